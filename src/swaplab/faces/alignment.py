@@ -1,0 +1,75 @@
+"""Where a face sits in its crop: five points, one similarity, one resampling.
+
+The *face region* is the square a network sees. A stored face is that square plus a margin on every side, so that a
+random rotation, shift or warp in training still samples real pixels.
+"""
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+Points = NDArray[np.float64]
+
+# Left eye, right eye, nose tip, left and right mouth corner, as fractions (x, y) of the face region. The proportions
+# are those of faceswap-GAN v2.2's template (made symmetric); the whole is moved up so that the chin stays inside.
+FIVE_POINTS: Points = np.array([[0.3015, 0.270], [0.6985, 0.270], [0.5, 0.510], [0.3477, 0.733], [0.6523, 0.733]])
+
+# Stored side / side of the face region.
+MARGIN = 1.5
+
+
+def five_points(landmarks: Points) -> Points:
+    """Eye centres, nose tip and mouth corners (5, 2) of 68 iBUG landmarks (68, 2)."""
+    return np.stack(
+        [landmarks[36:42].mean(0), landmarks[42:48].mean(0), landmarks[30], landmarks[48], landmarks[54]]
+    )
+
+
+def similarity(source: Points, target: Points) -> NDArray[np.float64]:
+    """Least-squares rotation, uniform scale and shift taking ``source`` (n, 2) to ``target`` (n, 2), as a 2x3 matrix.
+
+    Umeyama 1991, equations 40 to 43, in the form that never mirrors.
+    """
+    mean_source, mean_target = source.mean(0), target.mean(0)
+    centred_source, centred_target = source - mean_source, target - mean_target
+    u, singular, vh = np.linalg.svd(centred_target.T @ centred_source / len(source))
+    sign = np.array([1.0, np.sign(np.linalg.det(u @ vh))])
+    rotation = u * sign @ vh
+    scale = (singular * sign).sum() / centred_source.var(0).sum()
+    return np.hstack([scale * rotation, (mean_target - scale * rotation @ mean_source)[:, None]])
+
+
+@dataclass(frozen=True)
+class Alignment:
+    """How faces are cut out: side of the face region and of the stored crop, in pixels."""
+
+    region: int
+    margin: float = MARGIN
+
+    @property
+    def stored(self) -> int:
+        """Side of a stored crop in pixels; even distance to the region on each side."""
+        return self.region + 2 * round(self.region * (self.margin - 1) / 2)
+
+    @property
+    def border(self) -> int:
+        """Pixels between the edge of a stored crop and its face region."""
+        return (self.stored - self.region) // 2
+
+    def matrix(self, points: Points) -> NDArray[np.float64]:
+        """The 2x3 matrix from source pixels to stored-crop pixels for five points (5, 2) in the source image."""
+        return similarity(points, FIVE_POINTS * self.region + self.border)
+
+    def cut(self, image: NDArray[np.uint8], matrix: NDArray[np.float64]) -> NDArray[np.uint8]:
+        """The stored crop (stored, stored, C) of ``image`` (H, W, C), resampled once; outside the image: replicate."""
+        cut = cv2.warpAffine(
+            image, matrix, (self.stored, self.stored), flags=cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE
+        )
+        return np.asarray(cut, dtype=np.uint8)
+
+    def region_of(self, stored: NDArray[np.uint8]) -> NDArray[np.uint8]:
+        """The face region (..., region, region, C) of stored crops (..., stored, stored, C): a view."""
+        inside = slice(self.border, self.border + self.region)
+        return stored[..., inside, inside, :]

@@ -1,0 +1,23 @@
+"""Random draws as a pure function of where they happen, never of what happened before.
+
+Every draw is named by coordinates such as (seed, identity, position, operation). So a sample does not depend on
+workers, ranks, prefetch, resume or on which other draws were made.
+"""
+
+import hashlib
+
+import numpy as np
+
+
+def key_of(seed: int, *where: str | int) -> int:
+    """The 128-bit key of the place ``where`` under ``seed``; unequal places have unequal keys.
+
+    The parts are joined with their types and lengths, so ("a", "b") and ("ab",) differ, and so do 1 and "1".
+    """
+    text = "".join(f"{type(part).__name__}{len(str(part))}:{part}" for part in (seed, *where))
+    return int.from_bytes(hashlib.blake2b(text.encode(), digest_size=16).digest(), "little")
+
+
+def generator_at(seed: int, *where: str | int) -> np.random.Generator:
+    """A fresh counter-based generator (Philox; Salmon et al. 2011) for the place ``where``."""
+    return np.random.Generator(np.random.Philox(key=key_of(seed, *where)))
