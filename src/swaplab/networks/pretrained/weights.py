@@ -1,0 +1,39 @@
+"""Reading the weights that ship with the package."""
+
+import hashlib
+from importlib import resources
+
+import torch
+from safetensors.torch import load
+from torch import Tensor
+
+from swaplab.errors import UserError
+
+QUANTIZATION = ".quantization"
+
+
+def shipped_weights(name: str, sha256: str) -> dict[str, Tensor]:
+    """The float32 tensors of ``assets/name``; 8-bit ones are dequantised as value * scale + minimum.
+
+    Raises UserError if the file is missing or not the one with this SHA-256.
+    """
+    file = resources.files("swaplab.networks.pretrained") / "assets" / name
+    if not file.is_file():
+        raise UserError(f"the weights {file} are missing; install swaplab again")
+    content = file.read_bytes()
+    if hashlib.sha256(content).hexdigest() != sha256:
+        raise UserError(f"the weights {file} are damaged (their SHA-256 is wrong); install swaplab again")
+    stored = load(content)
+    return {
+        key: dequantised(value, stored.get(key + QUANTIZATION))
+        for key, value in stored.items()
+        if not key.endswith(QUANTIZATION)
+    }
+
+
+def dequantised(values: Tensor, quantization: Tensor | None) -> Tensor:
+    """Float32 values of a stored tensor; ``quantization``: (scale, minimum), None for a plain float tensor."""
+    if quantization is None:
+        return values
+    scale, minimum = quantization.double()
+    return (values.double() * scale + minimum).to(torch.float32)
