@@ -1,0 +1,45 @@
+"""How every command starts and ends: fast help, checks before Hydra, one sentence for a user's mistake."""
+
+import os
+import sys
+from collections.abc import Callable
+
+from swaplab.errors import UserError
+
+
+def run_command(name: str, help_text: str, start: Callable[[], object]) -> None:
+    """Run a Hydra application.
+
+    ``--help`` prints ``help_text`` without importing anything heavy. UserError and Hydra's own complaints end in one
+    sentence on stderr and exit code 2; an interrupt in 130; anything else is a bug and keeps its traceback.
+    """
+    if {"-h", "--help"} & set(sys.argv[1:]):
+        print(help_text.strip())
+        return
+    # an albumentations import would ask the network for a newer version
+    os.environ.setdefault("NO_ALBUMENTATIONS_UPDATE", "1")
+    # Hydra raises instead of printing: one place decides what a user sees
+    os.environ["HYDRA_FULL_ERROR"] = "1"
+    from hydra.errors import HydraException
+    from omegaconf.errors import OmegaConfBaseException
+
+    from swaplab.config.trust import check_outside_configs
+
+    try:
+        check_outside_configs(sys.argv[1:])
+        start()
+    except (UserError, HydraException, OmegaConfBaseException) as error:
+        print(f"{name}: {_sentence(error)}", file=sys.stderr)
+        raise SystemExit(2) from None
+    except KeyboardInterrupt:
+        print(f"{name}: interrupted; the same command continues where it stopped", file=sys.stderr)
+        raise SystemExit(130) from None
+
+
+def _sentence(error: Exception) -> str:
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    if isinstance(error, UserError):
+        return " ".join(lines)
+    cause = error.__cause__ or error.__context__
+    reason = str(cause).splitlines()[0] if cause and str(cause) and str(cause) not in str(error) else ""
+    return "; ".join(part for part in (" ".join(lines), reason, "see --help for what can be set") if part)

@@ -1,0 +1,22 @@
+"""Composed configs as plain dictionaries."""
+
+from typing import Any, cast
+
+from omegaconf import DictConfig, OmegaConf
+from omegaconf.errors import OmegaConfBaseException
+
+from swaplab.config.trust import check_targets
+from swaplab.errors import UserError
+
+
+def resolved(cfg: DictConfig) -> dict[str, Any]:
+    """The config as plain containers, every interpolation resolved and every ``_target_`` checked.
+
+    Raises UserError for a missing value, a bad interpolation or a target that may not run.
+    """
+    try:
+        config = OmegaConf.to_container(cfg, resolve=True, throw_on_missing=True)
+    except OmegaConfBaseException as error:
+        raise UserError(f"the config is incomplete: {str(error).splitlines()[0]}") from None
+    check_targets(config)
+    return cast(dict[str, Any], config)

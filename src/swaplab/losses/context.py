@@ -1,0 +1,163 @@
+"""One step's batch and everything computed from it, lazily and once.
+
+Systems differ by which loss terms are on; the terms ask this context, and nothing is computed that none asked for.
+"""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, nullcontext
+from dataclasses import dataclass
+from typing import TypeVar, cast
+
+import torch
+from torch import Tensor, nn
+
+from swaplab.networks.generator import Generator, SwapOutput
+from swaplab.networks.statistics import untracked
+
+GENERATOR, DISCRIMINATOR = "generator", "discriminator"
+
+T = TypeVar("T")
+
+# The kinds of forward whose batch statistics a plan may let into the running ones.
+FORWARDS = ("encode", "reconstruction", "swap", "cycle", "judgement")
+
+
+@dataclass(frozen=True)
+class StepSettings:
+    """What stays the same over all steps of a run.
+
+    global_batch: faces an identity in the batch of all ranks together, the divisor of every mean.
+    joint: encode all identities in one pass (needs a shared encoder). tracked: the forwards that move running
+    statistics; all others normalise by the batch and leave them alone, so that turning a term on cannot.
+    """
+
+    global_batch: int
+    joint: bool = True
+    tracked: frozenset[str] = frozenset({"encode", "reconstruction", "judgement"})
+
+
+class StepContext:
+    """Faces of one batch and what the networks make of them.
+
+    faces: identity -> {"input": (n, 3, R, R), "target": ...} in [0, 1]. All methods return tensors of this rank.
+    gradients: whether the generator learns from this batch; else its forwards keep no graph.
+    """
+
+    def __init__(
+        self,
+        networks: Mapping[str, nn.Module],
+        faces: Mapping[str, Mapping[str, Tensor]],
+        position: Tensor,
+        progress: float,
+        settings: StepSettings,
+        gradients: bool = True,
+    ) -> None:
+        self.networks, self.faces, self.position, self.progress = networks, faces, position, progress
+        self.settings, self._gradients = settings, gradients
+        self.identities: tuple[str, ...] = tuple(faces)
+        self._trained: str | None = None
+        self._cache: dict[tuple[str, ...], object] = {}
+
+    @contextmanager
+    def update(self, trains: str, identities: Sequence[str] | None) -> Iterator["StepContext"]:
+        """While one network is being updated: its name, and the identities the terms sum over (None: all)."""
+        everyone, self._trained = self.identities, trains
+        self.identities = everyone if identities is None else tuple(identities)
+        try:
+            yield self
+        finally:
+            self.identities, self._trained = everyone, None
+
+    def stepped(self, network: str) -> None:
+        """Forget all that was computed with ``network``: its parameters have changed."""
+        if network == GENERATOR:
+            self._cache.clear()
+
+    def mean(self, values: Tensor) -> Tensor:
+        """This rank's share of the mean of ``values`` (n, ...) over the global batch: shares add up to it exactly,
+        also where ranks hold unequal numbers of faces."""
+        return values.sum() / (values[0].numel() * self.settings.global_batch)
+
+    def input(self, name: str) -> Tensor:
+        """The noisy faces of ``name`` that the network sees, (n, 3, R, R) in [0, 1]."""
+        return self.faces[name]["input"]
+
+    def target(self, name: str) -> Tensor:
+        """The faces of ``name`` that the network shall give back, (n, 3, R, R) in [0, 1]."""
+        return self.faces[name]["target"]
+
+    def masks(self, name: str) -> Tensor:
+        """The masks of the targets (n, k, R, R) in [0, 1], in the order of ``data.masks``."""
+        return self.faces[name]["masks"]
+
+    def code(self, name: str) -> Tensor:
+        """The code of the inputs of ``name``."""
+        if self.settings.joint and self.generator.shared_encoder:
+            return self._joint_codes()[name]
+        return self._once(("code", name), "encode", lambda: self.generator.encode(self.input(name), name))
+
+    def _joint_codes(self) -> dict[str, Tensor]:
+        names = tuple(self.faces)
+
+        def encode() -> dict[str, Tensor]:
+            inputs = [self.input(name) for name in names]
+            together = torch.cat(inputs).contiguous(memory_format=torch.channels_last)
+            codes = self.generator.encode(together, names[0])
+            return dict(zip(names, codes.split([len(x) for x in inputs]), strict=True))
+
+        return self._once(("codes",), "encode", encode)
+
+    def reconstruction(self, name: str) -> SwapOutput:
+        """The faces of ``name`` decoded as themselves."""
+        return self._once(("reconstruction", name), "reconstruction", lambda: self._decode(self.code(name), name))
+
+    def swap(self, source: str, target: str) -> SwapOutput:
+        """The faces of ``source`` decoded as ``target``."""
+        return self._once(("swap", source, target), "swap", lambda: self._decode(self.code(source), target))
+
+    def cycle(self, source: str, via: str) -> SwapOutput:
+        """The swap of ``source`` to ``via``, encoded again and decoded as ``source``."""
+        swapped = self.swap(source, via).raw
+        return self._once(
+            ("cycle", source, via), "cycle", lambda: self._decode(self.generator.encode(swapped, via), source)
+        )
+
+    def resemblance(self, name: str) -> SwapOutput:
+        """The clean targets of ``name`` encoded and decoded as themselves: what an identity loss compares."""
+        return self._once(
+            ("resemblance", name), "cycle", lambda: self._decode(self.generator.encode(self.target(name), name), name)
+        )
+
+    def judge(self, faces: Tensor, name: str) -> Tensor:
+        """The discriminator's scores (n, 1, h, w) of ``faces`` as ``name``, beside the inputs of ``name``.
+
+        Never cached: a score is of the discriminator as it is now.
+        """
+        judge = self.networks[DISCRIMINATOR]
+        own = self._trained == DISCRIMINATOR and "judgement" in self.settings.tracked
+        with nullcontext() if own else untracked(judge):
+            scores: Tensor = judge.judge(faces, name, self.input(name))  # type: ignore[operator]
+        return _full(scores)
+
+    @property
+    def generator(self) -> Generator:
+        """The generator, by its protocol."""
+        return cast(Generator, self.networks[GENERATOR])
+
+    def _decode(self, code: Tensor, name: str) -> SwapOutput:
+        output = self.generator.decode(code, name)
+        mask = None if output.mask is None else _full(output.mask)
+        return SwapOutput(_full(output.raw), mask, {k: _full(v) for k, v in output.aux.items()})
+
+    def _once(self, key: tuple[str, ...], kind: str, compute: Callable[[], T]) -> T:
+        if key not in self._cache:
+            tracking = nullcontext() if kind in self.settings.tracked else untracked(self.networks[GENERATOR])
+            # not the caller's grad mode: a term that only measures must not cache a value without its graph
+            with tracking, torch.set_grad_enabled(self._gradients):
+                self._cache[key] = compute()
+        return cast(T, self._cache[key])
+
+
+def _full(x: Tensor) -> Tensor:
+    """Half-precision outputs in float32, so that losses are summed there."""
+    return x.float() if x.dtype in (torch.bfloat16, torch.float16) else x

@@ -1,0 +1,29 @@
+"""What a loss term is. Terms say what is compared; the step context computes it, once."""
+
+from typing import Protocol, runtime_checkable
+
+from torch import Tensor
+
+from swaplab.schedule import Schedule
+from swaplab.losses.context import StepContext
+
+SIDES = ("generator", "discriminator")
+
+
+@runtime_checkable
+class LossTerm(Protocol):
+    """Any callable with these attributes. Its name is its key in the config.
+
+    side: which networks it trains, ``generator`` or ``discriminator``. weight: a number, or a function of progress
+    in [0, 1]; a weight of 0 means measured but not trained.
+    """
+
+    @property
+    def side(self) -> str: ...
+
+    @property
+    def weight(self) -> float | Schedule: ...
+
+    def __call__(self, step: StepContext) -> Tensor:
+        """This rank's share of the loss, a scalar: shares add up to the loss of the global batch (`step.mean`)."""
+        ...

@@ -1,0 +1,95 @@
+"""Layers that several networks are made of. Dimensions: n faces, c channels, h and w pixels."""
+
+from collections.abc import Callable
+
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+Factory = Callable[[int], nn.Module]
+"""Builds a layer for a number of channels: how normalisations and attentions are handed into networks."""
+
+
+class SameConv2d(nn.Conv2d):
+    """Convolution whose output has ceil(side / stride) pixels, padded as TensorFlow's "same": the odd pixel goes right
+    and below.
+
+    Shape: (n, in, h, w) -> (n, out, ceil(h / stride), ceil(w / stride)). ``init`` fills the weight in place; the bias
+    starts at 0.
+    """
+
+    def __init__(
+        self,
+        in_channels: int,
+        out_channels: int,
+        kernel: int,
+        *,
+        stride: int = 1,
+        bias: bool = True,
+        init: Callable[[Tensor], Tensor] = nn.init.xavier_uniform_,
+    ) -> None:
+        self.init = init
+        super().__init__(in_channels, out_channels, kernel, stride, bias=bias)
+
+    def reset_parameters(self) -> None:
+        self.init(self.weight)
+        if self.bias is not None:
+            nn.init.zeros_(self.bias)
+
+    def forward(self, x: Tensor) -> Tensor:
+        kernel, stride = self.kernel_size[0], self.stride[0]
+        pads = []
+        for side in (x.shape[-1], x.shape[-2]):
+            total = max((-(-side // stride) - 1) * stride + kernel - side, 0)
+            pads += [total // 2, total - total // 2]
+        if pads[0] == pads[1] == pads[2] == pads[3]:
+            # the convolution pads faster by itself than by a copy
+            return F.conv2d(x, self.weight, self.bias, self.stride, pads[0])
+        return F.conv2d(F.pad(x, pads), self.weight, self.bias, self.stride)
+
+
+class Dense(nn.Linear):
+    """Linear layer that starts as Keras' Dense: Glorot uniform weight, zero bias. (n, in) -> (n, out)."""
+
+    def reset_parameters(self) -> None:
+        nn.init.xavier_uniform_(self.weight)
+        if self.bias is not None:
+            nn.init.zeros_(self.bias)
+
+
+class ConvBlock(nn.Module):
+    """Convolution, normalisation if any, leaky ReLU: (n, in, h, w) -> (n, out, ceil(h / stride), ceil(w / stride)).
+
+    The convolution has no bias where a normalisation follows: the mean would remove it, and Adam would amplify its
+    rounding noise.
+    """
+
+    def __init__(
+        self, in_channels: int, out_channels: int, *, kernel: int, stride: int, slope: float, norm: Factory | None = None
+    ) -> None:
+        super().__init__()
+        self.conv = SameConv2d(in_channels, out_channels, kernel, stride=stride, bias=norm is None)
+        self.norm = norm(out_channels) if norm else nn.Identity()
+        self.slope = slope
+
+    def forward(self, x: Tensor) -> Tensor:
+        return F.leaky_relu(self.norm(self.conv(x)), self.slope, inplace=True)
+
+
+class Upscale(nn.Module):
+    """Doubles the side by pixel shuffle (Shi et al. 2016): (n, in, h, w) -> (n, out, 2h, 2w)."""
+
+    def __init__(self, in_channels: int, out_channels: int, *, slope: float, norm: Factory | None = None) -> None:
+        super().__init__()
+        self.block = ConvBlock(in_channels, 4 * out_channels, kernel=3, stride=1, slope=slope, norm=norm)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return F.pixel_shuffle(self.block(x), 2)
+
+
+class Attended(nn.Sequential):
+    """A block followed by an attention of its width; the wrapper's name is no part of a site."""
+
+    def __init__(self, block: nn.Module, attention: nn.Module) -> None:
+        super().__init__()
+        self.attended = block
+        self.attention = attention

@@ -1,0 +1,43 @@
+"""What a generator is: something that encodes a face and decodes it as an identity."""
+
+from dataclasses import dataclass, field
+from typing import Protocol, runtime_checkable
+
+from torch import Tensor
+
+
+@dataclass(frozen=True)
+class SwapOutput:
+    """What a decoder returns for n faces.
+
+    raw: (n, 3, R, R) colours in [0, 1]. mask: (n, 1, R, R) alpha in [0, 1], or None where the system has no mask.
+    aux: further outputs by name, such as colours at lower resolutions.
+    """
+
+    raw: Tensor
+    mask: Tensor | None = None
+    aux: dict[str, Tensor] = field(default_factory=dict)
+
+    def composed(self, background: Tensor) -> Tensor:
+        """``mask * raw + (1 - mask) * background`` (n, 3, R, R); ``raw`` where there is no mask."""
+        return self.raw if self.mask is None else self.mask * self.raw + (1 - self.mask) * background
+
+
+@runtime_checkable
+class Generator(Protocol):
+    """Any ``nn.Module`` with these members. A translation model fits: its ``encode`` is the identity map.
+
+    identities: the names it can decode. shared_encoder: True if ``encode`` does not depend on ``source``, so that faces
+    of several identities may pass in one call.
+    """
+
+    identities: tuple[str, ...]
+    shared_encoder: bool
+
+    def encode(self, faces: Tensor, source: str) -> Tensor:
+        """The code of faces (n, 3, R, R) in [0, 1] that show ``source``; any shape with n first."""
+        ...
+
+    def decode(self, code: Tensor, target: str) -> SwapOutput:
+        """The faces of ``target`` that a code stands for."""
+        ...

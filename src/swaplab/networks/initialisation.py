@@ -1,0 +1,39 @@
+"""Parameters as a pure function of (seed, site): equal sites start equal whatever else a network contains."""
+
+import torch
+from torch import nn
+from torch.nn.utils import parametrize
+
+from swaplab.randomness import key_of
+
+
+def initialise(network: nn.Module, seed: int, site: str) -> None:
+    """Redraw every layer of ``network`` from its own generator, keyed by (seed, site path).
+
+    A layer takes part by having ``reset_parameters``, as torch's own layers do. So two networks that share sites of
+    equal shape start bit-equal there, and adding a layer or an identity changes no other. The wrapper name that an
+    attention adds to a path is left out of it, and a parametrised layer draws its original tensors.
+    """
+    for path, module in network.named_modules(prefix=site):
+        reset = getattr(module, "reset_parameters", None)
+        if reset is None:
+            continue
+        name = ".".join(part for part in path.split(".") if part != "attended")
+        with torch.random.fork_rng(devices=[]), torch.no_grad():
+            # torch's CPU generator reads 32 bits of a seed
+            torch.manual_seed(key_of(seed, "initialisation", name) & 0xFFFFFFFF)
+            if parametrize.is_parametrized(module):
+                _reset_originals(module)
+            else:
+                reset()
+
+
+def _reset_originals(module: nn.Module) -> None:
+    """Draw a parametrised layer's original tensors as the bare layer would have drawn them."""
+    bare = type(module).__mro__[1]
+    plain = bare.__new__(bare)
+    plain.__dict__ = {k: v for k, v in module.__dict__.items() if k not in ("_parameters", "_modules", "parametrizations")}
+    plain._modules, plain._parameters = {}, dict(module._parameters)
+    for name, chain in module.parametrizations.items():  # type: ignore[union-attr, operator]
+        plain._parameters[name] = chain.original  # type: ignore[union-attr]
+    plain.reset_parameters()  # type: ignore[operator]

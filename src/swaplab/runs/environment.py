@@ -1,0 +1,60 @@
+"""What a run's numbers depend on besides its config: versions, precision, threads, processor, code."""
+
+import os
+import platform
+import subprocess
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+import torch
+
+PACKAGES = ("swaplab", "torch", "torchvision", "lightning", "hydra-core", "albumentations", "numpy", "opencv-python-headless")
+
+
+def cpu_has_bfloat16() -> bool:
+    """Whether the processor multiplies bfloat16 itself (AVX512-BF16 or AMX); elsewhere it is emulated and slow."""
+    return bool(torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported())
+
+
+def resolve_precision(precision: str, accelerator: str) -> str:
+    """Lightning's name for a precision; ``auto`` is bfloat16 autocast where the hardware really has it."""
+    if precision != "auto":
+        return precision
+    capable = torch.cuda.is_bf16_supported() if accelerator == "cuda" else cpu_has_bfloat16()
+    return "bf16-mixed" if capable else "32-true"
+
+
+def environment(precision: str) -> dict[str, Any]:
+    """The facts that resume and comparison must know, as plain values."""
+    return {
+        "precision": precision,
+        "threads": torch.get_num_threads(),
+        "processor": platform.processor() or platform.machine(),
+        "cpu_capability": torch.backends.cpu.get_cpu_capability(),
+        "cpu_bfloat16": cpu_has_bfloat16(),
+        "cores": os.cpu_count(),
+        "accelerators": [torch.cuda.get_device_name(i) for i in range(torch.cuda.device_count())],
+        "python": platform.python_version(),
+        "versions": {name: metadata.version(name) for name in PACKAGES},
+    }
+
+
+def differences(before: dict[str, Any], now: dict[str, Any]) -> list[str]:
+    """What changed of what numbers depend on, as sentences; empty if bit-equal results can be expected."""
+    keys = ("precision", "threads", "cpu_capability", "cpu_bfloat16", "accelerators", "versions")
+    return [f"{key} was {before.get(key)}, is {now.get(key)}" for key in keys if before.get(key) != now.get(key)]
+
+
+def git_state() -> dict[str, Any] | None:
+    """Commit and whether files were changed, if swaplab runs from a checkout; else None."""
+
+    def git(*words: str) -> str:
+        here = Path(__file__).parent
+        done = subprocess.run(["git", "-C", str(here), *words], capture_output=True, text=True, check=True, timeout=10)
+        return done.stdout.strip()
+
+    try:
+        return {"commit": git("rev-parse", "HEAD"), "changed": bool(git("status", "--porcelain", "--", "."))}
+    except (OSError, subprocess.SubprocessError):
+        return None

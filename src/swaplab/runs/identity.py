@@ -1,0 +1,40 @@
+"""Which run a config is: the hash of everything that can change its numbers."""
+
+import hashlib
+import json
+from typing import Any
+
+# Keys that cannot change a number: where things are written, how much is shown, how fast data arrives.
+NEUTRAL = (
+    "runs",
+    "run_id",
+    "wandb",
+    "every",
+    "checkpoint",
+    "budget.session_images",
+    "data.cache",
+    "data.workers",
+    "workers",
+    "trainer.progress",
+)
+
+
+def _without(config: dict[str, Any], dotted: str) -> dict[str, Any]:
+    head, _, rest = dotted.partition(".")
+    if head not in config:
+        return config
+    if not rest:
+        return {k: v for k, v in config.items() if k != head}
+    return config | ({head: _without(config[head], rest)} if isinstance(config[head], dict) else {})
+
+
+def config_hash(config: dict[str, Any]) -> str:
+    """16 hex digits over the resolved config without `NEUTRAL`; independent of key order."""
+    for key in NEUTRAL:
+        config = _without(config, key)
+    return hashlib.sha256(json.dumps(config, sort_keys=True).encode()).hexdigest()[:16]
+
+
+def run_id_of(config: dict[str, Any]) -> str:
+    """The run's folder name: its seed and its config's hash, or ``run_id`` where the user names it."""
+    return str(config.get("run_id") or f"s{config['seed']}-{config_hash(config)[:10]}")

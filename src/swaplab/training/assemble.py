@@ -1,0 +1,103 @@
+"""From config nodes to networks, loss terms and the module that trains them."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import nn
+
+from swaplab.config.build import build
+from swaplab.errors import UserError
+from swaplab.losses.context import DISCRIMINATOR, FORWARDS, GENERATOR, StepSettings
+from swaplab.losses.term import LossTerm
+from swaplab.networks.discriminator import Discriminator
+from swaplab.networks.generator import Generator
+from swaplab.networks.initialisation import initialise
+from swaplab.training.checkpoint import LAST, load_checkpoint, put_weights
+from swaplab.training.module import SwapModule
+from swaplab.training.plan import Plan
+
+
+def build_networks(config: Mapping[str, Any], identities: tuple[str, ...], resolution: int) -> nn.ModuleDict:
+    """Generator and, where there is one, discriminator, started from (seed, site)."""
+    networks: dict[str, nn.Module] = {
+        GENERATOR: build(config["generator"], GENERATOR, identities=identities, resolution=resolution)
+    }
+    if config.get("discriminator"):
+        networks[DISCRIMINATOR] = build(
+            config["discriminator"], DISCRIMINATOR, identities=identities, resolution=resolution
+        )
+    for name, protocol in ((GENERATOR, Generator), (DISCRIMINATOR, Discriminator)):
+        if name in networks and not (isinstance(networks[name], protocol) and isinstance(networks[name], nn.Module)):
+            raise UserError(f"{name} {type(networks[name]).__name__} does not have the members of a {protocol.__name__}")
+    for name, network in networks.items():
+        initialise(network, config["seed"], name)
+        network.to(memory_format=torch.channels_last)
+    return nn.ModuleDict(networks)
+
+
+def build_terms(config: Mapping[str, Any]) -> dict[str, LossTerm]:
+    """The loss terms by name; those set to null are off."""
+    terms = {name: _term(node, name) for name, node in config["losses"].items() if node is not None}
+    if not terms:
+        raise UserError("losses is empty: nothing would be trained; choose for example reconstruction=mae")
+    return terms
+
+
+def _term(node: dict[str, Any], name: str) -> LossTerm:
+    weight = node.get("weight")
+    if isinstance(weight, dict):
+        node = node | {"weight": build(weight, f"losses.{name}.weight")}
+    term = build(node, f"losses.{name}")
+    if not isinstance(term, LossTerm):
+        raise UserError(f"losses.{name} is a {type(term).__name__}, which lacks side, weight or a call")
+    return term
+
+
+def build_module(
+    config: Mapping[str, Any], identities: tuple[str, ...], resolution: int, total_images: int
+) -> SwapModule:
+    """The LightningModule of a config."""
+    unknown = set(config["tracked_forwards"]) - set(FORWARDS)
+    if unknown:
+        raise UserError(f"tracked_forwards names {unknown.pop()!r}; choose among {', '.join(FORWARDS)}")
+    plan = build(config["plan"], "plan")
+    if not isinstance(plan, Plan):
+        raise UserError(f"plan is a {type(plan).__name__}, which does not list updates")
+    optimizers = {
+        name: build(node, f"optimizer.{name}") for name, node in config["optimizer"].items() if node is not None
+    }
+    module = SwapModule(
+        build_networks(config, identities, resolution),
+        build_terms(config),
+        plan,
+        optimizers,
+        identities=identities,
+        settings=StepSettings(config["batch_size"], config["joint_pass"], frozenset(config["tracked_forwards"])),
+        total_images=total_images,
+        learning_rate=build(config["schedule"], "schedule") or 1.0,
+        ema_half_life=float(config["ema"]["half_life"]),
+    )
+    if config["init_from"]:
+        _init_from(module, config["init_from"])
+    return module
+
+
+def _init_from(module: SwapModule, source: Mapping[str, Any]) -> None:
+    """Take over another run's parameters under the given prefixes; with ``frozen`` they stay as they are."""
+    path = Path(source["run"]) / "checkpoints" / LAST
+    theirs = load_checkpoint(path)["networks"]
+    own = module.networks.state_dict()
+    prefixes = tuple(source.get("parts") or [""])
+    unmatched = [p for p in prefixes if not any(name.startswith(p) for name in own)]
+    if unmatched:
+        raise UserError(f"init_from.parts names {unmatched[0]!r}, which is no part of this run's networks")
+    taken = {name: theirs[name] for name in own if name.startswith(prefixes) and name in theirs}
+    put_weights(module.networks, own | taken, f"init_from.run={source['run']}")
+    if not taken:
+        raise UserError(f"init_from.run={source['run']} has none of the parts {', '.join(prefixes)}")
+    if source.get("frozen"):
+        for name, parameter in module.networks.named_parameters():
+            if name in taken:
+                parameter.requires_grad_(False)

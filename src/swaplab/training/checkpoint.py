@@ -1,0 +1,87 @@
+"""Checkpoints: a list of named states in one file, replaced as a whole."""
+
+import shutil
+from pathlib import Path
+from typing import Any
+
+import safetensors.torch
+import torch
+from torch import nn
+
+from swaplab.errors import UserError
+from swaplab.runs.atomic import write_atomically
+
+VERSION = 1
+LAST, BEST, FINAL = "last.ckpt", "best.safetensors", "final.safetensors"
+
+
+def save_checkpoint(path: Path, state: dict[str, Any]) -> None:
+    """Write plain containers and tensors to ``path``, atomically."""
+    write_atomically(path, lambda file: torch.save({"version": VERSION, **state}, file))
+
+
+def load_checkpoint(path: Path) -> dict[str, Any]:
+    """Read a checkpoint without running code from it; UserError if it is missing, damaged or of another version."""
+    try:
+        state = torch.load(path, map_location="cpu", weights_only=True)
+    except FileNotFoundError:
+        raise UserError(f"there is no checkpoint {path}; train the run first") from None
+    except Exception as error:  # noqa: BLE001 - torch raises many kinds for a damaged file
+        raise UserError(f"checkpoint {path} is damaged ({type(error).__name__}); train the run again") from None
+    if not isinstance(state, dict) or state.get("version") != VERSION:
+        raise UserError(f"checkpoint {path} is of another version than {VERSION}; train the run again")
+    return state
+
+
+def save_weights(path: Path, network: nn.Module, facts: dict[str, str]) -> None:
+    """Write a network's state as safetensors, atomically; ``facts`` go into the header."""
+    state = {name: value.detach().contiguous() for name, value in network.state_dict().items()}
+    write_atomically(path, lambda file: file.write(safetensors.torch.save(state, metadata=facts)))
+
+
+def load_weights(path: Path) -> dict[str, torch.Tensor]:
+    """Read a safetensors file; UserError if it is missing or damaged."""
+    try:
+        return safetensors.torch.load_file(path)
+    except FileNotFoundError:
+        raise UserError(f"there are no weights {path}; train the run to its end first") from None
+    except safetensors.SafetensorError as error:
+        raise UserError(f"weights {path} are damaged ({error}); train the run again") from None
+
+
+def put_weights(network: nn.Module, state: dict[str, torch.Tensor], where: str) -> None:
+    """Load a state strictly; UserError naming the first difference if it is of another architecture."""
+    own = network.state_dict()
+    missing, extra = sorted(set(own) - set(state)), sorted(set(state) - set(own))
+    unequal = [name for name in own if name in state and own[name].shape != state[name].shape]
+    if missing or extra or unequal:
+        first = (
+            f"{unequal[0]} is {tuple(state[unequal[0]].shape)}, not {tuple(own[unequal[0]].shape)}"
+            if unequal
+            else f"{(missing or extra)[0]} is {'missing' if missing else 'not in this network'}"
+        )
+        raise UserError(
+            f"{where} is of another architecture: {first} "
+            f"({len(missing) + len(extra) + len(unequal)} differences); use the config it was trained with"
+        )
+    network.load_state_dict(state)
+
+
+def check_disk(folder: Path, needed: int) -> None:
+    """UserError unless ``needed`` bytes are free where ``folder`` is."""
+    free = shutil.disk_usage(folder).free
+    if free < needed:
+        raise UserError(
+            f"the disk of {folder} has {free / 1e9:.2f} GB free, the run's checkpoints need {needed / 1e9:.2f} GB; "
+            f"free some space or choose another place with runs=DIR"
+        )
+
+
+def disk_need(parameters: int, averaged: int, moments: int, kept: int, bytes_each: int = 4) -> int:
+    """Bytes that a run's checkpoints take at the most: the last one twice (old and new at once), and the weights of
+    best, final and ``kept`` earlier averages, one of them twice.
+
+    parameters, averaged: scalars of all networks and of the averaged one. moments: optimiser states a parameter.
+    """
+    last = (parameters * (1 + moments) + averaged) * bytes_each
+    return 2 * last + (3 + kept) * averaged * bytes_each

@@ -1,0 +1,216 @@
+"""From a checked config to a trained run: build, then let Lightning walk the loop."""
+
+import logging
+import os
+import warnings
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import lightning.pytorch as pl
+import torch
+from torch import nn
+
+from swaplab.data.module import FaceData
+from swaplab.losses.context import GENERATOR
+from swaplab.runs.environment import differences, environment, git_state, resolve_precision
+from swaplab.runs.identity import config_hash
+from swaplab.runs.record import ENDED, RunRecord
+from swaplab.training.assemble import build_module
+from swaplab.training.checkpoint import FINAL, LAST, check_disk, disk_need, load_checkpoint, save_weights
+from swaplab.training.dashboard import Dashboard
+from swaplab.training.distributed import SummedGradients
+from swaplab.training.module import SwapModule
+from swaplab.training.samples import even_indices, sample_sheet
+from swaplab.training.session import Cadence, Session, peak_memory_mb
+
+SAMPLES = 8
+
+Evaluator = Callable[[nn.Module], dict[str, float]]
+
+
+@dataclass(frozen=True)
+class Run:
+    """What `fit` leaves: the record's folder, how it ended, and the last values of all metrics."""
+
+    folder: Path
+    status: str
+    reason: str
+    metrics: dict[str, float]
+
+
+def fit(config: dict[str, Any], folder: Path, data: FaceData, evaluator: Evaluator, facts: dict[str, Any]) -> Run:
+    """Train the run that ``config`` describes in ``folder``, from the start or from its last checkpoint.
+
+    A complete or diverged run is left alone. ``evaluator`` maps the averaged generator to validation values; ``facts``
+    go into the record (data, ground). Raises UserError for what the user can put right; the record then says failed.
+    """
+    main = int(os.environ.get("RANK", os.environ.get("LOCAL_RANK", "0"))) == 0
+    settings = config["trainer"]
+    if settings["threads"]:
+        torch.set_num_threads(int(settings["threads"]))
+    precision = resolve_precision(settings["precision"], _accelerator(settings))
+    resolution = data.resolution
+    images = int(config["budget"]["images"])
+    pl.seed_everything(config["seed"], verbose=False)
+    module = build_module(config, data.identities, resolution, images)
+    resumed = _resumable(folder)
+    if resumed is not None:
+        data.start_position = resumed["counters"]["steps"] * config["batch_size"] * module.parts
+    data.parts = module.parts
+    record = _record(config, folder, module, environment(precision), facts, resumed) if main else None
+    dashboard = Dashboard(config["wandb"], record, config, folder.name)
+    if record is not None:
+        dashboard.replay(record.metrics())
+    session = Session(
+        record,
+        Cadence(**config["every"], keep=int(config["checkpoint"]["keep"])),
+        validate=evaluator,
+        draw=_drawer(data),
+        publish=dashboard.publish,
+        best_metric=config["checkpoint"]["best"],
+        session_images=config["budget"]["session_images"],
+        resumed=resumed,
+    )
+    trainer = _trainer(settings, precision, dashboard, session)
+    session.listen()
+    status, reason = "failed", "ended by an error"
+    try:
+        trainer.fit(module, datamodule=data)
+        status, reason = session.outcome, session.reason
+    except BaseException as error:
+        reason = f"{type(error).__name__}: {error}".splitlines()[0]
+        raise
+    finally:
+        if record is not None:
+            _close(record, dashboard, module, session, status, reason)
+    metrics = _last_values(record.metrics()) if record is not None else {}
+    return Run(folder, status, reason, metrics)
+
+
+def _accelerator(settings: Mapping[str, Any]) -> str:
+    wanted = str(settings["accelerator"])
+    if wanted == "auto":
+        return "cuda" if torch.cuda.is_available() else "cpu"
+    return "cuda" if wanted == "gpu" else wanted
+
+
+def _resumable(folder: Path) -> dict[str, Any] | None:
+    path = folder / "checkpoints" / LAST
+    return load_checkpoint(path) if path.exists() else None
+
+
+def _record(
+    config: dict[str, Any],
+    folder: Path,
+    module: SwapModule,
+    environment_now: dict[str, Any],
+    facts: dict[str, Any],
+    resumed: dict[str, Any] | None,
+) -> RunRecord:
+    """The run's record: a new one, or the old one cut back to the checkpoint that goes on."""
+    if resumed is not None:
+        record = RunRecord.load(folder)
+        changed = differences(record.facts["environment"], environment_now)
+        if changed:
+            text = f"resumed under another environment: {'; '.join(changed)}"
+            record.facts["warnings"] = [*record.facts.get("warnings", []), text]
+            logging.getLogger("swaplab").warning("%s: %s; its numbers are not those of a straight run", folder, text)
+        record.cut_back(resumed["counters"]["images_seen"])
+        record.begin_session()
+        return record
+    parameters = {name: sum(p.numel() for p in network.parameters()) for name, network in module.networks.items()}
+    record = RunRecord.create(
+        folder,
+        config,
+        {
+            "name": config["name"],
+            "seed": config["seed"],
+            "config_hash": config_hash(config),
+            "environment": environment_now,
+            "git": git_state(),
+            "parameters": parameters,
+            "cost": {"seconds": 0.0},
+            "warnings": [],
+            **facts,
+        },
+    )
+    record.cut_back(-1)
+    kept = int(config["checkpoint"]["keep"])
+    check_disk(folder, disk_need(sum(parameters.values()), parameters[GENERATOR], moments=2, kept=kept))
+    return record
+
+
+def _drawer(data: FaceData) -> Callable[[nn.Module], Any]:
+    """Draws the sheet of fixed validation faces."""
+    faces = {name: data.held_out("val", name)[0] for name in data.identities}
+    chosen = {name: images[even_indices(len(images), SAMPLES)] for name, images in faces.items()}
+    rows = min(len(images) for images in chosen.values())
+    chosen = {name: images[:rows] for name, images in chosen.items()}
+    names = data.identities
+    pairs = [(name, names[(i + 1) % len(names)]) for i, name in enumerate(names)]
+    return lambda generator: sample_sheet(generator, chosen, pairs)
+
+
+def _trainer(settings: Mapping[str, Any], precision: str, dashboard: Dashboard, session: Session) -> pl.Trainer:
+    from swaplab.training.progress import ImagesBar
+
+    warnings.filterwarnings("ignore", module="lightning.*")
+    logging.getLogger("lightning.pytorch").setLevel(logging.ERROR)
+    several = int(settings["devices"]) > 1 or int(settings["nodes"]) > 1
+    strategy: Any = "auto"
+    if several:
+        strategy = SummedGradients(process_group_backend=settings["backend"])
+    return pl.Trainer(
+        accelerator=settings["accelerator"],
+        devices=settings["devices"],
+        num_nodes=settings["nodes"],
+        strategy=strategy,
+        precision=precision,  # type: ignore[arg-type]
+        max_epochs=-1,
+        use_distributed_sampler=False,
+        enable_checkpointing=False,
+        enable_model_summary=False,
+        enable_progress_bar=False,
+        num_sanity_val_steps=0,
+        limit_val_batches=0,
+        logger=dashboard.logger or False,
+        callbacks=[session, *([ImagesBar()] if settings["progress"] else [])],
+    )
+
+
+def _close(
+    record: RunRecord, dashboard: Dashboard, module: SwapModule, session: Session, status: str, reason: str
+) -> None:
+    """Write what is known at the end, whatever the end was."""
+    seconds = record.facts["cost"]["seconds"] + session.seconds
+    metrics = _last_values(record.metrics())
+    if status == "complete" and module.ema is not None:
+        facts = {"images_seen": str(module.counters.images_seen), "weights": "ema"}
+        save_weights(record.checkpoints / FINAL, module.ema.network, facts)
+    record.end(
+        status,
+        reason,
+        metrics=metrics,
+        images_seen=module.counters.images_seen,
+        updates=module.made,
+        cost={"seconds": round(seconds, 1), "peak_memory_mb": round(peak_memory_mb(), 1)},
+    )
+    dashboard.finish(metrics | {"status": status}, failed=status == "failed")
+
+
+def _last_values(rows: list[dict[str, float]]) -> dict[str, float]:
+    """The newest value of every metric."""
+    values: dict[str, float] = {}
+    for row in rows:
+        values |= row
+    return values
+
+
+def finished(folder: Path) -> RunRecord | None:
+    """The record in ``folder`` if the run has its result already, else None."""
+    if not (folder / "run.json").exists():
+        return None
+    record = RunRecord.load(folder)
+    return record if record.status in ENDED else None

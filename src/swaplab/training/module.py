@@ -1,0 +1,226 @@
+"""The LightningModule: walks the update plan once a step, in manual optimisation."""
+
+import math
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import lightning.pytorch as pl
+import torch
+from torch import Tensor, nn
+
+from swaplab.errors import UserError
+from swaplab.losses.context import GENERATOR, StepContext, StepSettings
+from swaplab.losses.term import SIDES, LossTerm
+from swaplab.schedule import Schedule, value_at
+from swaplab.training.distributed import sum_gradients, sum_over_ranks
+from swaplab.training.ema import EMA
+from swaplab.training.plan import Plan, Update, parts
+
+OptimizerFactory = Callable[[Iterable[nn.Parameter]], torch.optim.Optimizer]
+
+
+@dataclass
+class Counters:
+    """Where a run is. ``images_seen`` counts the faces of all identities, parts and ranks."""
+
+    steps: int = 0
+    images_seen: int = 0
+
+
+class LossMeter:
+    """Sums of losses on the device, read once a report: no step waits for a number."""
+
+    def __init__(self) -> None:
+        self._sums: dict[str, Tensor] = {}
+        self._counts: dict[str, int] = {}
+        self._first_bad: Tensor | None = None
+
+    def add(self, name: str, value: Tensor, step: int) -> None:
+        """Add one step's value (a scalar on the device) and remember the first step that was not finite."""
+        value = value.detach().double()
+        self._sums[name] = self._sums[name] + value if name in self._sums else value
+        self._counts[name] = self._counts.get(name, 0) + 1
+        bad = torch.where(torch.isfinite(value), float("inf"), float(step))
+        self._first_bad = bad if self._first_bad is None else torch.minimum(self._first_bad, bad)
+
+    def report(self) -> tuple[dict[str, float], int | None]:
+        """Means since the last report, over all ranks together, and the first non-finite step or None."""
+        if self._first_bad is None:
+            return {}, None
+        names = sorted(self._sums)
+        means = torch.stack([self._sums[n] / self._counts[n] for n in names])
+        totals = sum_over_ranks(means).tolist()
+        first_bad = None if all(map(math.isfinite, totals)) else int(min(self._first_bad.item(), 2**53))
+        self._sums, self._counts, self._first_bad = {}, {}, None
+        return dict(zip(names, totals, strict=True)), first_bad
+
+    def state(self) -> dict[str, tuple[float, int]]:
+        """Sum over all ranks and count of each loss since the last report."""
+        names = sorted(self._sums)
+        if not names:
+            return {}
+        totals = sum_over_ranks(torch.stack([self._sums[n] for n in names])).tolist()
+        return {name: (total, self._counts[name]) for name, total in zip(names, totals, strict=True)}
+
+    def restore(self, state: Mapping[str, tuple[float, int]], share: bool) -> None:
+        """Go on from a state; only the rank with the ``share`` holds the sums, as they are of all ranks."""
+        for name, (total, count) in state.items():
+            self._sums[name] = torch.tensor(total if share else 0.0, dtype=torch.float64)
+            self._counts[name] = count
+            self._first_bad = torch.tensor(float("inf"))
+
+
+class SwapModule(pl.LightningModule):
+    """Networks, loss terms and a plan; one call of `training_step` makes every update that is due.
+
+    A batch is {"position": (parts * n,), "faces": {identity: {"input": uint8 (parts * n, 3, R, R), "target": ...}}}.
+    Losses are shares of the global mean and gradients are summed over ranks, so any sharding gives the same step.
+    """
+
+    def __init__(
+        self,
+        networks: Mapping[str, nn.Module],
+        terms: Mapping[str, LossTerm],
+        plan: Plan,
+        optimizers: Mapping[str, OptimizerFactory],
+        *,
+        identities: tuple[str, ...],
+        settings: StepSettings,
+        total_images: int,
+        learning_rate: float | Schedule = 1.0,
+        ema_half_life: float = 10_000,
+    ) -> None:
+        super().__init__()
+        self.automatic_optimization = False
+        self.networks = nn.ModuleDict(networks)
+        self.terms, self.factories = dict(terms), dict(optimizers)
+        self.updates = plan.updates(identities, tuple(networks))
+        self.parts = parts(self.updates)
+        self.identities, self.settings, self.total_images = identities, settings, total_images
+        self.learning_rate = learning_rate
+        self.ema: EMA | None = None
+        self.ema_half_life = ema_half_life
+        self.counters, self.meter = Counters(), LossMeter()
+        self.made: dict[str, int] = {update.name: 0 for update in self.updates}
+        self._check()
+
+    def _check(self) -> None:
+        for name, term in self.terms.items():
+            if term.side not in SIDES:
+                raise UserError(f"losses.{name} trains side {term.side!r}; choose {' or '.join(SIDES)}")
+        for update in self.updates:
+            if update.network not in self.networks:
+                raise UserError(f"the plan steps a {update.network}, but there is none; choose another plan or network")
+            if not self.terms_of(update):
+                raise UserError(
+                    f"no loss term trains the {update.side}; add one (for example adversarial=lsgan) or drop the network"
+                )
+        idle = {t.side for t in self.terms.values()} - {u.side for u in self.updates}
+        if idle:
+            names = [name for name, term in self.terms.items() if term.side in idle]
+            raise UserError(f"loss terms {', '.join(names)} would do nothing: there is no {idle.pop()} to train")
+
+    @property
+    def progress(self) -> float:
+        """How much of the budget is spent, in [0, 1]."""
+        return min(1.0, self.counters.images_seen / self.total_images)
+
+    @property
+    def images_per_step(self) -> int:
+        """Faces that one step consumes over all ranks."""
+        return self.settings.global_batch * len(self.identities) * self.parts
+
+    def terms_of(self, update: Update) -> dict[str, LossTerm]:
+        """The terms an update sums, by name."""
+        return {name: term for name, term in self.terms.items() if term.side == update.side}
+
+    def parameters_of(self, update: Update) -> list[nn.Parameter]:
+        """The parameters an update moves."""
+        named = self.networks[update.network].named_parameters()
+        return [p for name, p in named if p.requires_grad and name.startswith(update.trains)]
+
+    def configure_optimizers(self) -> list[torch.optim.Optimizer]:
+        """One optimiser an update, in the plan's order."""
+        missing = {u.network for u in self.updates} - set(self.factories)
+        if missing:
+            raise UserError(f"optimizer.{missing.pop()} is missing; every stepped network needs an optimiser")
+        optimizers = [self.factories[u.network](self.parameters_of(u)) for u in self.updates]
+        for optimizer in optimizers:
+            for group in optimizer.param_groups:
+                group["base_lr"] = group["lr"]
+        return optimizers
+
+    def training_step(self, batch: dict[str, Any], batch_idx: int) -> None:
+        """Make every update of the plan that is due, in order."""
+        optimizers = self._optimizers()
+        due = [u for u in self.updates if self.counters.steps % u.every == u.every - 1]
+        contexts = self._contexts(batch, {u.part for u in due if u.network == GENERATOR})
+        for update in due:
+            optimizer = optimizers[self.updates.index(update)]
+            for group in optimizer.param_groups:
+                group["lr"] = group["base_lr"] * value_at(self.learning_rate, self.progress)
+            step = contexts[update.part]
+            with step.update(update.network, update.identities), self._judges_frozen(update):
+                self.manual_backward(self._loss(update, step))
+            sum_gradients(p for group in optimizer.param_groups for p in group["params"])
+            optimizer.step()
+            # also clears what a loss left in parameters that this update does not move
+            self.networks.zero_grad(set_to_none=True)
+            step.stepped(update.network)
+            self.made[update.name] += 1
+        before = self.counters.images_seen
+        self.counters.steps += 1
+        self.counters.images_seen += self.images_per_step
+        if self.ema and any(update.network == GENERATOR for update in due):
+            self.ema.follow(self.networks[GENERATOR], self.images_per_step, before)
+
+    def _optimizers(self) -> list[Any]:
+        optimizers = self.optimizers()
+        return optimizers if isinstance(optimizers, list) else [optimizers]
+
+    def _contexts(self, batch: dict[str, Any], learning: set[int]) -> list[StepContext]:
+        """One context a part, with faces as floats in [0, 1]; ``learning``: the parts that the generator learns from."""
+        dtype = next(self.networks.parameters()).dtype
+        faces = {
+            name: {kind: images.to(dtype).div_(255) for kind, images in of.items()}
+            for name, of in batch["faces"].items()
+        }
+        chunks: list[dict[str, dict[str, Tensor]]] = [{} for _ in range(self.parts)]
+        for name, of in faces.items():
+            for kind, images in of.items():
+                for chunk, piece in zip(chunks, images.chunk(self.parts), strict=True):
+                    chunk.setdefault(name, {})[kind] = piece
+        positions = batch["position"].chunk(self.parts)
+        return [
+            StepContext(self.networks, chunk, position, self.progress, self.settings, gradients=part in learning)
+            for part, (chunk, position) in enumerate(zip(chunks, positions, strict=True))
+        ]
+
+    @contextmanager
+    def _judges_frozen(self, update: Update) -> Iterator[None]:
+        """Networks that only judge in this update get no gradient; the generator's shared graph must stay whole."""
+        judges = [n for name, n in self.networks.items() if name not in (update.network, GENERATOR)]
+        learning = [p for judge in judges for p in judge.parameters() if p.requires_grad]
+        for parameter in learning:
+            parameter.requires_grad_(False)
+        try:
+            yield
+        finally:
+            for parameter in learning:
+                parameter.requires_grad_(True)
+
+    def _loss(self, update: Update, step: StepContext) -> Tensor:
+        total: Tensor | None = None
+        for name, term in self.terms_of(update).items():
+            weight = value_at(term.weight, step.progress)
+            with torch.set_grad_enabled(weight != 0):
+                value = term(step)
+            self.meter.add(f"loss/{term.side}/{name}", value, self.counters.steps)
+            self.meter.add(f"loss/{term.side}/{name}_weighted", weight * value, self.counters.steps)
+            if weight != 0:
+                total = weight * value if total is None else total + weight * value
+        if total is None:
+            raise UserError(f"every loss of the {update.side} has weight 0 at progress {step.progress:.2f}")
+        return total

@@ -1,0 +1,52 @@
+"""Picture sheets of fixed held-out faces: always the same indices, never chosen by eye."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import cv2
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import nn
+
+from swaplab.losses.context import StepContext, StepSettings
+from swaplab.runs.atomic import write_atomically
+
+GAP = 2
+
+
+def even_indices(total: int, wanted: int) -> list[int]:
+    """``wanted`` indices spread evenly over ``total`` faces; all of them if there are fewer."""
+    return [int(i) for i in np.linspace(0, total - 1, min(wanted, total)).round()]
+
+
+@torch.no_grad()
+def sample_sheet(
+    generator: nn.Module, faces: Mapping[str, NDArray[np.uint8]], pairs: Sequence[tuple[str, str]]
+) -> NDArray[np.uint8]:
+    """One row a face: the face, its reconstruction, and its swap, for each pair of identities (source, target).
+
+    faces: identity -> (n, R, R, 3) uint8. Returns an RGB sheet; swaps are composed by the mask where there is one.
+    """
+    device, dtype = next((p.device, p.dtype) for p in generator.parameters())
+    inputs = {
+        name: torch.from_numpy(images).to(device).permute(0, 3, 1, 2).to(dtype).div(255)
+        for name, images in faces.items()
+    }
+    batch = {name: {"input": x, "target": x} for name, x in inputs.items()}
+    settings = StepSettings(global_batch=1, joint=False, tracked=frozenset())
+    step = StepContext({"generator": generator}, batch, torch.empty(0), 1.0, settings, gradients=False)
+    blocks = []
+    for source, target in pairs:
+        face = inputs[source]
+        columns = [face, step.reconstruction(source).composed(face), step.swap(source, target).composed(face)]
+        blocks.append(torch.cat([torch.nn.functional.pad(c, (GAP,) * 4, value=1.0) for c in columns], 3))
+    rows = torch.cat(blocks, 3)
+    sheet = torch.cat(list(rows), 1).permute(1, 2, 0).clamp(0, 1)
+    return np.asarray((sheet.float() * 255).round().byte().cpu().numpy())
+
+
+def save_sheet(path: Path, sheet: NDArray[np.uint8]) -> None:
+    """Write an RGB sheet as PNG, atomically."""
+    data = cv2.imencode(".png", cv2.cvtColor(sheet, cv2.COLOR_RGB2BGR))[1].tobytes()
+    write_atomically(path, lambda file: file.write(data))

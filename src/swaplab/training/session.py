@@ -1,0 +1,220 @@
+"""What happens between steps: reports, validation, samples, checkpoints, and the reasons to stop."""
+
+import resource
+import signal
+import time
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import lightning.pytorch as pl
+import numpy as np
+import torch
+from lightning.pytorch.callbacks import Callback
+from numpy.typing import NDArray
+from torch import nn
+
+from swaplab.runs.record import RunRecord
+from swaplab.training.checkpoint import BEST, LAST, put_weights, save_checkpoint, save_weights
+from swaplab.training.distributed import sum_over_ranks, world_size
+from swaplab.training.ema import EMA
+from swaplab.training.module import Counters, SwapModule
+from swaplab.training.samples import save_sheet
+
+Validate = Callable[[nn.Module], dict[str, float]]
+Draw = Callable[[nn.Module], NDArray[np.uint8]]
+Publish = Callable[[dict[str, Any], "str | None"], None]
+
+
+@dataclass(frozen=True)
+class Cadence:
+    """How many images lie between two reports, validations, sample sheets, checkpoints; 0 is never (but at the end)."""
+
+    report: int
+    validate: int
+    sample: int
+    checkpoint: int
+    keep: int = 0
+
+
+class Session(Callback):
+    """Drives one process's share of a run. On ranks above 0 ``record`` is None and nothing is written."""
+
+    def __init__(
+        self,
+        record: RunRecord | None,
+        cadence: Cadence,
+        *,
+        validate: Validate,
+        draw: Draw,
+        publish: Publish,
+        best_metric: str,
+        session_images: int | None = None,
+        resumed: dict[str, Any] | None = None,
+    ) -> None:
+        self.record, self.cadence = record, cadence
+        self.validate, self.draw, self.publish = validate, draw, publish
+        self.best_metric = best_metric
+        self.session_images = session_images
+        self.resumed = resumed
+        self.outcome, self.reason = "interrupted", "stopped before the first step"
+        self.best = float("inf") if resumed is None else float(resumed["best"])
+        self._signalled: str | None = None
+
+    def on_fit_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        """Take over a checkpoint's state."""
+        module = _typed(pl_module)
+        module.ema = EMA(module.networks["generator"], module.ema_half_life)
+        if self.resumed is not None:
+            self._restore(module, trainer, self.resumed)
+        self._started = time.perf_counter()
+        self._start_images = module.counters.images_seen
+        self._clock, self._clock_images = time.perf_counter(), self._start_images
+
+    @property
+    def seconds(self) -> float:
+        """How long this session has been training."""
+        return time.perf_counter() - self._started if hasattr(self, "_started") else 0.0
+
+    def _restore(self, module: SwapModule, trainer: pl.Trainer, state: dict[str, Any]) -> None:
+        put_weights(module.networks, state["networks"], "the checkpoint")
+        assert module.ema is not None
+        put_weights(module.ema.network, state["ema"], "the checkpoint's average")
+        for optimizer, saved in zip(trainer.optimizers, state["optimizers"], strict=True):
+            optimizer.load_state_dict(saved)
+        module.counters = Counters(**state["counters"])
+        module.made = dict(state["made"])
+        module.meter.restore(state["meter"], share=trainer.is_global_zero)
+
+    def on_train_batch_end(
+        self, trainer: pl.Trainer, pl_module: pl.LightningModule, outputs: Any, batch: Any, batch_idx: int
+    ) -> None:
+        """After each step: whatever is due by images seen, then the question whether to go on."""
+        module = _typed(pl_module)
+        seen, before = module.counters.images_seen, module.counters.images_seen - module.images_per_step
+        done = seen >= module.total_images
+
+        def due(every: int) -> bool:
+            return done or (every > 0 and seen // every != before // every)
+
+        row: dict[str, Any] = {}
+        if due(self.cadence.report):
+            row |= self._losses(module)
+        if self.outcome != "diverged" and due(self.cadence.validate):
+            row |= self._validated(module)
+        sheet = self._sheet(module) if self.outcome != "diverged" and due(self.cadence.sample) else None
+        if (row or sheet) and self.record is not None:
+            row = {"images_seen": seen, "steps": module.counters.steps, **row}
+            self.record.add_metrics(row)
+            self.publish(row, sheet)
+        stop = self._stop(module, done, due(self.cadence.report))
+        if self.outcome != "diverged" and (stop or due(self.cadence.checkpoint)):
+            self._save(module, trainer, kept=self.cadence.keep > 0 and due(self.cadence.checkpoint))
+        if stop:
+            trainer.should_stop = True
+
+    def _losses(self, module: SwapModule) -> dict[str, float]:
+        losses, first_bad = module.meter.report()
+        if first_bad is not None:
+            self.outcome = "diverged"
+            self.reason = f"a loss was not finite at step {first_bad}"
+        seen, clock = module.counters.images_seen, time.perf_counter()
+        speed = (seen - self._clock_images) / max(clock - self._clock, 1e-9)
+        self._clock, self._clock_images = clock, seen
+        return losses | {"train/images_per_second": round(speed, 2), "train/progress": module.progress}
+
+    def _validated(self, module: SwapModule) -> dict[str, float]:
+        if self.record is None:
+            return {}
+        started = time.perf_counter()
+        network = _average(module)
+        values = self.validate(network)
+        value = values.get(self.best_metric)
+        if value is not None and value < self.best:
+            self.best = value
+            facts = {"metric": self.best_metric, "value": str(value), "images_seen": str(module.counters.images_seen)}
+            save_weights(self.record.checkpoints / BEST, network, facts)
+        self._clock += time.perf_counter() - started  # validation is not training time
+        return values
+
+    def _sheet(self, module: SwapModule) -> str | None:
+        if self.record is None:
+            return None
+        path = self.record.folder / "samples" / f"{module.counters.images_seen:09d}.png"
+        save_sheet(path, self.draw(_average(module)))
+        return str(path)
+
+    def _stop(self, module: SwapModule, done: bool, reporting: bool) -> bool:
+        if self.outcome == "diverged":
+            return True
+        if done:
+            self.outcome, self.reason = "complete", "the budget is spent"
+            return True
+        spent = module.counters.images_seen - self._start_images
+        if self.session_images is not None and spent >= self.session_images:
+            self.outcome, self.reason = "interrupted", "this session's share of the budget is spent"
+            return True
+        if self._asked_to_stop(reporting):
+            self.outcome, self.reason = "interrupted", f"stopped by {self._signalled or 'a signal to another rank'}"
+            return True
+        return False
+
+    def _asked_to_stop(self, reporting: bool) -> bool:
+        if world_size() == 1:
+            return self._signalled is not None
+        if not reporting:  # ranks must stop together; asking at every step would cost a round trip each
+            return False
+        return bool(sum_over_ranks(torch.tensor(float(self._signalled is not None))) > 0)
+
+    def _save(self, module: SwapModule, trainer: pl.Trainer, kept: bool) -> None:
+        meter = module.meter.state()
+        if self.record is None:
+            return
+        assert module.ema is not None
+        state = {
+            "networks": module.networks.state_dict(),
+            "ema": module.ema.network.state_dict(),
+            "optimizers": [optimizer.state_dict() for optimizer in trainer.optimizers],
+            "counters": asdict(module.counters),
+            "made": module.made,
+            "meter": meter,
+            "best": self.best,
+        }
+        save_checkpoint(self.record.checkpoints / LAST, state)
+        if kept:
+            self._keep(module)
+
+    def _keep(self, module: SwapModule) -> None:
+        """Keep this moment's average too, and only the newest ``keep`` of them."""
+        assert self.record is not None
+        folder, seen = self.record.checkpoints, module.counters.images_seen
+        save_weights(folder / f"ema-{seen:09d}.safetensors", _average(module), {"images_seen": str(seen)})
+        for old in sorted(folder.glob("ema-*.safetensors"))[: -self.cadence.keep]:
+            old.unlink()
+
+    def listen(self) -> None:
+        """From now on SIGTERM and SIGINT end the run after the current step, with a checkpoint; a second SIGINT at once."""
+
+        def ask(number: int, frame: object) -> None:
+            if self._signalled and number == signal.SIGINT:
+                raise KeyboardInterrupt
+            self._signalled = signal.Signals(number).name
+
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, ask)
+
+
+def peak_memory_mb() -> float:
+    """The largest memory this process has held, in MB."""
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+
+
+def _average(module: SwapModule) -> nn.Module:
+    assert module.ema is not None
+    return module.ema.network
+
+
+def _typed(module: pl.LightningModule) -> SwapModule:
+    assert isinstance(module, SwapModule)
+    return module
+
