@@ -85,7 +85,7 @@ def check_targets(config: Any) -> None:
         kind, place = kind_of(path), ".".join(path)
         allowed = shipped_targets()[kind] if kind else frozenset()
         own = any(str(target).startswith(f"{package}.") for package in declared_packages())
-        if target in allowed or (kind and own):
+        if isinstance(target, str) and (target in allowed or (kind and own)):
             continue
         hint = f"choose one of {', '.join(sorted(allowed))}" if allowed else "no component belongs there"
         raise UserError(
@@ -108,9 +108,8 @@ def check_stranger(file: Path) -> None:
     if first_line and first_line.group(1).split(".")[0].startswith("hydra"):
         raise UserError(f"config file {file} sets hydra's own settings (package {first_line.group(1)}); remove that line")
     for path, value in _leaves(content):
-        if any(part == "hydra" or part.startswith(("hydra.", "hydra/", "override hydra")) for part in path) or (
-            "defaults" in path[:1] and "hydra" in str(value)
-        ):
+        own = [part for part in path if part == "hydra" or part.startswith("hydra.")]
+        if own or (path[:1] == ("defaults",) and "hydra" in f"{path[1:]} {value}"):
             raise UserError(f"config file {file} sets hydra's own settings at {'.'.join(path)}; remove them")
         for resolver in _RESOLVER.findall(str(value)):
             raise UserError(
@@ -132,21 +131,24 @@ def _leaves(node: Any, path: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, 
 
 def check_outside_configs(arguments: list[str]) -> None:
     """Check every YAML that the command line brings in from outside the package, before Hydra sees any of it."""
-    for option, value in _options(arguments):
-        folder = Path(value)
-        if option in ("--config-path", "-cp", "--config-dir", "-cd") and "://" not in value:
-            if not folder.is_dir():
-                raise UserError(f"config folder {folder} does not exist; check {option}")
-            for file in sorted((*folder.rglob("*.yaml"), *folder.rglob("*.yml"))):
-                check_stranger(file)
+    for folder in _outside_folders(arguments):
+        if not folder.is_dir():
+            raise UserError(f"config folder {folder} does not exist; check the command line")
+        for file in sorted((*folder.rglob("*.yaml"), *folder.rglob("*.yml"))):
+            check_stranger(file)
 
 
-def _options(arguments: list[str]) -> Iterator[tuple[str, str]]:
-    for i, argument in enumerate(arguments):
+def _outside_folders(arguments: list[str]) -> Iterator[Path]:
+    """The folders named by --config-dir, --config-path (also abbreviated) and hydra.searchpath."""
+    for argument, following in zip(arguments, [*arguments[1:], ""], strict=True):
         name, sign, value = argument.partition("=")
-        if not name.startswith("-"):
+        if name in ("-cd", "-cp") or name.startswith(("--config-d", "--config-p")):
+            places = [value if sign else following]
+        elif name.lstrip("+") == "hydra.searchpath":
+            places = [place.strip(" '\"") for place in value.strip("[]").split(",")]
+        else:
             continue
-        if sign:
-            yield name, value
-        elif i + 1 < len(arguments):
-            yield name, arguments[i + 1]
+        for place in places:
+            scheme, separator, rest = place.partition("://")
+            if not separator or scheme == "file":
+                yield Path(rest if separator else place)

@@ -1,0 +1,121 @@
+from pathlib import Path
+
+import pytest
+
+from swaplab.config import trust
+from swaplab.config.trust import check_outside_configs, check_stranger, check_targets, kind_of, shipped_targets
+from swaplab.errors import UserError
+
+GENERATOR = "swaplab.networks.deepfakes_2017.Deepfakes2017"
+
+
+@pytest.fixture(autouse=True)
+def _no_packages_of_the_user(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SWAPLAB_PACKAGES", "")
+
+
+def test_what_we_ship_may_stand_where_we_put_it() -> None:
+    check_targets({"generator": {"_target_": GENERATOR, "norm": {"_target_": "swaplab.networks.norm.GroupNorm"}}})
+    assert all(shipped_targets()[kind] for kind in ("generator", "discriminator", "norm", "losses", "noise", "plan"))
+
+
+@pytest.mark.parametrize(
+    "config",
+    [
+        {"generator": {"_target_": "torch.utils.collect_env.run", "command": "id"}},
+        {"generator": {"_target_": "os.system"}},
+        {"generator": {"_target_": "torch.nn.Linear"}},  # a whole package is never allowed
+        {"losses": {"x": {"_target_": GENERATOR}}},  # right class, wrong kind of place
+        {"generator": {"_target_": GENERATOR, "norm": {"_target_": GENERATOR}}},
+        {"data": {"identities": {"A": {"_target_": GENERATOR}}}},  # no component belongs there
+        {"losses": {"x": {"_target_": "swaplab.losses.reconstruction.MAE", "weight": [{"_target_": "os.system"}]}}},
+        {"_target_": "os.system"},
+        {"generator": {"_target_": {"a": 1}}},
+    ],
+)
+def test_anything_else_is_refused_by_name(config: dict[str, object]) -> None:
+    with pytest.raises(UserError, match=r"which is not allowed.*SWAPLAB_PACKAGES"):
+        check_targets(config)
+
+
+def test_a_declared_package_may_stand_in_a_place_for_components_only(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SWAPLAB_PACKAGES", "mine, other.deep")
+    check_targets({"generator": {"_target_": "mine.nets.Net"}, "losses": {"a": {"_target_": "other.deep.Loss"}}})
+    for config in (
+        {"generator": {"_target_": "minefield.Net"}},
+        {"generator": {"_target_": "other.Net"}},
+        {"data": {"_target_": "mine.nets.Net"}},
+    ):
+        with pytest.raises(UserError, match="not allowed"):
+            check_targets(config)
+
+
+def test_packages_can_be_declared_in_the_settings_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("SWAPLAB_PACKAGES")
+    settings = tmp_path / "settings.yaml"
+    monkeypatch.setattr(trust, "SETTINGS_FILE", settings)
+    with pytest.raises(UserError, match="not allowed"):
+        check_targets({"generator": {"_target_": "mine.Net"}})
+    settings.write_text("packages: [mine]\n")
+    check_targets({"generator": {"_target_": "mine.Net"}})
+
+
+def test_slots_hold_another_kind_than_their_owner() -> None:
+    assert kind_of(("generator", "norm")) == "norm"
+    assert kind_of(("optimizer", "generator")) == "optimizer"
+    assert kind_of(("losses", "mask")) == "losses"
+    assert kind_of(("losses", "mask", "weight")) == "schedule"
+    assert kind_of(("seed",)) is None
+
+
+@pytest.mark.parametrize(
+    ("text", "what"),
+    [
+        ("hydra:\n  job_logging:\n    handlers: {h: {'()': os.system}}\n", "sets hydra's own settings"),
+        ("hydra.job_logging: {}\n", "sets hydra's own settings"),
+        ("# @package hydra.job_logging\nhandlers: {h: {'()': os.system}}\n", "sets hydra's own settings"),
+        ("defaults:\n  - override hydra/job_logging: evil\n", "sets hydra's own settings"),
+        ("defaults:\n  - /evil@hydra.job_logging: evil\n", "sets hydra's own settings"),
+        ("defaults:\n  - {override /hydra/launcher: evil}\n", "sets hydra's own settings"),
+        ("name: ${oc.env:HOME}\n", "uses the resolver 'oc.env' at name"),
+        ("a:\n  - b: '${oc.decode:${oc.env:KEY}}'\n", "uses the resolver"),
+        ("a: [1\n", "cannot be read"),
+    ],
+)
+def test_a_strangers_file_is_refused_on_its_raw_text(text: str, what: str, tmp_path: Path) -> None:
+    file = tmp_path / "evil.yaml"
+    file.write_text(text)
+    with pytest.raises(UserError, match=what) as error:
+        check_stranger(file)
+    assert str(file) in str(error.value)
+
+
+def test_a_plain_strangers_file_passes(tmp_path: Path) -> None:
+    file = tmp_path / "fine.yaml"
+    file.write_text("# @package _global_\ndefaults:\n  - override /noise: none\nseed: 3\nname: ${data.kind}\n")
+    check_stranger(file)
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["--config-dir", "{}"],
+        ["--config-dir={}"],
+        ["--config-d", "{}"],
+        ["-cd", "{}"],
+        ["--config-path={}"],
+        ["seed=1", "hydra.searchpath=[file://{}]"],
+        ["+hydra.searchpath=['{}']"],
+    ],
+)
+def test_every_way_to_bring_in_a_folder_is_watched(words: list[str], tmp_path: Path) -> None:
+    (tmp_path / "experiment").mkdir()
+    (tmp_path / "experiment" / "evil.yaml").write_text("hydra: {}\n")
+    with pytest.raises(UserError, match="sets hydra's own settings"):
+        check_outside_configs([word.format(tmp_path) for word in words])
+    check_outside_configs(["seed=1", "hydra.searchpath=[pkg://swaplab.conf]"])
+
+
+def test_a_folder_that_is_not_there_is_named(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="gone does not exist"):
+        check_outside_configs(["--config-dir", str(tmp_path / "gone")])
