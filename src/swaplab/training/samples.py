@@ -6,8 +6,9 @@ from pathlib import Path
 import cv2
 import numpy as np
 import torch
+import torch.nn.functional as F
 from numpy.typing import NDArray
-from torch import nn
+from torch import Tensor, nn
 
 from swaplab.losses.context import StepContext, StepSettings
 from swaplab.runs.atomic import write_atomically
@@ -36,14 +37,18 @@ def sample_sheet(
     batch = {name: {"input": x, "target": x} for name, x in inputs.items()}
     settings = StepSettings(global_batch=1, joint=False, tracked=frozenset())
     step = StepContext({"generator": generator}, batch, torch.empty(0), 1.0, settings, gradients=False)
-    blocks = []
+    columns = []
     for source, target in pairs:
         face = inputs[source]
-        columns = [face, step.reconstruction(source).composed(face), step.swap(source, target).composed(face)]
-        blocks.append(torch.cat([torch.nn.functional.pad(c, (GAP,) * 4, value=1.0) for c in columns], 3))
-    rows = torch.cat(blocks, 3)
-    sheet = torch.cat(list(rows), 1).permute(1, 2, 0).clamp(0, 1)
-    return np.asarray((sheet.float() * 255).round().byte().cpu().numpy())
+        columns += [face, step.reconstruction(source).composed(face), step.swap(source, target).composed(face)]
+    return tiled(columns)
+
+
+def tiled(columns: Sequence[Tensor]) -> NDArray[np.uint8]:
+    """Columns of n faces (n, 3, R, R) in [0, 1] as one RGB sheet of n rows, with thin white lines between."""
+    rows = torch.cat([F.pad(column.float().clamp(0, 1), (GAP,) * 4, value=1.0) for column in columns], 3)
+    sheet = torch.cat(list(rows), 1).permute(1, 2, 0)
+    return np.asarray((sheet * 255).round().byte().cpu().numpy())
 
 
 def save_sheet(path: Path, sheet: NDArray[np.uint8]) -> None:

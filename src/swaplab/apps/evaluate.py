@@ -1,0 +1,130 @@
+"""swaplab-evaluate: measure a trained run on held-out clips, beside trivial answers and ceilings."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from swaplab.apps.command import run_command
+
+if TYPE_CHECKING:
+    from swaplab.apps.experiment import SwapModel
+    from swaplab.metrics.evaluation import Evaluation
+    from swaplab.metrics.task import SwapTask
+
+HELP = """
+swaplab-evaluate: measure a trained run on held-out clips, both ways, beside trivial answers and ceilings.
+
+  swaplab-evaluate run=runs/quick/s1-0123456789 split=val
+  swaplab-evaluate run=runs/quick/s1-0123456789 split=test weights=best
+
+Writes evaluation/SPLIT.json, SPLIT.md and picture sheets into the run folder.
+Options (KEY=VALUE): run, split (val, test), weights (final, best), threads.
+"""
+
+SPLITS, WEIGHTS = ("val", "test"), ("final", "best")
+SAMPLES = 8
+
+
+def main() -> None:
+    """Entry point."""
+    run_command("swaplab-evaluate", HELP, _start)
+
+
+def _start() -> None:
+    import hydra
+    from omegaconf import DictConfig
+
+    @hydra.main(version_base="1.3", config_path="pkg://swaplab.conf", config_name="evaluate")
+    def evaluate(cfg: DictConfig) -> None:
+        from swaplab.config.read import resolved
+
+        evaluate_run(**resolved(cfg))
+
+    evaluate()
+
+
+def evaluate_run(run: str, split: str, weights: str, threads: int | None) -> None:
+    """Evaluate one run folder and print the tables."""
+    from swaplab.errors import UserError
+
+    for name, value, known in (("split", split, SPLITS), ("weights", weights, WEIGHTS)):
+        if value not in known:
+            raise UserError(f"{name}={value} is not known; choose {' or '.join(known)}")
+    import torch
+    from rich.console import Console
+    from rich.progress import track
+
+    from swaplab.apps.experiment import SwapModel, load_data, tasks_of
+    from swaplab.config.trust import check_targets
+    from swaplab.metrics.evaluation import evaluate_swap
+    from swaplab.metrics.identity import Embedder
+    from swaplab.runs.record import RunRecord
+
+    if threads:
+        torch.set_num_threads(threads)
+    record = RunRecord.load(Path(run))
+    config = record.config()
+    check_targets(config)
+    sources, data = load_data(config)
+    generator = load_generator(record.folder, config, data.identities, data.resolution, weights)
+    model, embedder = SwapModel(generator), Embedder()
+    tasks, val_tasks = tasks_of(sources, data, split), tasks_of(sources, data, "val")
+    evaluations = [
+        evaluate_swap(model, task, val_task, embedder)
+        for task, val_task in track(list(zip(tasks, val_tasks, strict=True)), "evaluating", transient=True)
+    ]
+    folder = write_evaluation(record.folder, split, evaluations, weak=data.weak_split)
+    draw_sheets(folder, split, model, tasks, evaluations)
+    Console(width=180).print((folder / f"{split}.md").read_text(), markup=False, highlight=False)
+    print(f"evaluation: {folder / split}.md, {split}.json and picture sheets beside them")
+
+
+def load_generator(
+    folder: Path, config: dict[str, Any], identities: tuple[str, ...], resolution: int, weights: str
+) -> Any:
+    """The averaged generator of a run; UserError if its weights are missing or of another architecture."""
+    from swaplab.losses.context import GENERATOR
+    from swaplab.training.assemble import build_networks
+    from swaplab.training.checkpoint import BEST, FINAL, load_weights, put_weights
+
+    path = folder / "checkpoints" / (FINAL if weights == "final" else BEST)
+    state = load_weights(path)
+    generator = build_networks(config, identities, resolution)[GENERATOR]
+    put_weights(generator, state, str(path))
+    return generator.eval().requires_grad_(False)
+
+
+def write_evaluation(folder: Path, split: str, evaluations: "list[Evaluation]", weak: bool) -> Path:
+    """Write SPLIT.json and SPLIT.md under ``evaluation/`` of a run folder; returns that folder."""
+    import json
+
+    from swaplab.metrics.table import markdown
+    from swaplab.runs.atomic import write_text_atomically
+
+    place = folder / "evaluation"
+    place.mkdir(exist_ok=True)
+    content = {"split": split, "weak": weak, "directions": [e.as_json() for e in evaluations]}
+    write_text_atomically(place / f"{split}.json", json.dumps(content, indent=1) + "\n")
+    head = "weak split: parts of the same clips, one second apart\n\n" if weak else ""
+    write_text_atomically(place / f"{split}.md", head + "\n\n".join(markdown(e) for e in evaluations) + "\n")
+    return place
+
+
+def draw_sheets(
+    folder: Path, split: str, model: "SwapModel", tasks: "list[SwapTask]", evaluations: "list[Evaluation]"
+) -> None:
+    """Sheets of fixed indices and of the worst eight: source, reconstruction, swap and, where known, the true swap."""
+    from swaplab.training.samples import even_indices, save_sheet, tiled
+
+    for task, evaluation in zip(tasks, evaluations, strict=True):
+        chosen = {"samples": even_indices(len(task.query), SAMPLES), "worst": evaluation.worst(SAMPLES)}
+        for name, indices in chosen.items():
+            faces = task.query[indices]
+            own = model.swap(faces, task.source, task.source)[2]
+            swapped = model.swap(faces, task.source, task.target)[2]
+            truth = [] if task.truth is None else [task.truth[indices]]
+            way = f"{task.source}_to_{task.target}"
+            save_sheet(folder / f"{split}-{way}-{name}.png", tiled([faces, own, swapped, *truth]))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,68 @@
+"""What training and evaluation share: the data of a config, and the model that is measured."""
+
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from swaplab.config.build import build
+from swaplab.data.module import FaceData
+from swaplab.data.sources import Sources, load_sources
+from swaplab.metrics.task import SwapTask, swap_task
+from swaplab.metrics.validation import validation
+from swaplab.networks.generator import Generator, SwapOutput
+
+
+def load_data(config: dict[str, Any]) -> tuple[Sources, FaceData]:
+    """The facesets of a config, and the module that makes batches of them."""
+    sources = load_sources(config["data"])
+    noise = {name: build(node, f"noise.{name}") for name, node in config["noise"].items() if node is not None}
+    data = FaceData(
+        sources.facesets,
+        noise,
+        seed=config["seed"],
+        batch_size=config["batch_size"],
+        workers=config["workers"],
+        resolution=config["data"].get("resolution"),
+    )
+    return sources, data
+
+
+class SwapModel:
+    """A generator as metrics see it: faces in, swapped faces out, without gradients."""
+
+    def __init__(self, generator: nn.Module) -> None:
+        self.generator = generator.eval()
+        self.device, self.dtype = next((p.device, p.dtype) for p in generator.parameters())
+
+    @torch.no_grad()
+    def swap(self, faces: Tensor, source: str, target: str) -> tuple[Tensor, Tensor | None, Tensor]:
+        """Faces (n, 3, R, R) of ``source`` in [0, 1] -> raw, mask (n, 1, R, R) or None, composed; float32 on the CPU."""
+        generator = self.generator
+        assert isinstance(generator, Generator)
+        x = faces.to(self.device, self.dtype, memory_format=torch.channels_last)
+        output: SwapOutput = generator.decode(generator.encode(x, source), target)
+        mask = None if output.mask is None else output.mask.float().cpu()
+        return output.raw.float().cpu(), mask, output.composed(x).float().cpu()
+
+
+def directions(names: tuple[str, ...]) -> list[tuple[str, str]]:
+    """All ordered pairs of identities."""
+    return [(a, b) for a in names for b in names if a != b]
+
+
+def tasks_of(sources: Sources, data: FaceData, split: str) -> list[SwapTask]:
+    """One task a direction of a split."""
+    facesets = data.split_facesets()
+    return [
+        swap_task(facesets, a, b, split, sources.truth, sources.retrieval) for a, b in directions(data.identities)
+    ]
+
+
+def validator(sources: Sources, data: FaceData) -> Callable[[nn.Module], dict[str, float]]:
+    """What training calls now and then: validation values of the averaged generator."""
+    tasks = tasks_of(sources, data, "val")
+    return lambda generator: validation(SwapModel(generator), tasks)
+
+
