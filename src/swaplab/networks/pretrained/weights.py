@@ -32,7 +32,7 @@ def shipped_weights(name: str, sha256: str) -> dict[str, Tensor]:
 
 
 def dequantised(values: Tensor, quantization: Tensor | None) -> Tensor:
-    """Float32 values of a stored tensor; ``quantization``: (scale, minimum), None for a plain float tensor."""
+    """Float32 values of a stored tensor; ``quantization``: (scale, minimum), or None for floats."""
     if quantization is None:
         return values
     scale, minimum = quantization.double()

@@ -1,0 +1,77 @@
+"""Whose face is it? Descriptors of an answer against those of real frames of A and B."""
+
+from dataclasses import dataclass
+from typing import Protocol
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from swaplab.metrics.task import evenly
+
+BATCH = 64
+ENROLMENT = 200  # training frames of a person that make up the centroid
+
+
+class Embedder(Protocol):
+    """A recognition network: RGB face regions (N, 3, R, R) in [0, 1] -> descriptors (N, D)."""
+
+    name: str
+
+    def __call__(self, faces: Tensor) -> Tensor: ...
+
+
+@torch.inference_mode()
+def embedded(embedder: Embedder, faces: Tensor) -> Tensor:
+    """Descriptors (N, D), float64, of faces (N, 3, R, R), as the network gives them."""
+    return torch.cat([embedder(part) for part in faces.split(BATCH)]).double()
+
+
+@dataclass(frozen=True)
+class IdentityScale:
+    """Identity of A and B as one recogniser sees it, with 0 and 1 fixed by real frames.
+
+    ``source`` and ``target`` are mean descriptors (D,) of training frames. ``genuine`` and ``impostor`` are
+    the mean cosines to the target's of held-out real frames of the target and of the source.
+    """
+
+    embedder: Embedder
+    source: Tensor
+    target: Tensor
+    genuine: float
+    impostor: float
+
+    @classmethod
+    def fit(
+        cls, embedder: Embedder, train_source: Tensor, train_target: Tensor, source: Tensor, target: Tensor
+    ) -> "IdentityScale":
+        """From training faces (enrolment) and held-out real faces of both people."""
+        centroids = [
+            embedded(embedder, train[evenly(len(train), ENROLMENT)]).mean(0)
+            for train in (train_source, train_target)
+        ]
+        genuine, impostor = (
+            float(F.cosine_similarity(embedded(embedder, real), centroids[1]).mean())
+            for real in (target, source)
+        )
+        return cls(embedder, centroids[0], centroids[1], genuine, impostor)
+
+    def measure(self, faces: Tensor) -> dict[str, Tensor]:
+        """Values (N,) of faces (N, 3, R, R), by metric name with the recogniser's:
+
+        ``identity``: (cosine to B - impostor) / (genuine - impostor): 0 is the real A, 1 the real B;
+        ``identity_cosine``, ``identity_distance``: cosine and Euclidean distance to B's centroid;
+        ``nearer_to_target``: 1 where the Euclidean distance to B's centroid is below that to A's;
+        ``copy_index``: 1 where the cosine to A's centroid exceeds that to B's.
+        """
+        found = embedded(self.embedder, faces)
+        cosine = F.cosine_similarity(found, self.target)
+        distance = (found - self.target).norm(dim=1)
+        values = {
+            "identity": (cosine - self.impostor) / (self.genuine - self.impostor),
+            "identity_cosine": cosine,
+            "identity_distance": distance,
+            "nearer_to_target": distance < (found - self.source).norm(dim=1),
+            "copy_index": F.cosine_similarity(found, self.source) > cosine,
+        }
+        return {f"{name}[{self.embedder.name}]": value.double() for name, value in values.items()}

@@ -1,0 +1,154 @@
+"""Every metric of one answer to one task."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import torch
+from torch import Tensor
+
+from swaplab.metrics import retrieval, sharpness
+from swaplab.metrics.identity import Embedder, IdentityScale
+from swaplab.metrics.pixels import copy_ratio, mask_iou, masked_mse, psnr, ssim
+from swaplab.metrics.task import RetrievalSet, SwapTask, evenly
+
+IDENTITY_FRAMES = (
+    200  # judged by the recogniser, evenly spread over the split: it is the slowest of the metrics
+)
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What one method answers to a task: ``kind`` is ``model``, ``trivial`` or ``ceiling``.
+
+    ``image``: answers to the task's queries (N, 3, R, R), with the predicted ``mask`` (N, 1, R, R) where
+    there is one. ``retrieval``: answers to the queries of each retrieval set but ``mixed``.
+    ``reconstruction``: the source's frames as the source. ``identity``: faces (n, 3, R, R) to judge the
+    identity of, where not those of ``image``.
+    """
+
+    key: str
+    label: str
+    kind: str
+    image: Tensor | None
+    retrieval: Mapping[str, Tensor] = field(default_factory=dict)
+    reconstruction: Tensor | None = None
+    mask: Tensor | None = None
+    identity: Tensor | None = None
+
+
+@dataclass(frozen=True)
+class Measured:
+    """One metric of one answer: ``values`` (n,), one a frame, float64, and the clip of each."""
+
+    values: Tensor
+    clips: list[str]
+
+    @property
+    def mean(self) -> float:
+        return float(self.values.mean())
+
+
+class Judge:
+    """Measures answers to ``task``: same candidates, same centroids, same mask for all of them."""
+
+    def __init__(self, task: SwapTask, embedder: Embedder, seed: int) -> None:
+        self.task = task
+        self.sets = {
+            kind: (frames, retrieval.candidates(frames.clips, frames.times, seed))
+            for kind, frames in task.retrieval_sets.items()
+        }
+        self.identity = IdentityScale.fit(
+            embedder, task.train_source, task.train_target, task.query, task.genuine
+        )
+
+    @property
+    def chance(self) -> dict[str, float]:
+        """What guessing reaches, by metric name."""
+        counts = {kind: int(chosen[0].sum()) for kind, (_, chosen) in self.sets.items()}
+        top1 = {f"retrieval_top1[{kind}]@{n}": 1 / n for kind, n in counts.items()}
+        return top1 | {
+            f"retrieval_mrr[{kind}]@{n}": sum(1 / rank for rank in range(1, n + 1)) / n
+            for kind, n in counts.items()
+        }
+
+    def measure(self, answer: Answer) -> dict[str, Measured]:
+        """All metrics that make sense for the answer, by full name."""
+        values: dict[str, Tensor] = {}
+        if answer.image is not None:
+            values |= self._swap(answer.image) | self._sharpness(answer.image)
+        if answer.mask is not None and self.task.query_mask is not None:
+            values["mask_iou"] = mask_iou(answer.mask, self.task.query_mask)
+        if answer.reconstruction is not None:
+            values |= self._reconstruction(answer.reconstruction)
+        measured = {name: Measured(value, self.task.clips) for name, value in values.items()}
+        return measured | self._retrieval(answer) | self._identity(answer)
+
+    def octave_curve(self, image: Tensor) -> dict[str, float]:
+        """Mean log2 energy ratio to the reference by octave, ``low-high`` in cycles per pixel."""
+        means = sharpness.octave_log_ratio(image, self.reference).mean(0).tolist()
+        bands = sharpness.octaves(image.shape[-1])
+        return {f"{low:g}-{high:g}": mean for (low, high), mean in zip(bands, means, strict=True)}
+
+    @property
+    def reference(self) -> Tensor:
+        """What sharpness is compared with: the true swap, or where there is none the query."""
+        return self.task.query if self.task.truth is None else self.task.truth
+
+    def _swap(self, image: Tensor) -> dict[str, Tensor]:
+        task = self.task
+        if task.truth is None:
+            return {}
+        mse = masked_mse(image, task.truth, task.mask)
+        return {
+            "mse": mse,
+            "psnr": psnr(mse),
+            "ssim": ssim(image, task.truth, task.mask),
+            "copy_ratio": copy_ratio(image, task.query, task.truth, task.mask),
+        }
+
+    def _sharpness(self, image: Tensor) -> dict[str, Tensor]:
+        task, against = self.task, "query" if self.task.truth is None else "truth"
+        energy = sharpness.tenengrad(image, task.mask), sharpness.tenengrad(self.reference, task.mask)
+        values = {
+            f"tenengrad_ratio[{against}]": energy[0] / energy[1],
+            "high_frequency_share": sharpness.high_frequency_share(image),
+            f"spectral_gap[{against}]": sharpness.spectral_gap(image, self.reference),
+        }
+        if task.truth is not None:
+            for band in sharpness.octaves(image.shape[-1])[:2]:
+                name = f"coherence[{band[0]:g}-{band[1]:g}]"
+                values[name] = sharpness.coherence(image, task.truth, band)
+        return values
+
+    def _reconstruction(self, image: Tensor) -> dict[str, Tensor]:
+        query = self.task.query
+        mask = torch.ones_like(query[:, :1]) if self.task.query_mask is None else self.task.query_mask
+        error = masked_mse(image, query, mask)
+        return {"reconstruction_psnr": psnr(error), "reconstruction_ssim": ssim(image, query, mask)}
+
+    def _retrieval(self, answer: Answer) -> dict[str, Measured]:
+        measured: dict[str, Measured] = {}
+        for kind, (frames, chosen) in self.sets.items():
+            image = answer.image if kind == "mixed" else answer.retrieval.get(kind)
+            if image is None:
+                continue
+            ranks = self._ranks(image, frames, chosen)
+            count = int(chosen[0].sum())
+            top1, reciprocal = (ranks == 1).double(), 1 / ranks.double()
+            measured[f"retrieval_top1[{kind}]@{count}"] = Measured(top1, frames.clips)
+            measured[f"retrieval_mrr[{kind}]@{count}"] = Measured(reciprocal, frames.clips)
+        return measured
+
+    def _ranks(self, image: Tensor, frames: RetrievalSet, chosen: Tensor) -> Tensor:
+        distances = retrieval.masked_distances(image, frames.truth, frames.truth_mask)
+        return retrieval.true_ranks(distances, chosen)
+
+    def _identity(self, answer: Answer) -> dict[str, Measured]:
+        faces = answer.image if answer.identity is None else answer.identity
+        if faces is None:
+            return {}
+        chosen = evenly(len(faces), IDENTITY_FRAMES)
+        clips = [self.task.clips[i] for i in chosen] if answer.identity is None else [""] * len(chosen)
+        return {
+            name: Measured(values, clips) for name, values in self.identity.measure(faces[chosen]).items()
+        }

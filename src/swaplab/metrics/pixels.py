@@ -1,0 +1,82 @@
+"""Distances between images inside a mask. Every function answers one float64 number a frame.
+
+Images are RGB (N, 3, R, R) in [0, 1]; masks (N, 1, R, R) in [0, 1] weigh the pixels, so that half-covered
+pixels at an outline count half.
+"""
+
+import math
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+# PSNR of equal images, in dB: mean squared errors below 1e-10 (float32 rounding) count as this.
+EXACT = 100.0
+WINDOW, SIGMA, K1, K2 = 11, 1.5, 0.01, 0.03  # SSIM, Wang et al. 2004, section III.B
+
+
+def masked_mean(values: Tensor, mask: Tensor) -> Tensor:
+    """Mean of ``values`` (N, C, R, R) over channels and pixels weighted by ``mask`` (N, 1, R, R): (N,)."""
+    weighted = (values * mask).sum((1, 2, 3), dtype=torch.float64)
+    return weighted / (values.shape[1] * mask.sum((1, 2, 3), dtype=torch.float64))
+
+
+def masked_mse(image: Tensor, reference: Tensor, mask: Tensor) -> Tensor:
+    """Mean squared error inside the mask, (N,)."""
+    return masked_mean((image - reference).square(), mask)
+
+
+def psnr(mse: Tensor) -> Tensor:
+    """Peak signal-to-noise ratio in dB of mean squared errors of images in [0, 1], at most ``EXACT``."""
+    return -10 * mse.clamp_min(10 ** (-EXACT / 10)).log10()
+
+
+def luma(image: Tensor) -> Tensor:
+    """Luma (N, 1, R, R) of RGB images (ITU-R BT.601), float64."""
+    weights = torch.tensor([0.299, 0.587, 0.114], dtype=torch.float64)
+    return (image.double() * weights[:, None, None]).sum(1, keepdim=True)
+
+
+def ssim(image: Tensor, reference: Tensor, mask: Tensor) -> Tensor:
+    """Mean structural similarity of the luma inside the mask, (N,): Wang et al. 2004, equation 13.
+
+    Gaussian windows of 11 x 11 pixels, sigma 1.5, K = (0.01, 0.03), range 1; the border is mirrored.
+    """
+    x, y = luma(image), luma(reference)
+    mean_x, mean_y = _gaussian(x), _gaussian(y)
+    variance_x, variance_y = _gaussian(x * x) - mean_x**2, _gaussian(y * y) - mean_y**2
+    covariance = _gaussian(x * y) - mean_x * mean_y
+    c1, c2 = K1**2, K2**2
+    similarity = (2 * mean_x * mean_y + c1) * (2 * covariance + c2)
+    similarity = similarity / ((mean_x**2 + mean_y**2 + c1) * (variance_x + variance_y + c2))
+    return masked_mean(similarity, mask)
+
+
+def _gaussian(x: Tensor) -> Tensor:
+    """``x`` (N, 1, R, R) averaged by the SSIM window, same size."""
+    offsets = torch.arange(WINDOW, dtype=x.dtype) - WINDOW // 2
+    weights = torch.softmax(-(offsets**2) / (2 * SIGMA**2), 0)
+    padded = F.pad(x, [WINDOW // 2] * 4, mode="reflect")
+    return F.conv2d(F.conv2d(padded, weights.view(1, 1, -1, 1)), weights.view(1, 1, 1, -1))
+
+
+def mask_iou(alpha: Tensor, mask: Tensor) -> Tensor:
+    """Intersection over union of two masks (N, 1, R, R), each > 1/2: (N,); 1 if both are empty."""
+    a, b = alpha > 0.5, mask > 0.5
+    union = (a | b).sum((1, 2, 3), dtype=torch.float64)
+    return torch.where(union > 0, (a & b).sum((1, 2, 3), dtype=torch.float64) / union, 1.0)
+
+
+def copy_ratio(image: Tensor, query: Tensor, truth: Tensor, mask: Tensor) -> Tensor:
+    """How far the answer moved from the query, in units of how far the true swap did, (N,).
+
+    kappa = |answer - query|_1 / |truth - query|_1 inside the mask: 0 is a copy, 1 a change as large as the
+    true one.
+    """
+    return masked_mean((image - query).abs(), mask) / masked_mean((truth - query).abs(), mask)
+
+
+def score(mse: Tensor, trivial_mse: Tensor) -> float:
+    """1 - mean MSE / mean MSE of the best trivial answer: 1 is the truth, 0 no better than trivial."""
+    trivial = float(trivial_mse.mean())
+    return 1 - float(mse.mean()) / trivial if trivial else math.nan

@@ -1,0 +1,170 @@
+"""What is measured on: one direction A to B of one held-out split, as arrays."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from swaplab.errors import UserError
+from swaplab.faces.faceset import MASKS, Faceset
+
+# Enough for colour statistics, 32 principal components and a centroid; keeps a large faceset out of memory.
+TRAIN_FACES = 1000
+
+
+@dataclass(frozen=True)
+class RetrievalSet:
+    """Frames of A and their true swaps (n, 3, R, R), the swaps' face masks (n, 1, R, R), clips, seconds."""
+
+    query: Tensor
+    truth: Tensor
+    truth_mask: Tensor
+    clips: list[str]
+    times: list[float]
+
+
+@dataclass(frozen=True)
+class SwapTask:
+    """One direction ``source`` to ``target`` of a split. Faces (N, 3, R, R), masks (N, 1, R, R), in [0, 1].
+
+    ``query``: the source's frames with their ``clips`` and ``times`` (seconds); ``query_mask``: their own
+    face masks. ``truth``, ``truth_mask``: the true swaps and their face masks; rendered people only, else
+    None. ``genuine``: the target's real frames of the same split. ``train_source``, ``train_target``:
+    training faces of both, in any order. ``retrieval``: further sets by what their frames differ in. Raises
+    ValueError where shapes disagree.
+    """
+
+    source: str
+    target: str
+    split: str
+    query: Tensor
+    clips: list[str]
+    times: list[float]
+    train_source: Tensor
+    train_target: Tensor
+    genuine: Tensor
+    query_mask: Tensor | None = None
+    truth: Tensor | None = None
+    truth_mask: Tensor | None = None
+    retrieval: Mapping[str, RetrievalSet] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        n, _, side, _ = self.query.shape
+        if not len(self.clips) == len(self.times) == n:
+            raise ValueError(f"{n} queries, {len(self.clips)} clips and {len(self.times)} times")
+        if (self.truth is None) != (self.truth_mask is None):
+            raise ValueError("a true swap and its mask come together")
+        for name, channels in (("query_mask", 1), ("truth_mask", 1), ("truth", 3)):
+            given = getattr(self, name)
+            if given is not None and given.shape != (n, channels, side, side):
+                raise ValueError(f"{name} is {tuple(given.shape)}, not {(n, channels, side, side)}")
+
+    @property
+    def direction(self) -> str:
+        """How tables call it."""
+        return f"{self.source}->{self.target}"
+
+    @property
+    def mask(self) -> Tensor:
+        """Where swaps are measured (N, 1, R, R): the true swap's face, else the query's, else everywhere."""
+        if self.truth_mask is not None:
+            return self.truth_mask
+        return self.query_mask if self.query_mask is not None else torch.ones_like(self.query[:, :1])
+
+    @property
+    def retrieval_sets(self) -> dict[str, RetrievalSet]:
+        """``mixed``, the split's own frames, and the sets in ``retrieval``; empty without true swaps."""
+        if self.truth is None or self.truth_mask is None:
+            return {}
+        mixed = RetrievalSet(self.query, self.truth, self.truth_mask, self.clips, self.times)
+        return {"mixed": mixed, **self.retrieval}
+
+
+def evenly(count: int, most: int) -> list[int]:
+    """At most ``most`` of ``count`` indices, evenly spread, first and last included."""
+    return sorted({round(i) for i in np.linspace(0, count - 1, min(count, most))})
+
+
+def swap_task(
+    facesets: Mapping[str, Faceset],
+    source: str,
+    target: str,
+    split: str,
+    truth: Mapping[tuple[str, str], Faceset] | None = None,
+    retrieval: Mapping[str, Mapping[str, Faceset]] | None = None,
+) -> SwapTask:
+    """The task of ``split`` (``val`` or ``test``) from facesets whose records name their split.
+
+    ``truth[source, target]`` holds the true swaps of the source's held-out records, in their order;
+    ``retrieval[kind][name]`` frames whose states are equal one to one across names. Raises UserError where a
+    split has no faces or the true swaps do not belong to the frames.
+    """
+    own, other = facesets[source], facesets[target]
+    queries = _of_split(own, split)
+    true_swaps = truth.get((source, target)) if truth else None
+    if true_swaps is not None:
+        true_swaps = _of_split(true_swaps, split)
+        _check_pairs(queries, true_swaps)
+    return SwapTask(
+        source=source,
+        target=target,
+        split=split,
+        query=_faces(queries),
+        clips=[record.clip for record in queries.records],
+        times=[record.time for record in queries.records],
+        train_source=_faces(_thinned(_of_split(own, "train"))),
+        train_target=_faces(_thinned(_of_split(other, "train"))),
+        genuine=_faces(_of_split(other, split)),
+        query_mask=_face_masks(queries) if all(record.masks for record in queries.records) else None,
+        truth=None if true_swaps is None else _faces(true_swaps),
+        truth_mask=None if true_swaps is None else _face_masks(true_swaps),
+        retrieval={
+            kind: _retrieval_set(people[source], people[target]) for kind, people in (retrieval or {}).items()
+        },
+    )
+
+
+def _retrieval_set(queries: Faceset, truths: Faceset) -> RetrievalSet:
+    _check_pairs(queries, truths)
+    return RetrievalSet(
+        query=_faces(queries),
+        truth=_faces(truths),
+        truth_mask=_face_masks(truths),
+        clips=[record.clip for record in queries.records],
+        times=[record.time for record in queries.records],
+    )
+
+
+def _of_split(faceset: Faceset, split: str) -> Faceset:
+    chosen = [i for i, record in enumerate(faceset.records) if record.split == split]
+    if not chosen:
+        raise UserError(
+            f"faceset {faceset.folder} has no faces in split '{split}'; "
+            f"give {faceset.identity} more clips or split it anew"
+        )
+    return faceset.select(chosen)
+
+
+def _thinned(faceset: Faceset) -> Faceset:
+    return faceset.select(evenly(len(faceset.records), TRAIN_FACES))
+
+
+def _check_pairs(queries: Faceset, truths: Faceset) -> None:
+    ours, theirs = ([(r.clip, r.frame) for r in faceset.records] for faceset in (queries, truths))
+    if ours != theirs:
+        raise UserError(
+            f"the true swaps in {truths.folder} are not those of the frames in {queries.folder}; "
+            "render both again"
+        )
+
+
+def _faces(faceset: Faceset) -> Tensor:
+    regions = faceset.alignment.region_of(faceset.faces())
+    return torch.from_numpy(np.ascontiguousarray(regions.transpose(0, 3, 1, 2))).float() / 255
+
+
+def _face_masks(faceset: Faceset) -> Tensor:
+    regions = faceset.alignment.region_of(faceset.masks())[..., MASKS.index("face")]
+    return torch.from_numpy(np.ascontiguousarray(regions[:, None])).float() / 255
