@@ -1,0 +1,91 @@
+"""Random colour matching: the face takes on, partly, the colours of another face."""
+
+from collections.abc import Iterable
+from typing import Any
+
+import albumentations
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from swaplab.errors import UserError
+from swaplab.noise.operation import Picture, Scope, checked_probability, checked_scope
+
+SPACES = ("rgb", "xyz")
+
+
+class ColourMatch(albumentations.ImageOnlyTransform):
+    """Moves mean and deviation of every channel a random part of the way to those of a random face.
+
+    That face may be of any identity. The statistics are those of the picture without a border of ``border``
+    times its side. One colour space of ``spaces`` is drawn for each picture. Values beyond [0, 255] are
+    brought back by a common shift (below), then a common factor (above). Source: faceswap-GAN v2.2,
+    random_color_match.
+    """
+
+    def __init__(
+        self,
+        scope: Scope = "both",
+        spaces: Iterable[str] = SPACES,
+        border: float = 60 / 256,
+        p: float = 0.5,
+    ) -> None:
+        super().__init__(p=checked_probability(p))
+        self.scope, self.spaces, self.border = checked_scope(scope), tuple(spaces), border
+        if not self.spaces or not set(self.spaces) <= set(SPACES):
+            raise UserError(
+                f"colour spaces {list(self.spaces)} are not known; choose from {', '.join(SPACES)}"
+            )
+        if not 0 <= border < 0.5:
+            raise UserError(f"noise setting border={border} is outside [0, 0.5); choose a number in it")
+
+    @property
+    def targets_as_params(self) -> list[str]:
+        return ["faces"]
+
+    def get_params_dependent_on_data(self, params: dict[str, Any], data: dict[str, Any]) -> dict[str, Any]:
+        draw = self.random_generator
+        reference = data["faces"][int(draw.integers(len(data["faces"])))]
+        part = draw.uniform()
+        space = self.spaces[int(draw.integers(len(self.spaces)))]
+        mean, deviation = statistics(data["image"], space, self.border)
+        other_mean, other_deviation = statistics(reference, space, self.border)
+        wanted_mean = part * other_mean + (1 - part) * mean
+        wanted_deviation = part * other_deviation + (1 - part) * deviation
+        # A channel without contrast has none to scale: only its mean moves.
+        gain = np.where(deviation > 1, wanted_deviation / np.maximum(deviation, 1e-7), 1.0)
+        return {
+            "table": table(in_space(data["image"], space), gain, wanted_mean - gain * mean),
+            "space": space,
+        }
+
+    def apply(self, img: Picture, table: Picture, space: str, **params: Any) -> Picture:
+        matched = cv2.LUT(in_space(img, space), table)
+        result: Picture = cv2.cvtColor(matched, cv2.COLOR_XYZ2RGB) if space == "xyz" else matched
+        return result
+
+
+def in_space(image: Picture, space: str) -> Picture:
+    """RGB (H, W, 3) in the given space, uint8."""
+    result: Picture = cv2.cvtColor(image, cv2.COLOR_RGB2XYZ) if space == "xyz" else image
+    return result
+
+
+def statistics(image: Picture, space: str, border: float) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Mean and standard deviation (3,) of RGB (H, W, 3), in the given space and without the border."""
+    cut = round(border * image.shape[0])
+    inside = np.ascontiguousarray(image[cut : image.shape[0] - cut, cut : image.shape[1] - cut])
+    mean, deviation = cv2.meanStdDev(in_space(inside, space))
+    return mean[:, 0], deviation[:, 0]
+
+
+def table(image: Picture, gain: NDArray[np.float64], shift: NDArray[np.float64]) -> Picture:
+    """Lookup table (1, 256, 3) of ``gain * value + shift``, brought into [0, 255] for this ``image``.
+
+    The map rises in every channel, so the extremes of the result are those of the channels' extremes.
+    """
+    extremes = np.array([cv2.minMaxLoc(channel)[:2] for channel in cv2.split(image)]).T * gain + shift
+    lift = max(0.0, -float(extremes.min()))
+    factor = 255 / max(255.0, float(extremes.max()) + lift)
+    values = (np.arange(256.0)[:, None] * gain + (shift + lift)) * factor
+    return np.clip(np.rint(values), 0, 255).astype(np.uint8)[None]

@@ -1,0 +1,105 @@
+"""Rotation, zoom, shift and mirroring of a face."""
+
+from abc import abstractmethod
+from typing import Any
+
+import albumentations
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from swaplab.errors import UserError
+from swaplab.noise.operation import Picture, Scope, checked_probability, checked_scope
+
+Matrix = NDArray[np.float64]
+
+
+class Movement(albumentations.DualTransform):
+    """An operation that only moves pixels: a 3x3 matrix from picture to moved picture.
+
+    It acts on pixel indices (x, y, 1). The pipeline multiplies the matrices of consecutive movements, and
+    of the warp after them, and resamples once.
+    """
+
+    def __init__(self, scope: Scope, p: float) -> None:
+        super().__init__(p=checked_probability(p))
+        self.scope = checked_scope(scope)
+
+    @abstractmethod
+    def matrix(self, side: int) -> Matrix:
+        """A random movement (3, 3) of a square picture of ``side`` pixels."""
+
+    def get_params_dependent_on_data(self, params: dict[str, Any], data: dict[str, Any]) -> dict[str, Any]:
+        return {"matrix": self.matrix(params["shape"][0])}
+
+    def apply(self, img: Picture, matrix: Matrix, **params: Any) -> Picture:
+        return moved(img, matrix, img.shape[0])
+
+    def apply_to_mask(self, mask: Picture, matrix: Matrix, **params: Any) -> Picture:
+        return moved_mask(mask, matrix, mask.shape[0])
+
+
+class Affine(Movement):
+    """Rotation, zoom and shift about the centre; beyond the edge the outermost pixels are repeated.
+
+    Rotation is uniform in +-``degrees``, zoom in 1 +- ``zoom``, shift (x and y apart) in +-``shift`` of the
+    side. faceswap-GAN v2.2, random_transform.
+    """
+
+    def __init__(
+        self,
+        scope: Scope = "both",
+        degrees: float = 10.0,
+        zoom: float = 0.1,
+        shift: float = 0.05,
+        p: float = 1.0,
+    ) -> None:
+        super().__init__(scope, p)
+        if not 0 <= zoom < 1:
+            raise UserError(f"noise setting zoom={zoom} is outside [0, 1); choose a number in it")
+        self.degrees, self.zoom, self.shift = degrees, zoom, shift
+
+    def matrix(self, side: int) -> Matrix:
+        angle, zoom, x, y = self.random_generator.uniform(-1.0, 1.0, 4).tolist()
+        matrix = np.eye(3)
+        centre = (side - 1) / 2
+        matrix[:2] = cv2.getRotationMatrix2D((centre, centre), angle * self.degrees, 1 + zoom * self.zoom)
+        matrix[:2, 2] += x * self.shift * side, y * self.shift * side
+        return matrix
+
+
+class Flip(Movement):
+    """Mirrored left to right with probability ``p``."""
+
+    def __init__(self, scope: Scope = "both", p: float = 0.5) -> None:
+        super().__init__(scope, p)
+
+    def matrix(self, side: int) -> Matrix:
+        return np.array([[-1.0, 0.0, side - 1], [0.0, 1.0, 0.0], [0.0, 0.0, 1.0]])
+
+
+def moved(picture: Picture, matrix: Matrix, side: int) -> Picture:
+    """``picture`` (H, W, 3) under ``matrix`` as (side, side, 3).
+
+    Cubic: crops are stored at the network's resolution, where bilinear sampling would blur what is to be
+    learned.
+    """
+    result: Picture = cv2.warpAffine(
+        picture, matrix[:2], (side, side), flags=cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE
+    )
+    return result
+
+
+def moved_mask(mask: Picture, matrix: Matrix, side: int) -> Picture:
+    """``mask`` (H, W, k) under ``matrix`` as (side, side, k), bilinear: a mask must not overshoot."""
+    return with_channels(
+        cv2.warpAffine(
+            mask, matrix[:2], (side, side), flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE
+        )
+    )
+
+
+def with_channels(image: Any) -> Picture:
+    """OpenCV drops the axis of a single channel, as masks may have; this restores it."""
+    result: Picture = image if image.ndim == 3 else image[..., None]
+    return result

@@ -1,0 +1,175 @@
+"""From a stored crop to input and target: operations in order, each with its own random stream."""
+
+import random
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from swaplab.errors import UserError
+from swaplab.faces.alignment import Alignment
+from swaplab.noise.geometry import Matrix, Movement, moved, moved_mask
+from swaplab.noise.operation import Operation, Picture, Scope
+from swaplab.noise.warp import Warp
+from swaplab.randomness import key_of
+
+_WORD = 2**64 - 1
+
+
+class Pair(NamedTuple):
+    """What the network sees, what it should answer (region, region, 3), and the latter's masks, if any."""
+
+    input: Picture
+    target: Picture
+    masks: Picture | None
+
+
+class KeyedGenerators:
+    """A NumPy and a Python generator that are moved to the start of a named stream.
+
+    The NumPy draws equal those of ``swaplab.randomness.generator_at``; moving is much cheaper than making.
+    """
+
+    def __init__(self) -> None:
+        self.numpy, self.python = np.random.Generator(np.random.Philox(key=0)), random.Random(0)
+        self._start: Any = self.numpy.bit_generator.state
+
+    def move_to(self, seed: int, *where: str | int) -> None:
+        key = key_of(seed, *where)
+        self._start["state"]["key"][:] = key & _WORD, key >> 64
+        self.numpy.bit_generator.state = self._start
+        self.python.seed(key)
+
+
+class NoisePipeline:
+    """Applies the operations to one face.
+
+    A draw is a function of (seed, identity, position, name of the operation) alone, so adding or removing
+    an operation leaves those of the others as they are. Operations before the warp act on stored crops,
+    those after it on the network's pictures; without a warp the face region is cut out at the end. Raises
+    UserError for two warps, and for an operation that changes the size or the type of the pictures.
+    """
+
+    def __init__(self, operations: Mapping[str, Operation], alignment: Alignment, seed: int) -> None:
+        self.operations, self.alignment, self.seed = dict(operations), alignment, seed
+        self._generators = KeyedGenerators()
+        warps = [name for name, operation in self.operations.items() if isinstance(operation, Warp)]
+        if len(warps) > 1:
+            raise UserError(
+                f"noise has {len(warps)} warps ({', '.join(warps)}), each of which cuts the face; keep one"
+            )
+        for operation in self.operations.values():
+            if not isinstance(operation, Warp):
+                operation.add_targets({"input": "image"})
+
+    def __call__(
+        self,
+        identity: str,
+        position: int,
+        face: Picture,
+        masks: Picture | None = None,
+        faces: Sequence[Picture] = (),
+    ) -> Pair:
+        """Noise of ``identity`` at ``position`` in the run.
+
+        ``face``: stored crop (stored, stored, 3); ``masks``: (stored, stored, k); ``faces``: stored crops
+        of all identities, for operations that need another face.
+        """
+        work = _Work(face, masks)
+        for name, operation in self.operations.items():
+            self._generators.move_to(self.seed, identity, position, name)
+            operation.set_random_state(self._generators.numpy, self._generators.python)
+            if isinstance(operation, Movement):
+                if operation.should_apply():
+                    work.move(operation.matrix(work.target.shape[0]), operation.scope)
+            elif isinstance(operation, Warp):
+                work.warp(operation, self.alignment.region)
+            else:
+                work.settle()
+                work.change(operation, {"region": self.alignment.region, "faces": faces})
+                self._check(name, work)
+        work.settle(None if work.target.shape[0] == self.alignment.region else self.alignment)
+        return Pair(work.input, work.target, work.masks)
+
+    def _check(self, name: str, work: "_Work") -> None:
+        sides = (self.alignment.stored, self.alignment.region)
+        for picture in (work.input, work.target):
+            if picture.dtype != np.uint8 or picture.shape[0] not in sides or picture.shape[1] not in sides:
+                raise UserError(
+                    f"noise operation '{name}' makes {picture.dtype} pictures of {picture.shape}; "
+                    f"use operations that keep uint8 and the size"
+                )
+
+
+class _Work:
+    """Input, target and masks on their way, and the movements that were drawn but not yet carried out.
+
+    While input and target are one picture they are one object, and every operation is carried out once.
+    """
+
+    def __init__(self, face: Picture, masks: Picture | None) -> None:
+        self.input, self.target, self.masks = face, face, masks
+        self.input_place: Matrix | None = None
+        self.target_place: Matrix | None = None
+
+    @property
+    def one(self) -> bool:
+        return self.input is self.target and self.input_place is self.target_place
+
+    def move(self, matrix: Matrix, scope: Scope) -> None:
+        before = self.input_place
+        self.input_place = _after(before, matrix)
+        if scope == "both":
+            self.target_place = (
+                self.input_place if self.target_place is before else _after(self.target_place, matrix)
+            )
+
+    def settle(self, cut: Alignment | None = None) -> None:
+        """Carry the movements out; with ``cut``, only its face region is made."""
+        one = self.one
+        if self.masks is not None:
+            self.masks = _carried_out(self.masks, self.target_place, moved_mask, cut)
+        self.target = _carried_out(self.target, self.target_place, moved, cut)
+        self.input = self.target if one else _carried_out(self.input, self.input_place, moved, cut)
+        self.input_place = self.target_place = None
+
+    def warp(self, operation: Warp, region: int) -> None:
+        places = {"input_place": self.input_place, "target_place": self.target_place}
+        self._both(operation, {"region": region, **places}, together=self.one and operation.scope == "both")
+        if operation.params:  # empty where its probability left it out
+            self.input_place = self.target_place = None
+
+    def change(self, operation: Operation, facts: dict[str, Any]) -> None:
+        if operation.scope == "input":
+            self.input = operation(image=self.input, **facts)["image"]
+        else:
+            self._both(operation, facts, together=self.one)
+
+    def _both(self, operation: Operation, facts: dict[str, Any], together: bool) -> None:
+        data = {"image": self.target, **facts}
+        if not together:
+            data["input"] = self.input
+        if self.masks is not None:
+            data["mask"] = self.masks
+        done = operation(**data)
+        self.target, self.masks = done["image"], done.get("mask")
+        self.input = self.target if together else done["input"]
+
+
+def _carried_out(
+    picture: Picture,
+    place: Matrix | None,
+    resample: Callable[[Picture, Matrix, int], Picture],
+    cut: Alignment | None,
+) -> Picture:
+    if place is None:
+        return picture if cut is None else cut.region_of(picture)
+    if cut is None:
+        return resample(picture, place, picture.shape[0])
+    shift = np.eye(3)
+    shift[:2, 2] = -cut.border
+    return resample(picture, shift @ place, cut.region)
+
+
+def _after(before: Matrix | None, matrix: Matrix) -> Matrix:
+    return matrix if before is None else matrix @ before
