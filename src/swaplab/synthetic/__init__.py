@@ -1,0 +1,1 @@
+"""Invented people rendered with known identity, expression, pose, light and attributes: the only true swaps there are."""

@@ -1,0 +1,217 @@
+"""Rendered data sets on disk: facesets of invented people, their true swaps, and sets for retrieval.
+
+dataset.json                       what was asked for
+facesets/NAME/                     train, val and test clips of each identity
+truth/A_to_B/                      faceset of B: the true swap of every val and test frame of A, in that order
+retrieval/expression|pose/NAME/    frames that share everything but expression (or pose), the same for all
+"""
+
+import hashlib
+import json
+import os
+import re
+import shutil
+import tempfile
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, replace
+from itertools import permutations
+from pathlib import Path
+from typing import Any
+
+from swaplab.errors import UserError
+from swaplab.faces.alignment import Alignment
+from swaplab.faces.faceset import SPLITS, Faceset, FacesetWriter
+from swaplab.faces.ground import Ground
+from swaplab.randomness import generator_at
+from swaplab.synthetic.clips import Clip, gesture
+from swaplab.synthetic.frames import Shot, clip_shots
+from swaplab.synthetic.people import Person, person
+from swaplab.synthetic.profile import IdentityProfile, profiles
+from swaplab.synthetic.rendering import RENDERER_VERSION
+from swaplab.synthetic.states import FrameState, swapped
+from swaplab.synthetic.studio import Studio
+
+RETRIEVAL = ("expression", "pose")
+CANDIDATES = 100
+_HELD_OUT = ("val", "test")
+
+
+@dataclass(frozen=True)
+class SyntheticDataset:
+    """A finished data set: ``facesets[name]``, ``truth[source, target]``, ``retrieval[kind][name]``."""
+
+    folder: Path
+    facesets: Mapping[str, Faceset]
+    truth: Mapping[tuple[str, str], Faceset]
+    retrieval: Mapping[str, Mapping[str, Faceset]]
+
+    @classmethod
+    def load(cls, folder: Path) -> "SyntheticDataset":
+        """Read the manifests. Raises UserError if the folder is no rendered data set."""
+        try:
+            names = list(json.loads((folder / "dataset.json").read_text())["identities"])
+        except (OSError, ValueError, KeyError, TypeError):
+            raise UserError(
+                f"{folder} is not a rendered data set; make it with swaplab-render or remove it"
+            ) from None
+        return cls(
+            folder,
+            {name: Faceset.load(folder / "facesets" / name) for name in names},
+            {(a, b): Faceset.load(folder / "truth" / f"{a}_to_{b}") for a, b in permutations(names, 2)},
+            {kind: {n: Faceset.load(folder / "retrieval" / kind / n) for n in names} for kind in RETRIEVAL},
+        )
+
+    def digest(self) -> str:
+        """SHA-256 over every face and label."""
+        parts = [self.facesets, self.truth, *(self.retrieval[kind] for kind in RETRIEVAL)]
+        digests = [faceset.digest() for part in parts for faceset in part.values()]
+        return hashlib.sha256("".join(digests).encode()).hexdigest()
+
+
+def build(
+    identities: Mapping[str, Person],
+    profile: Mapping[str, IdentityProfile],
+    region: int,
+    seed: int,
+    cache: Path,
+    workers: int,
+) -> SyntheticDataset:
+    """The data set of these people, from the cache or rendered into it by ``workers`` processes.
+
+    ``region`` is the side of the face region in pixels. The content depends on all arguments but the last two. Two
+    processes may build the same data set at once; one of the results is kept. Raises UserError if ``cache`` cannot be
+    written.
+    """
+    known = {
+        "renderer": RENDERER_VERSION,
+        "region": region,
+        "seed": seed,
+        "identities": {name: who.to_dict() for name, who in identities.items()},
+        "profile": {name: asdict(profile[name]) for name in identities},
+    }
+    key = hashlib.sha256(json.dumps(known, sort_keys=True).encode()).hexdigest()[:16]
+    folder = cache / key
+    if folder.is_dir():
+        return SyntheticDataset.load(folder)
+    with _published(folder) as unfinished:
+        write(albums(identities, profile, seed), unfinished, Alignment(region), workers)
+        (unfinished / "dataset.json").write_text(json.dumps(known, indent=2) + "\n")
+    return SyntheticDataset.load(folder)
+
+
+@dataclass(frozen=True)
+class Album:
+    """A faceset to be made: its path below the data set, whose it is, and its shots."""
+
+    path: str
+    identity: str
+    shots: Sequence[Shot]
+
+
+def albums(
+    identities: Mapping[str, Person], profile: Mapping[str, IdentityProfile], seed: int
+) -> list[Album]:
+    """Everything a data set holds, before it is rendered."""
+    shots = {
+        name: [
+            shot
+            for split in SPLITS
+            for index in range(int(profile[name].clips.of(split)))
+            for shot in clip_shots(Clip(seed, name, split, index, profile[name]), who)
+        ]
+        for name, who in identities.items()
+    }
+    facesets = [Album(f"facesets/{name}", name, shots[name]) for name in identities]
+    truths = [
+        Album(f"truth/{source}_to_{target}", target, _true_swaps(shots[source], identities[target]))
+        for source, target in permutations(identities, 2)
+    ]
+    retrieval = [
+        Album(f"retrieval/{kind}/{name}", name, _retrieval_shots(kind, who, seed))
+        for kind in RETRIEVAL
+        for name, who in identities.items()
+    ]
+    return [*facesets, *truths, *retrieval]
+
+
+def write(plan: Sequence[Album], folder: Path, alignment: Alignment, workers: int) -> None:
+    """Render the albums into ``folder`` with ``workers`` processes."""
+    with Studio(alignment, workers, sum(len(album.shots) for album in plan)) as studio:
+        for album in plan:
+            with FacesetWriter(folder / album.path, album.identity, Ground("synthetic"), alignment) as writer:
+                for face in studio.shoot(album.shots):
+                    writer.add(face.crop, face.masks, **face.record)
+
+
+def _true_swaps(shots: Sequence[Shot], target: Person) -> list[Shot]:
+    return [replace(s, person=target, state=swapped(s.state)) for s in shots if s.split in _HELD_OUT]
+
+
+def _retrieval_shots(kind: str, who: Person, seed: int) -> list[Shot]:
+    """One state with another expression (or pose) each: drawn without the identity, so that all share them."""
+    base = FrameState(expression={"mouthSmileLeft": 0.2, "mouthSmileRight": 0.2})
+    states = []
+    for index in range(CANDIDATES):
+        generator = generator_at(seed, "retrieval", kind, index)
+        if kind == "expression":
+            states.append(replace(base, expression=gesture(generator)))
+        else:
+            yaw, pitch, roll = (float(angle) for angle in generator.uniform((-24, -9, -10), (24, 9, 10)))
+            states.append(replace(base, yaw=yaw, pitch=pitch, roll=roll))
+    return [Shot(who, s, "test", f"retrieval-{kind}-{index:03d}", 0, 0.0) for index, s in enumerate(states)]
+
+
+@contextmanager
+def _published(folder: Path) -> Iterator[Path]:
+    """A temporary folder that becomes ``folder`` when the block ends well; whoever is first wins."""
+    try:
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        unfinished = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", dir=folder.parent))
+    except OSError as error:
+        raise UserError(
+            f"the cache folder {folder.parent} cannot be written ({error.strerror}); set data.cache to another folder"
+        ) from None
+    try:
+        yield unfinished
+        unfinished.chmod(0o755)
+        try:
+            os.rename(unfinished, folder)
+        except OSError:
+            if not folder.is_dir():
+                raise
+    finally:
+        shutil.rmtree(unfinished, ignore_errors=True)
+
+
+def people_of(specifications: Mapping[str, Mapping[str, Any]]) -> dict[str, Person]:
+    """The people named in a config: ``{A: {person: A}, C: {seed: 7}}``. Raises UserError for anything else."""
+    if not specifications:
+        raise UserError("data.identities is empty; name at least one identity, as in 'A: {person: A}'")
+    people = {}
+    for name, specification in specifications.items():
+        if not re.fullmatch(r"[A-Za-z0-9-]+", str(name)):
+            raise UserError(f"data.identities: '{name}' is no name; use letters, digits and '-'")
+        known = set(specification) if isinstance(specification, Mapping) else set()
+        if known not in ({"person"}, {"seed"}):
+            raise UserError(f"data.identities.{name} is {specification!r}; give {{person: A}} or {{seed: 7}}")
+        people[str(name)] = person(specification.get("person", specification.get("seed")))
+    return people
+
+
+def cache_folder(given: str | None) -> Path:
+    """Where rendered data sets are kept: what is given, else the environment's SWAPLAB_CACHE, else ~/.cache/swaplab."""
+    return Path(given or os.environ.get("SWAPLAB_CACHE") or "~/.cache/swaplab").expanduser()
+
+
+def build_from_config(data: Mapping[str, Any]) -> SyntheticDataset:
+    """The data set of a ``conf/data/synthetic.yaml`` section: identities, profile, resolution, seed, cache, workers."""
+    people = people_of(data["identities"])
+    return build(
+        people,
+        profiles(data["profile"], people),
+        region=int(data["resolution"]),
+        seed=int(data["seed"]),
+        cache=cache_folder(data["cache"]) / "rendered",
+        workers=int(data["workers"]),
+    )

@@ -1,0 +1,150 @@
+"""How an identity's clips look: the settings of ``data.profile``, and which identity has which."""
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, fields
+from typing import Any
+
+from swaplab.errors import UserError
+
+YAW_SHAPES = ("uniform", "normal", "sides")
+
+
+@dataclass(frozen=True)
+class Count:
+    """A number for each split."""
+
+    train: float
+    val: float
+    test: float
+
+    def of(self, split: str) -> float:
+        """The number for ``split``."""
+        return float(getattr(self, split))
+
+
+@dataclass(frozen=True)
+class Corruption:
+    """Share of the train frames that each fault befalls, in [0, 1]; hit frames carry the fault's name in ``flags``."""
+
+    blur: float = 0.0
+    jpeg: float = 0.0
+    wrong_identity: float = 0.0
+    non_face: float = 0.0
+    bad_landmarks: float = 0.0
+    duplicate: float = 0.0
+
+
+@dataclass(frozen=True)
+class IdentityProfile:
+    """The settings of one identity.
+
+    ``clips`` per split, ``images`` per clip, ``rate`` of sampling in images per second. ``yaw_range``, ``pitch_range``,
+    ``roll_range`` in degrees to either side; ``yaw_shape``: uniform, normal (range = 2 standard deviations) or sides
+    (the outer half of the range only). ``expression`` scales the units. ``p_*``: probability per clip. ``light`` and
+    ``background`` in [0, 1]: 0 mild or plain, 1 strong, tinted or a random pattern. ``beautify`` in [0, 1].
+    """
+
+    clips: Count
+    images: Count
+    rate: Count
+    yaw_range: float = 25.0
+    yaw_shape: str = "uniform"
+    pitch_range: float = 9.0
+    roll_range: float = 12.0
+    expression: float = 1.0
+    light: float = 0.0
+    background: float = 0.0
+    p_beard: float = 0.0
+    p_glasses: float = 0.0
+    p_occluder: float = 0.0
+    beautify: float = 0.0
+    corruption: Corruption = field(default_factory=Corruption)
+
+    @classmethod
+    def from_dict(cls, known: Mapping[str, Any], where: str = "data.profile.default") -> "IdentityProfile":
+        """Read settings; ``where`` names them in messages. Raises UserError for what is unknown, missing or out of range."""
+        profile: IdentityProfile = _read(cls, known, where)
+        _check(profile, where)
+        return profile
+
+
+_PARTS: dict[str, Any] = {"clips": Count, "images": Count, "rate": Count, "corruption": Corruption}
+
+
+def _read(kind: Any, known: Mapping[str, Any], where: str) -> Any:
+    if not isinstance(known, Mapping):
+        raise UserError(f"{where} is {known!r}; give its settings as 'name: value' pairs")
+    names = [f.name for f in fields(kind)]
+    unknown = [str(name) for name in known if name not in names]
+    if unknown:
+        raise UserError(f"{where} has no setting '{unknown[0]}'; choose among {', '.join(names)}")
+    values = {}
+    for name, value in known.items():
+        at = f"{where}.{name}"
+        if name in _PARTS:
+            values[name] = _read(_PARTS[name], value, at)
+        elif name == "yaw_shape":
+            values[name] = value
+        elif isinstance(value, bool) or not isinstance(value, int | float):
+            raise UserError(f"{at} is {value!r}; give a number")
+        else:
+            values[name] = float(value)
+    try:
+        return kind(**values)
+    except TypeError:
+        missing = [name for name in names if name not in values and (kind is Count or name in _PARTS)]
+        raise UserError(f"{where} lacks {', '.join(missing)}; add the setting(s)") from None
+
+
+def _check(profile: IdentityProfile, where: str) -> None:
+    if profile.yaw_shape not in YAW_SHAPES:
+        raise UserError(f"{where}.yaw_shape is '{profile.yaw_shape}'; choose one of {', '.join(YAW_SHAPES)}")
+    shares = {f"corruption.{k}": v for k, v in asdict(profile.corruption).items()}
+    names = ("expression", "light", "background", "p_beard", "p_glasses", "p_occluder", "beautify")
+    for name, value in (shares | {name: getattr(profile, name) for name in names}).items():
+        if not 0 <= value <= 1:
+            raise UserError(f"{where}.{name} is {value}; give a number from 0 to 1")
+    for name in ("yaw_range", "pitch_range", "roll_range"):
+        if not 0 <= getattr(profile, name) <= 60:
+            raise UserError(f"{where}.{name} is {getattr(profile, name)}; give degrees from 0 to 60")
+    for split in ("train", "val", "test"):
+        if profile.rate.of(split) <= 0:
+            raise UserError(f"{where}.rate.{split} must be more than 0 images per second")
+        for name in ("clips", "images"):
+            number = getattr(profile, name).of(split)
+            if number < 0 or number != int(number):
+                raise UserError(f"{where}.{name}.{split} is {number}; give a whole number of 0 or more")
+
+
+def profiles(settings: Mapping[str, Any], identities: Mapping[str, Any]) -> dict[str, IdentityProfile]:
+    """The profile of each identity: ``settings['default']`` with the overrides in ``settings['identities'][name]``.
+
+    Raises UserError for an unknown setting or an override of an identity that is not in ``identities``.
+    """
+    unknown = set(settings) - {"default", "identities"}
+    if unknown or "default" not in settings:
+        raise UserError(
+            f"data.profile has {', '.join(settings)}; it takes 'default' and, if wanted, 'identities'"
+        )
+    overrides = settings.get("identities") or {}
+    strangers = [name for name in overrides if name not in identities]
+    if strangers:
+        raise UserError(
+            f"data.profile.identities names '{strangers[0]}'; the identities are {', '.join(identities)}"
+        )
+    return {
+        name: IdentityProfile.from_dict(
+            _merged(settings["default"], overrides.get(name, {})),
+            f"data.profile.identities.{name}" if name in overrides else "data.profile.default",
+        )
+        for name in identities
+    }
+
+
+def _merged(base: Mapping[str, Any], change: Mapping[str, Any]) -> dict[str, Any]:
+    return {**base} | {
+        name: _merged(base[name], value)
+        if isinstance(value, Mapping) and isinstance(base.get(name), Mapping)
+        else value
+        for name, value in change.items()
+    }

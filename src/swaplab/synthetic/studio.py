@@ -1,0 +1,91 @@
+"""Many faces at once: shots over processes, faces back in order, with a progress bar."""
+
+import os
+import sys
+from collections.abc import Iterator, Sequence
+from concurrent.futures import Future, ProcessPoolExecutor
+from contextlib import ExitStack, contextmanager
+from multiprocessing import get_context
+
+import cv2
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+from swaplab.faces.alignment import Alignment
+from swaplab.synthetic.frames import Face, Shot, shoot
+
+_CHUNK = 16
+_THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
+
+
+class Studio:
+    """Makes faces of shots with ``workers`` processes (1: in this one); ``total`` is what the bar counts to."""
+
+    def __init__(self, alignment: Alignment, workers: int, total: int) -> None:
+        self.alignment, self.workers, self.total = alignment, workers, total
+
+    def __enter__(self) -> "Studio":
+        with ExitStack() as opened:
+            if self.workers > 1:
+                # Spawned: a process that runs torch threads or CUDA cannot be forked.
+                self._pool = opened.enter_context(
+                    ProcessPoolExecutor(
+                        self.workers, get_context("spawn"), initializer=cv2.setNumThreads, initargs=(1,)
+                    )
+                )
+                opened.enter_context(_one_thread())
+            bar = Progress(
+                TextColumn("rendering"),
+                BarColumn(),
+                MofNCompleteColumn(),
+                TimeRemainingColumn(),
+                console=Console(stderr=True),
+                disable=not sys.stderr.isatty(),
+            )
+            self._bar = opened.enter_context(bar)
+            self._task = bar.add_task("rendering", total=self.total)
+            self._opened = opened.pop_all()
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self._opened.close()
+
+    def shoot(self, shots: Sequence[Shot]) -> Iterator[Face]:
+        """The faces of ``shots``, in order."""
+        chunks = (shots[i : i + _CHUNK] for i in range(0, len(shots), _CHUNK))
+        if self.workers <= 1:
+            done: Iterator[list[Face]] = (_shoot(chunk, self.alignment) for chunk in chunks)
+        else:
+            done = self._ahead(chunks)
+        for faces in done:
+            self._bar.advance(self._task, len(faces))
+            yield from faces
+
+    def _ahead(self, chunks: Iterator[Sequence[Shot]]) -> Iterator[list[Face]]:
+        """Results in order, with a few chunks a worker under way."""
+        waiting: list[Future[list[Face]]] = []
+        for chunk in chunks:
+            waiting.append(self._pool.submit(_shoot, chunk, self.alignment))
+            if len(waiting) > 3 * self.workers:
+                yield waiting.pop(0).result()
+        for future in waiting:
+            yield future.result()
+
+
+def _shoot(shots: Sequence[Shot], alignment: Alignment) -> list[Face]:
+    return [shoot(shot, alignment) for shot in shots]
+
+
+@contextmanager
+def _one_thread() -> Iterator[None]:
+    """Processes started meanwhile use one thread each; thread pools read their size at import."""
+    before = {name: os.environ.get(name) for name in _THREADS}
+    os.environ.update(dict.fromkeys(_THREADS, "1"))
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            if value is None:
+                os.environ.pop(name)
+            else:
+                os.environ[name] = value
