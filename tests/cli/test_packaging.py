@@ -16,7 +16,9 @@ COMMANDS = ("swaplab-render", "swaplab-train", "swaplab-evaluate", "swaplab-repo
 
 def run(*words: str | Path, cwd: Path, expect: int = 0) -> str:
     environment = {k: v for k, v in os.environ.items() if not k.startswith("PYTHON")}
-    done = subprocess.run([str(w) for w in words], cwd=cwd, capture_output=True, text=True, env=environment, check=False)
+    done = subprocess.run(
+        [str(w) for w in words], cwd=cwd, capture_output=True, text=True, env=environment, check=False
+    )
     assert done.returncode == expect, done.stdout + done.stderr
     return done.stdout
 
@@ -31,7 +33,18 @@ def environment_with(wheel: Path, folder: Path) -> Path:
     run(sys.executable, "-m", "venv", "--without-pip", folder, cwd=folder.parent)
     site = next(folder.glob("lib/python*/site-packages"))
     (site / "packages.pth").write_text(sysconfig.get_paths()["purelib"] + "\n")
-    run(sys.executable, "-m", "pip", "install", "-q", "--no-deps", "--prefix", folder, wheel, cwd=folder.parent)
+    run(
+        sys.executable,
+        "-m",
+        "pip",
+        "install",
+        "-q",
+        "--no-deps",
+        "--prefix",
+        folder,
+        wheel,
+        cwd=folder.parent,
+    )
     scripts = folder / "bin"
     for script in scripts.glob("swaplab-*"):
         lines = script.read_text().splitlines()
@@ -55,7 +68,11 @@ def test_wheel_carries_conf_and_assets_and_runs_anywhere(tmp_path: Path) -> None
     (tmp_path / "elsewhere").mkdir()
     wheel = build("wheel", tmp_path / "dist")
     names = zipfile.ZipFile(wheel).namelist()
-    for wanted in ("swaplab/conf/train.yaml", "swaplab/conf/__init__.py", "swaplab/synthetic/assets/mh_head.npz"):
+    for wanted in (
+        "swaplab/conf/train.yaml",
+        "swaplab/conf/__init__.py",
+        "swaplab/synthetic/assets/mh_head.npz",
+    ):
         assert wanted in names
     check_commands(environment_with(wheel, tmp_path / "venv"), tmp_path / "elsewhere")
 

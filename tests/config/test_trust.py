@@ -3,7 +3,13 @@ from pathlib import Path
 import pytest
 
 from swaplab.config import trust
-from swaplab.config.trust import check_outside_configs, check_stranger, check_targets, kind_of, shipped_targets
+from swaplab.config.trust import (
+    check_outside_configs,
+    check_stranger,
+    check_targets,
+    kind_of,
+    shipped_targets,
+)
 from swaplab.errors import UserError
 
 GENERATOR = "swaplab.networks.deepfakes_2017.Deepfakes2017"

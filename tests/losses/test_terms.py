@@ -88,7 +88,9 @@ def test_lsgan_matches_the_formula_on_both_sides(faces: dict[str, dict[str, Tens
     assert LSGANGenerator()(step).item() == pytest.approx(expected_g, rel=1e-6)
 
 
-def test_the_discriminator_side_sends_no_gradient_to_the_generator(faces: dict[str, dict[str, Tensor]]) -> None:
+def test_the_discriminator_side_sends_no_gradient_to_the_generator(
+    faces: dict[str, dict[str, Tensor]],
+) -> None:
     generator = Shift()
     step = context(generator, faces)
     LSGANDiscriminator()(step).backward()

@@ -23,7 +23,9 @@ def same_convolution_reference(x: np.ndarray, weight: np.ndarray, stride: int) -
     return y
 
 
-@pytest.mark.parametrize(("kernel", "stride", "side"), [(5, 2, 8), (3, 2, 8), (4, 2, 8), (4, 1, 8), (5, 1, 7), (5, 2, 9)])
+@pytest.mark.parametrize(
+    ("kernel", "stride", "side"), [(5, 2, 8), (3, 2, 8), (4, 2, 8), (4, 1, 8), (5, 1, 7), (5, 2, 9)]
+)
 def test_same_convolution_matches_the_rule(kernel: int, stride: int, side: int) -> None:
     layer = SameConv2d(3, 2, kernel, stride=stride, bias=False).double()
     x = torch.randn(2, 3, side, side + 2, dtype=torch.float64, generator=torch.Generator().manual_seed(0))

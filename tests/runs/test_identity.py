@@ -19,7 +19,12 @@ def test_what_cannot_change_a_number_is_left_out() -> None:
 
 
 def test_everything_else_is_in() -> None:
-    for change in ({"seed": 1}, {"budget": {"images": 101}}, {"trainer": {"precision": "32-true"}}, {"new": 1}):
+    for change in (
+        {"seed": 1},
+        {"budget": {"images": 101}},
+        {"trainer": {"precision": "32-true"}},
+        {"new": 1},
+    ):
         assert config_hash(CONFIG | change) != config_hash(CONFIG)
 
 

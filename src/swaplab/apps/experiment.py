@@ -55,14 +55,10 @@ def directions(names: tuple[str, ...]) -> list[tuple[str, str]]:
 def tasks_of(sources: Sources, data: FaceData, split: str) -> list[SwapTask]:
     """One task a direction of a split."""
     facesets = data.split_facesets()
-    return [
-        swap_task(facesets, a, b, split, sources.truth, sources.retrieval) for a, b in directions(data.identities)
-    ]
+    return [swap_task(facesets, a, b, split, sources.truth, sources.retrieval) for a, b in directions(data.identities)]
 
 
 def validator(sources: Sources, data: FaceData) -> Callable[[nn.Module], dict[str, float]]:
     """What training calls now and then: validation values of the averaged generator."""
     tasks = tasks_of(sources, data, "val")
     return lambda generator: validation(SwapModel(generator), tasks)
-
-

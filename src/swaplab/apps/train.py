@@ -1,5 +1,7 @@
 """swaplab-train: compose a config, train the run it describes, say where it is."""
 
+from typing import Any
+
 from swaplab.apps.command import run_command
 
 HELP = """
@@ -34,7 +36,7 @@ def _start() -> None:
     train()
 
 
-def train_run(config: dict) -> float | None:  # type: ignore[type-arg]
+def train_run(config: dict[str, Any]) -> float | None:
     """Train the run of a resolved config; returns its best metric's last value, for sweepers."""
     from pathlib import Path
 
@@ -49,7 +51,10 @@ def train_run(config: dict) -> float | None:  # type: ignore[type-arg]
         print(f"this run is {done.status} already (the same config and seed): {folder}")
         return done.facts["metrics"].get(config["checkpoint"]["best"])
     sources, data = load_data(config)
-    facts = {"data": {"digest": sources.digest(), "split": data.split_quality}, "grounds": sources.ground_digests()}
+    facts = {
+        "data": {"digest": sources.digest(), "split": data.split_quality},
+        "grounds": sources.ground_digests(),
+    }
     run = fit(config, folder, data, validator(sources, data), facts)
     print(f"{run.status}: {run.reason}; run record: {run.folder}")
     if run.status == "diverged":

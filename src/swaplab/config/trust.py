@@ -18,7 +18,18 @@ import yaml
 from swaplab.errors import UserError
 
 # Kinds of place: a config's top-level keys that hold components, and the slots inside them that hold another kind.
-KINDS = ("generator", "discriminator", "norm", "attention", "mask", "losses", "noise", "optimizer", "plan", "schedule")
+KINDS = (
+    "generator",
+    "discriminator",
+    "norm",
+    "attention",
+    "mask",
+    "losses",
+    "noise",
+    "optimizer",
+    "plan",
+    "schedule",
+)
 SLOTS = {
     "generator": {"norm": "norm", "attention": "attention", "mask": "mask"},
     "discriminator": {"norm": "norm", "attention": "attention"},
@@ -106,7 +117,9 @@ def check_stranger(file: Path) -> None:
         raise UserError(f"config file {file} cannot be read ({error}); correct or remove it") from None
     first_line = re.search(r"^#\s*@package\s+(\S+)", text, re.MULTILINE)
     if first_line and first_line.group(1).split(".")[0].startswith("hydra"):
-        raise UserError(f"config file {file} sets hydra's own settings (package {first_line.group(1)}); remove that line")
+        raise UserError(
+            f"config file {file} sets hydra's own settings (package {first_line.group(1)}); remove that line"
+        )
     for path, value in _leaves(content):
         own = [part for part in path if part == "hydra" or part.startswith("hydra.")]
         if own or (path[:1] == ("defaults",) and "hydra" in f"{path[1:]} {value}"):

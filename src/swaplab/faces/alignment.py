@@ -22,9 +22,7 @@ MARGIN = 1.5
 
 def five_points(landmarks: Points) -> Points:
     """Eye centres, nose tip and mouth corners (5, 2) of 68 iBUG landmarks (68, 2)."""
-    return np.stack(
-        [landmarks[36:42].mean(0), landmarks[42:48].mean(0), landmarks[30], landmarks[48], landmarks[54]]
-    )
+    return np.stack([landmarks[36:42].mean(0), landmarks[42:48].mean(0), landmarks[30], landmarks[48], landmarks[54]])
 
 
 def similarity(source: Points, target: Points) -> NDArray[np.float64]:

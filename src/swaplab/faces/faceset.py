@@ -1,9 +1,9 @@
 """A faceset: a folder of aligned faces of one identity, with a manifest that says where each came from.
 
-    faceset.json      identity, ground, alignment, version
-    records.jsonl     one line a face: source, clip, time, box, landmarks, matrix, quality, files and their SHA-256
-    faces/000000.png  RGB crops of ``alignment.stored`` pixels
-    masks/000000.png  optional, four channels of the same size: face, eyes, mouth, occluder
+faceset.json      identity, ground, alignment, version
+records.jsonl     one line a face: source, clip, time, box, landmarks, matrix, quality, files and their SHA-256
+faces/000000.png  RGB crops of ``alignment.stored`` pixels
+masks/000000.png  optional, four channels of the same size: face, eyes, mouth, occluder
 """
 
 import hashlib
@@ -176,7 +176,9 @@ class Faceset:
             try:
                 data = path.read_bytes()
             except OSError as error:
-                raise UserError(f"{path} cannot be read ({error.strerror}); restore it or make the faceset again") from None
+                raise UserError(
+                    f"{path} cannot be read ({error.strerror}); restore it or make the faceset again"
+                ) from None
             image = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED) if data else None
             if image is None or hashlib.sha256(data).hexdigest() != digest or image.shape[:2] != shape:
                 raise UserError(

@@ -45,7 +45,7 @@ class StepContext:
 
     def __init__(
         self,
-        networks: Mapping[str, nn.Module],
+        networks: Mapping[str, nn.Module] | nn.ModuleDict,
         faces: Mapping[str, Mapping[str, Tensor]],
         position: Tensor,
         progress: float,
@@ -125,7 +125,9 @@ class StepContext:
     def resemblance(self, name: str) -> SwapOutput:
         """The clean targets of ``name`` encoded and decoded as themselves: what an identity loss compares."""
         return self._once(
-            ("resemblance", name), "cycle", lambda: self._decode(self.generator.encode(self.target(name), name), name)
+            ("resemblance", name),
+            "cycle",
+            lambda: self._decode(self.generator.encode(self.target(name), name), name),
         )
 
     def judge(self, faces: Tensor, name: str) -> Tensor:

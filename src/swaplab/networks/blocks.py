@@ -64,7 +64,14 @@ class ConvBlock(nn.Module):
     """
 
     def __init__(
-        self, in_channels: int, out_channels: int, *, kernel: int, stride: int, slope: float, norm: Factory | None = None
+        self,
+        in_channels: int,
+        out_channels: int,
+        *,
+        kernel: int,
+        stride: int,
+        slope: float,
+        norm: Factory | None = None,
     ) -> None:
         super().__init__()
         self.conv = SameConv2d(in_channels, out_channels, kernel, stride=stride, bias=norm is None)

@@ -27,7 +27,10 @@ class Encoder(nn.Module):
         channels = [3, *(_scaled(c, width) for c in (128, 256, 512, 1024))]
         self.down = nn.Sequential(
             OrderedDict(
-                (f"down{i}", ConvBlock(channels[i - 1], channels[i], kernel=5, stride=2, slope=SLOPE, norm=norm))
+                (
+                    f"down{i}",
+                    ConvBlock(channels[i - 1], channels[i], kernel=5, stride=2, slope=SLOPE, norm=norm),
+                )
                 for i in range(1, 5)
             )
         )
@@ -49,9 +52,7 @@ class Decoder(nn.Module):
         super().__init__()
         channels = [_scaled(c, width) for c in (512, 256, 128, 64)]
         self.up = nn.Sequential(
-            OrderedDict(
-                (f"up{i}", Upscale(channels[i - 1], channels[i], slope=SLOPE, norm=norm)) for i in range(1, 4)
-            )
+            OrderedDict((f"up{i}", Upscale(channels[i - 1], channels[i], slope=SLOPE, norm=norm)) for i in range(1, 4))
         )
         self.colour = SameConv2d(channels[-1], 3, 5)
         self.mask = mask(channels[-1]) if mask else None

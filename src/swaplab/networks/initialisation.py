@@ -1,5 +1,7 @@
 """Parameters as a pure function of (seed, site): equal sites start equal whatever else a network contains."""
 
+from typing import Any
+
 import torch
 from torch import nn
 from torch.nn.utils import parametrize
@@ -31,9 +33,11 @@ def initialise(network: nn.Module, seed: int, site: str) -> None:
 def _reset_originals(module: nn.Module) -> None:
     """Draw a parametrised layer's original tensors as the bare layer would have drawn them."""
     bare = type(module).__mro__[1]
-    plain = bare.__new__(bare)
-    plain.__dict__ = {k: v for k, v in module.__dict__.items() if k not in ("_parameters", "_modules", "parametrizations")}
+    plain: Any = object.__new__(bare)
+    plain.__dict__ = {
+        k: v for k, v in module.__dict__.items() if k not in ("_parameters", "_modules", "parametrizations")
+    }
     plain._modules, plain._parameters = {}, dict(module._parameters)
     for name, chain in module.parametrizations.items():  # type: ignore[union-attr, operator]
-        plain._parameters[name] = chain.original  # type: ignore[union-attr]
-    plain.reset_parameters()  # type: ignore[operator]
+        plain._parameters[name] = chain.original
+    plain.reset_parameters()

@@ -9,7 +9,16 @@ from typing import Any
 
 import torch
 
-PACKAGES = ("swaplab", "torch", "torchvision", "lightning", "hydra-core", "albumentations", "numpy", "opencv-python-headless")
+PACKAGES = (
+    "swaplab",
+    "torch",
+    "torchvision",
+    "lightning",
+    "hydra-core",
+    "albumentations",
+    "numpy",
+    "opencv-python-headless",
+)
 
 
 def cpu_has_bfloat16() -> bool:

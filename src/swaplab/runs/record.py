@@ -1,8 +1,8 @@
 """The run record: a folder that is the truth about a run; dashboards and reports are views of it.
 
-    config.yaml     resolved config              metrics.jsonl   one line a report, over images_seen
-    run.json        status, times, versions, git state, data, parameters, cost, final metrics, exit reason
-    samples/        picture sheets               checkpoints/    last.ckpt, best.safetensors, final.safetensors
+config.yaml     resolved config              metrics.jsonl   one line a report, over images_seen
+run.json        status, times, versions, git state, data, parameters, cost, final metrics, exit reason
+samples/        picture sheets               checkpoints/    last.ckpt, best.safetensors, final.safetensors
 """
 
 import json

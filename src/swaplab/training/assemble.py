@@ -30,7 +30,9 @@ def build_networks(config: Mapping[str, Any], identities: tuple[str, ...], resol
         )
     for name, protocol in ((GENERATOR, Generator), (DISCRIMINATOR, Discriminator)):
         if name in networks and not (isinstance(networks[name], protocol) and isinstance(networks[name], nn.Module)):
-            raise UserError(f"{name} {type(networks[name]).__name__} does not have the members of a {protocol.__name__}")
+            raise UserError(
+                f"{name} {type(networks[name]).__name__} does not have the members of a {protocol.__name__}"
+            )
     for name, network in networks.items():
         initialise(network, config["seed"], name)
         network.to(memory_format=torch.channels_last)

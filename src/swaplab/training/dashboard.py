@@ -19,7 +19,9 @@ class Dashboard:
     Offline is the default of the project: nothing leaves the machine until `wandb sync`.
     """
 
-    def __init__(self, settings: Mapping[str, Any], record: RunRecord | None, config: dict[str, Any], name: str) -> None:
+    def __init__(
+        self, settings: Mapping[str, Any], record: RunRecord | None, config: dict[str, Any], name: str
+    ) -> None:
         mode = settings["mode"]
         if mode not in MODES:
             raise UserError(f"wandb.mode={mode} is not known; choose one of {', '.join(MODES)}")

@@ -81,7 +81,7 @@ class SwapModule(pl.LightningModule):
 
     def __init__(
         self,
-        networks: Mapping[str, nn.Module],
+        networks: Mapping[str, nn.Module] | nn.ModuleDict,
         terms: Mapping[str, LossTerm],
         plan: Plan,
         optimizers: Mapping[str, OptimizerFactory],
@@ -94,9 +94,9 @@ class SwapModule(pl.LightningModule):
     ) -> None:
         super().__init__()
         self.automatic_optimization = False
-        self.networks = nn.ModuleDict(networks)
+        self.networks = nn.ModuleDict(dict(networks.items()))
         self.terms, self.factories = dict(terms), dict(optimizers)
-        self.updates = plan.updates(identities, tuple(networks))
+        self.updates = plan.updates(identities, tuple(networks.keys()))
         self.parts = parts(self.updates)
         self.identities, self.settings, self.total_images = identities, settings, total_images
         self.learning_rate = learning_rate

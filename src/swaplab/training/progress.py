@@ -16,7 +16,11 @@ class ImagesBar(Callback):
         """Show the bar."""
         assert isinstance(pl_module, SwapModule)
         self._bar = Progress(
-            TextColumn("training"), BarColumn(), MofNCompleteColumn(), TextColumn("images"), TimeRemainingColumn(),
+            TextColumn("training"),
+            BarColumn(),
+            MofNCompleteColumn(),
+            TextColumn("images"),
+            TimeRemainingColumn(),
             disable=not trainer.is_global_zero,
         )
         self._task = self._bar.add_task(

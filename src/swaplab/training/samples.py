@@ -40,7 +40,11 @@ def sample_sheet(
     columns = []
     for source, target in pairs:
         face = inputs[source]
-        columns += [face, step.reconstruction(source).composed(face), step.swap(source, target).composed(face)]
+        columns += [
+            face,
+            step.reconstruction(source).composed(face),
+            step.swap(source, target).composed(face),
+        ]
     return tiled(columns)
 
 

@@ -132,7 +132,11 @@ class Session(Callback):
         value = values.get(self.best_metric)
         if value is not None and value < self.best:
             self.best = value
-            facts = {"metric": self.best_metric, "value": str(value), "images_seen": str(module.counters.images_seen)}
+            facts = {
+                "metric": self.best_metric,
+                "value": str(value),
+                "images_seen": str(module.counters.images_seen),
+            }
             save_weights(self.record.checkpoints / BEST, network, facts)
         self._clock += time.perf_counter() - started  # validation is not training time
         return values
@@ -155,7 +159,10 @@ class Session(Callback):
             self.outcome, self.reason = "interrupted", "this session's share of the budget is spent"
             return True
         if self._asked_to_stop(reporting):
-            self.outcome, self.reason = "interrupted", f"stopped by {self._signalled or 'a signal to another rank'}"
+            self.outcome, self.reason = (
+                "interrupted",
+                f"stopped by {self._signalled or 'a signal to another rank'}",
+            )
             return True
         return False
 
@@ -217,4 +224,3 @@ def _average(module: SwapModule) -> nn.Module:
 def _typed(module: pl.LightningModule) -> SwapModule:
     assert isinstance(module, SwapModule)
     return module
-

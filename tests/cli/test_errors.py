@@ -1,0 +1,170 @@
+"""Bad input: one sentence that names what, where and what to do; exit code 2; nothing written, nothing lost."""
+
+import json
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+Command = Callable[..., tuple[int, str, str]]
+
+
+def snapshot(folder: Path) -> dict[str, bytes]:
+    return {str(p.relative_to(folder)): p.read_bytes() for p in sorted(folder.rglob("*")) if p.is_file()}
+
+
+def refused(command: Command, name: str, words: list[str], output: Path, *parts: str) -> str:
+    """Run a command that must refuse; returns its sentence."""
+    before = snapshot(output) if output.exists() else None
+    code, _, complaint = command(name, *words)
+    assert code == 2, complaint
+    lines = complaint.strip().splitlines()
+    assert len([line for line in lines if line.startswith(name)]) == 1
+    assert "Traceback" not in complaint
+    for part in parts:
+        assert part in complaint
+    assert (snapshot(output) if output.exists() else None) == before
+    return complaint
+
+
+def test_unknown_key_and_unknown_option(command: Command, tiny: list[str], tmp_path: Path) -> None:
+    runs = tmp_path / "runs"
+    refused(command, "swaplab-train", [*tiny, "sede=3"], runs, "sede", "--help")
+    refused(command, "swaplab-train", [*tiny, "mask=lerned"], runs, "mask/lerned", "learned", "none")
+    refused(command, "swaplab-train", [*tiny, "+generator.depth=3"], runs, "generator.depth", "width")
+    refused(command, "swaplab-train", [*tiny, "+optimizer.generator.lrr=3"], runs, "optimizer.generator.lrr")
+    refused(
+        command,
+        "swaplab-train",
+        [*tiny, "wandb.mode=loud"],
+        runs,
+        "wandb.mode=loud",
+        "offline, online, disabled",
+    )
+
+
+def test_missing_folder(command: Command, tiny: list[str], tmp_path: Path) -> None:
+    words = [*tiny, f"data.identities.A={tmp_path / 'gone'}"]
+    refused(
+        command,
+        "swaplab-train",
+        words,
+        tmp_path / "runs",
+        str(tmp_path / "gone"),
+        "does not exist",
+        "check the path",
+    )
+    refused(command, "swaplab-evaluate", [f"run={tmp_path / 'gone'}"], tmp_path / "runs", "is not a run folder")
+
+
+def test_truncated_picture(command: Command, tiny: list[str], facesets: dict[str, Path], tmp_path: Path) -> None:
+    folder = shutil.copytree(facesets["A"], tmp_path / "A")
+    picture = folder / "faces" / "000003.png"
+    picture.write_bytes(picture.read_bytes()[:100])
+    words = [*tiny, f"data.identities.A={folder}"]
+    refused(
+        command,
+        "swaplab-train",
+        words,
+        tmp_path / "runs",
+        str(picture),
+        "truncated or changed",
+        "make the faceset again",
+    )
+
+
+def test_identity_without_ground(command: Command, tiny: list[str], facesets: dict[str, Path], tmp_path: Path) -> None:
+    folder = shutil.copytree(facesets["A"], tmp_path / "A")
+    header = json.loads((folder / "faceset.json").read_text())
+    del header["ground"]
+    (folder / "faceset.json").write_text(json.dumps(header))
+    words = [*tiny, f"data.identities.A={folder}"]
+    refused(command, "swaplab-train", words, tmp_path / "runs", str(folder), "has no ground", "add ground.kind")
+
+
+def test_fewer_faces_than_a_batch(command: Command, tiny: list[str], tmp_path: Path) -> None:
+    refused(command, "swaplab-train", [*tiny, "batch_size=500"], tmp_path / "runs", "500", "batch_size")
+
+
+def test_output_that_cannot_be_written(command: Command, tiny: list[str], tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("mine")
+    words = [*tiny, f"runs={tmp_path / 'file'}"]
+    refused(
+        command,
+        "swaplab-train",
+        words,
+        tmp_path / "runs",
+        str(tmp_path / "file"),
+        "cannot be written",
+        "runs=DIR",
+    )
+    assert (tmp_path / "file").read_text() == "mine"
+
+
+def test_full_disk(command: Command, tiny: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: shutil._ntuple_diskusage(10**12, 10**12, 1000))
+    refused(command, "swaplab-train", tiny, tmp_path / "runs", "GB free", "checkpoints need", "runs=DIR")
+
+
+def test_checkpoint_of_another_architecture(
+    command: Command, tiny: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SWAPLAB_PACKAGES", "")
+    assert command("swaplab-train", *tiny, "run_id=first")[0] == 0
+    words = [*tiny, "generator.latent=32", "run_id=first", "budget.images=160"]
+    other = [*tiny, "generator.latent=32", f"+init_from={{run: {tmp_path / 'runs' / 'quick' / 'first'}}}"]
+    del words
+    refused(
+        command,
+        "swaplab-train",
+        other,
+        tmp_path / "runs",
+        "another architecture",
+        "encoder.squeeze",
+        "use the config",
+    )
+    run = tmp_path / "runs" / "quick" / "first"
+    config = (run / "config.yaml").read_text()
+    (run / "config.yaml").write_text(config.replace("latent: 16", "latent: 32"))
+    refused(
+        command,
+        "swaplab-evaluate",
+        [f"run={run}"],
+        run,
+        "final.safetensors",
+        "another architecture",
+        "use the config",
+    )
+
+
+def test_the_two_attacks_fail(command: Command, tiny: list[str], tmp_path: Path) -> None:
+    refused(
+        command,
+        "swaplab-train",
+        [*tiny, "generator._target_=torch.utils.collect_env.run", "+generator.command=touch evil"],
+        tmp_path / "runs",
+        "torch.utils.collect_env.run",
+        "not allowed",
+        "SWAPLAB_PACKAGES",
+    )
+    outside = tmp_path / "outside" / "experiment"
+    outside.mkdir(parents=True)
+    touched = tmp_path / "evil"
+    (outside / "fine.yaml").write_text(
+        "# @package _global_\n"
+        "hydra:\n  job_logging:\n    version: 1\n    handlers:\n"
+        f"      h: {{'()': os.system, command: 'touch {touched}'}}\n    root: {{handlers: [h]}}\n"
+    )
+    words = ["--config-dir", str(outside.parent), "experiment=fine", *tiny]
+    refused(command, "swaplab-train", words, tmp_path / "runs", "fine.yaml", "hydra's own settings", "remove")
+    assert not touched.exists()
+
+
+def test_a_strangers_run_folder_runs_no_code(command: Command, tiny: list[str], tmp_path: Path) -> None:
+    assert command("swaplab-train", *tiny, "run_id=theirs")[0] == 0
+    run = tmp_path / "runs" / "quick" / "theirs"
+    config = (run / "config.yaml").read_text()
+    hostile = config.replace("swaplab.networks.deepfakes_2017.Deepfakes2017", "torch.utils.collect_env.run")
+    (run / "config.yaml").write_text(hostile)
+    refused(command, "swaplab-evaluate", [f"run={run}"], run, "torch.utils.collect_env.run", "not allowed")

@@ -1,0 +1,68 @@
+"""Two ranks of N/2 equal one rank of N, through Lightning: networks, moments, average, losses; odd batches included."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+
+from swaplab.training.checkpoint import load_checkpoint
+
+STEPS = 20
+
+
+def train(tiny: list[str], name: str, *more: str) -> Path:
+    words = [
+        sys.executable,
+        "-m",
+        "swaplab.apps.train",
+        *tiny,
+        f"run_id={name}",
+        "trainer.precision=64-true",
+        *more,
+    ]
+    done = subprocess.run(words, capture_output=True, text=True, check=False, timeout=300)
+    assert done.returncode == 0, done.stdout + done.stderr
+    runs = Path(next(w for w in tiny if w.startswith("runs=")).removeprefix("runs="))
+    return runs / "quick" / name
+
+
+def leaves(node: object, path: str = "") -> dict[str, torch.Tensor]:
+    if isinstance(node, torch.Tensor):
+        return {path: node}
+    items = node.items() if isinstance(node, dict) else enumerate(node) if isinstance(node, list | tuple) else ()
+    return {k: v for key, value in items for k, v in leaves(value, f"{path}.{key}").items()}
+
+
+def largest_difference(one: Path, other: Path) -> float:
+    a, b = (leaves(load_checkpoint(run / "checkpoints/last.ckpt")) for run in (one, other))
+    assert list(a) == list(b)
+    assert any("exp_avg_sq" in name for name in a)
+    return max(float((a[name].double() - b[name].double()).abs().max()) for name in a)
+
+
+@pytest.mark.parametrize("batch", [4, 5])
+def test_two_ranks_equal_one(tiny: list[str], batch: int) -> None:
+    more = [f"batch_size={batch}", f"budget.images={STEPS * batch * 2}", "every.report=1"]
+    one = train(tiny, "one", *more, "trainer.accelerator=cpu")
+    two = train(tiny, "two", *more, "trainer=ddp_cpu", "trainer.progress=false")
+    assert load_checkpoint(two / "checkpoints/last.ckpt")["counters"]["steps"] == STEPS
+    assert largest_difference(one, two) < 1e-9
+    losses = [
+        [json.loads(x)["loss/generator/reconstruction"] for x in (run / "metrics.jsonl").read_text().splitlines()]
+        for run in (one, two)
+    ]
+    assert len(losses[0]) == STEPS
+    assert losses[0] == pytest.approx(losses[1], abs=1e-9)
+    sessions = json.loads((two / "run.json").read_text())["sessions"]
+    assert len(sessions) == 1
+
+
+def test_the_check_can_fail(tiny: list[str]) -> None:
+    """Batch statistics of one rank are not those of two: plain batch norm shows in the weights."""
+    more = [f"budget.images={STEPS * 8}", "norm=batch"]
+    one = train(tiny, "one", *more, "trainer.accelerator=cpu")
+    two = train(tiny, "two", *more, "trainer=ddp_cpu", "trainer.progress=false")
+    assert largest_difference(one, two) > 1e-6
