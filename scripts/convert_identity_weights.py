@@ -18,9 +18,7 @@ from numpy.typing import NDArray
 from safetensors.numpy import save
 
 MODEL = "package/model/face_recognition_model"
-DESTINATION = (
-    Path(__file__).parents[1] / "src/swaplab/networks/pretrained/assets/face_recognition.safetensors"
-)
+DESTINATION = Path(__file__).parents[1] / "src/swaplab/networks/pretrained/assets/face_recognition.safetensors"
 PARTS = {
     "conv/filters": "conv.weight",
     "conv/bias": "conv.bias",
@@ -42,9 +40,7 @@ def parameter_name(name: str) -> str:
 def convert(package: Path) -> dict[str, NDArray]:
     """All tensors of the package's face recognition network, under our names and in our layout."""
     with tarfile.open(package) as archive:
-        manifest, data = (
-            archive.extractfile(MODEL + ending).read() for ending in ("-weights_manifest.json", ".bin")
-        )
+        manifest, data = (archive.extractfile(MODEL + ending).read() for ending in ("-weights_manifest.json", ".bin"))
     (group,) = json.loads(manifest)
     tensors: dict[str, NDArray] = {}
     offset = 0
@@ -64,9 +60,7 @@ def convert(package: Path) -> dict[str, NDArray]:
 
 def main() -> None:
     """Write the file and print its SHA-256, which the loader checks."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("package", type=Path, help="vladmandic-face-api-1.7.15.tgz")
     parser.add_argument("--output", type=Path, default=DESTINATION)
     arguments = parser.parse_args()

@@ -22,9 +22,7 @@ def test_error_counts_inside_the_mask_only() -> None:
     answer = reference.clone()
     answer[..., 8:] = 0  # outside
     answer[1, 0] += 0.3 * mask[1, 0]
-    torch.testing.assert_close(
-        masked_mse(answer, reference, mask), torch.tensor([0, 0.03], dtype=torch.float64)
-    )
+    torch.testing.assert_close(masked_mse(answer, reference, mask), torch.tensor([0, 0.03], dtype=torch.float64))
 
 
 def test_half_covered_pixels_count_half() -> None:
@@ -59,9 +57,7 @@ def slow_ssim(x: np.ndarray, y: np.ndarray, mask: np.ndarray) -> float:
 def test_ssim_matches_the_windows_summed_one_by_one() -> None:
     x, mask = images(2), torch.rand(2, 1, 16, 16, generator=torch.Generator().manual_seed(1))
     y = (x + 0.2 * images(2, seed=2)).clamp(0, 1)
-    expected = [
-        slow_ssim(*(a[i].double().numpy() for a in (x, y)), mask[i, 0].double().numpy()) for i in range(2)
-    ]
+    expected = [slow_ssim(*(a[i].double().numpy() for a in (x, y)), mask[i, 0].double().numpy()) for i in range(2)]
     np.testing.assert_allclose(ssim(x, y, mask).numpy(), expected, rtol=1e-6)
 
 

@@ -13,9 +13,7 @@ class Metric:
 
 
 CATALOGUE = {
-    "score": Metric(
-        "swap", "higher", "1 - MSE / MSE of the best trivial answer, inside the face of the true swap"
-    ),
+    "score": Metric("swap", "higher", "1 - MSE / MSE of the best trivial answer, inside the face of the true swap"),
     "psnr": Metric("swap", "higher", "dB to the true swap inside its face"),
     "mse": Metric("swap", "lower", "mean squared error to the true swap inside its face"),
     "ssim": Metric("swap", "higher", "structural similarity to the true swap inside its face"),
@@ -24,17 +22,14 @@ CATALOGUE = {
     "identity": Metric("identity", "higher", "cosine to the target; 0 is the real source, 1 the real target"),
     "identity_cosine": Metric("identity", "higher", "cosine of descriptors to the target's centroid"),
     "identity_distance": Metric("identity", "lower", "Euclidean distance to the target's centroid"),
-    "nearer_to_target": Metric(
-        "identity", "higher", "share of frames nearer to the target than to the source"
-    ),
-    "copy_index": Metric(
-        "identity", "lower", "share of frames more like the source than the target (cosine)"
-    ),
+    "nearer_to_target": Metric("identity", "higher", "share of frames nearer to the target than to the source"),
+    "copy_index": Metric("identity", "lower", "share of frames more like the source than the target (cosine)"),
     "copy_ratio": Metric("identity", "one", "change of the query in units of the true change; 0 is a copy"),
     "tenengrad_ratio": Metric("sharpness", "one", "squared gradient over the reference's"),
     "high_frequency_share": Metric("sharpness", None, "spectral energy above 0.25 cycles per pixel"),
     "spectral_gap": Metric("sharpness", "lower", "mean |log2| of octave energies over the reference's"),
     "coherence": Metric("sharpness", "higher", "band coherence with the true swap; noise lowers it"),
+    "octave_log2": Metric("spectrum", None, "log2 of an octave's energy over the reference's"),
     "mask_iou": Metric("model", "higher", "predicted mask against the query's face"),
     "reconstruction_psnr": Metric("model", "higher", "dB of source to source inside the query's face"),
     "reconstruction_ssim": Metric("model", "higher", "structural similarity of source to source"),

@@ -28,13 +28,12 @@ class Swapper(Protocol):
 
 @dataclass(frozen=True)
 class Row:
-    """Means of one answer by metric name, and its spectrum against the reference, log2 by octave."""
+    """Means of one answer by metric name; ``kind`` is ``model``, ``trivial`` or ``ceiling``."""
 
     key: str
     label: str
     kind: str
     values: dict[str, float]
-    spectrum_log2: dict[str, float]
 
 
 @dataclass(frozen=True)
@@ -98,18 +97,13 @@ def evaluate_swap(
     if best is not None:
         for key, found in measured.items():
             if "mse" in found:
-                values[key] = {"score": score(found["mse"].values, measured[best]["mse"].values)} | values[
-                    key
-                ]
+                values[key] = {"score": score(found["mse"].values, measured[best]["mse"].values)} | values[key]
     own = measured["model"]
     baseline = measured[best]["mse"] if best is not None else None
     return Evaluation(
         direction=task.direction,
         split=task.split,
-        rows=[
-            Row(a.key, a.label, a.kind, values[a.key], {} if a.image is None else judge.octave_curve(a.image))
-            for a in answers
-        ],
+        rows=[Row(answer.key, answer.label, answer.kind, values[answer.key]) for answer in answers],
         metrics=_described(values, [a.key for a in trivial], judge.chance),
         intervals=_intervals(own, baseline, seed),
         per_clip=_per_clip(own, baseline),
@@ -140,9 +134,7 @@ def _model_answers(model: Swapper, task: SwapTask) -> list[Answer]:
     return answers
 
 
-def _trivial_answers(
-    task: SwapTask, val_task: SwapTask | None
-) -> tuple[list[Answer], dict[str, float | None]]:
+def _trivial_answers(task: SwapTask, val_task: SwapTask | None) -> tuple[list[Answer], dict[str, float | None]]:
     """The trivial answers to the swap and, fitted to A alone, to reconstruction; and the two chosen k."""
     swap_frames = own_frames = None
     if val_task is not None:
@@ -213,9 +205,7 @@ def _described(
     return described
 
 
-def _intervals(
-    own: Mapping[str, Measured], baseline: Measured | None, seed: int
-) -> dict[str, tuple[float, float]]:
+def _intervals(own: Mapping[str, Measured], baseline: Measured | None, seed: int) -> dict[str, tuple[float, float]]:
     intervals = {name: clip_interval(m.values.numpy(), m.clips, seed) for name, m in own.items()}
     if baseline is not None:
         ratio = clip_interval(own["mse"].values.numpy(), baseline.clips, seed, over=baseline.values.numpy())

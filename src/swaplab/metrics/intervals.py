@@ -32,9 +32,7 @@ def clip_interval(
     if len(above) < 2:
         return None
     ratios = above / below
-    if (
-        np.ptp(ratios) <= 1e-12 * np.abs(ratios).max()
-    ):  # every resample is the same number; BCa would be undefined
+    if np.ptp(ratios) <= 1e-12 * np.abs(ratios).max():  # every resample is the same number; BCa would be undefined
         return float(ratios[0]), float(ratios[0])
     found = bootstrap(
         (above, below),

@@ -7,13 +7,9 @@ import torch
 from torch import Tensor
 
 from swaplab.metrics import retrieval, sharpness
-from swaplab.metrics.identity import Embedder, IdentityScale
+from swaplab.metrics.identity import Embedder, IdentityScale, thinned
 from swaplab.metrics.pixels import copy_ratio, mask_iou, masked_mse, psnr, ssim
-from swaplab.metrics.task import RetrievalSet, SwapTask, evenly
-
-IDENTITY_FRAMES = (
-    200  # judged by the recogniser, evenly spread over the split: it is the slowest of the metrics
-)
+from swaplab.metrics.task import RetrievalSet, SwapTask
 
 
 @dataclass(frozen=True)
@@ -57,9 +53,10 @@ class Judge:
             kind: (frames, retrieval.candidates(frames.clips, frames.times, seed))
             for kind, frames in task.retrieval_sets.items()
         }
-        self.identity = IdentityScale.fit(
-            embedder, task.train_source, task.train_target, task.query, task.genuine
-        )
+        reference = task.query if task.truth is None else task.truth
+        self.spectrum = sharpness.spectrum(reference)
+        self.tenengrad = sharpness.tenengrad(reference, task.mask)
+        self.identity = IdentityScale.fit(embedder, task.train_source, task.train_target, task.query, task.genuine)
 
     @property
     def chance(self) -> dict[str, float]:
@@ -67,8 +64,7 @@ class Judge:
         counts = {kind: int(chosen[0].sum()) for kind, (_, chosen) in self.sets.items()}
         top1 = {f"retrieval_top1[{kind}]@{n}": 1 / n for kind, n in counts.items()}
         return top1 | {
-            f"retrieval_mrr[{kind}]@{n}": sum(1 / rank for rank in range(1, n + 1)) / n
-            for kind, n in counts.items()
+            f"retrieval_mrr[{kind}]@{n}": sum(1 / rank for rank in range(1, n + 1)) / n for kind, n in counts.items()
         }
 
     def measure(self, answer: Answer) -> dict[str, Measured]:
@@ -83,17 +79,6 @@ class Judge:
         measured = {name: Measured(value, self.task.clips) for name, value in values.items()}
         return measured | self._retrieval(answer) | self._identity(answer)
 
-    def octave_curve(self, image: Tensor) -> dict[str, float]:
-        """Mean log2 energy ratio to the reference by octave, ``low-high`` in cycles per pixel."""
-        means = sharpness.octave_log_ratio(image, self.reference).mean(0).tolist()
-        bands = sharpness.octaves(image.shape[-1])
-        return {f"{low:g}-{high:g}": mean for (low, high), mean in zip(bands, means, strict=True)}
-
-    @property
-    def reference(self) -> Tensor:
-        """What sharpness is compared with: the true swap, or where there is none the query."""
-        return self.task.query if self.task.truth is None else self.task.truth
-
     def _swap(self, image: Tensor) -> dict[str, Tensor]:
         task = self.task
         if task.truth is None:
@@ -107,17 +92,20 @@ class Judge:
         }
 
     def _sharpness(self, image: Tensor) -> dict[str, Tensor]:
+        """Against the true swap, or where there is none the query; the latter says nothing of coherence."""
         task, against = self.task, "query" if self.task.truth is None else "truth"
-        energy = sharpness.tenengrad(image, task.mask), sharpness.tenengrad(self.reference, task.mask)
+        spectrum, bands = sharpness.spectrum(image), sharpness.octaves(image.shape[-1])
+        ratios = sharpness.octave_log_ratio(spectrum, self.spectrum)
         values = {
-            f"tenengrad_ratio[{against}]": energy[0] / energy[1],
-            "high_frequency_share": sharpness.high_frequency_share(image),
-            f"spectral_gap[{against}]": sharpness.spectral_gap(image, self.reference),
+            f"tenengrad_ratio[{against}]": sharpness.tenengrad(image, task.mask) / self.tenengrad,
+            "high_frequency_share": sharpness.high_frequency_share(spectrum),
+            f"spectral_gap[{against}]": ratios.abs().mean(1),
         }
+        for (low, high), ratio in zip(bands, ratios.T, strict=True):
+            values[f"octave_log2[{against}:{low:g}-{high:g}]"] = ratio
         if task.truth is not None:
-            for band in sharpness.octaves(image.shape[-1])[:2]:
-                name = f"coherence[{band[0]:g}-{band[1]:g}]"
-                values[name] = sharpness.coherence(image, task.truth, band)
+            for low, high in bands[:2]:
+                values[f"coherence[{low:g}-{high:g}]"] = sharpness.coherence(spectrum, self.spectrum, (low, high))
         return values
 
     def _reconstruction(self, image: Tensor) -> dict[str, Tensor]:
@@ -147,8 +135,6 @@ class Judge:
         faces = answer.image if answer.identity is None else answer.identity
         if faces is None:
             return {}
-        chosen = evenly(len(faces), IDENTITY_FRAMES)
+        chosen = thinned(faces)
         clips = [self.task.clips[i] for i in chosen] if answer.identity is None else [""] * len(chosen)
-        return {
-            name: Measured(values, clips) for name, values in self.identity.measure(faces[chosen]).items()
-        }
+        return {name: Measured(values, clips) for name, values in self.identity.measure(faces[chosen]).items()}

@@ -19,9 +19,9 @@ TINY = 1e-20
 
 def tenengrad(image: Tensor, mask: Tensor) -> Tensor:
     """Mean squared Sobel gradient of the luma inside the mask, (N,): Tenenbaum 1970, without a threshold."""
-    smooth, slope = torch.tensor([1.0, 2.0, 1.0]).double() / 4, torch.tensor([-1.0, 0.0, 1.0]).double() / 2
+    smooth, slope = torch.tensor([1.0, 2.0, 1.0]) / 4, torch.tensor([-1.0, 0.0, 1.0]) / 2
     kernels = torch.stack([smooth[:, None] * slope, slope[:, None] * smooth])[:, None]
-    gradients = F.conv2d(F.pad(luma(image), [1] * 4, mode="replicate"), kernels)
+    gradients = F.conv2d(F.pad(luma(image).float(), [1] * 4, mode="replicate"), kernels)
     return masked_mean(gradients.square().sum(1, keepdim=True), mask)
 
 
@@ -54,32 +54,25 @@ def band_energy(power: Tensor, low: float, high: float) -> Tensor:
     return power[:, inside].sum(1)
 
 
-def high_frequency_share(image: Tensor) -> Tensor:
-    """Share of the spectral energy above ``HIGH`` cycles per pixel, (N,)."""
-    power = spectrum(image).abs().square()
+def high_frequency_share(ours: Tensor) -> Tensor:
+    """Share of the energy of a spectrum (N, R, R) above ``HIGH`` cycles per pixel, (N,)."""
+    power = ours.abs().square()
     return band_energy(power, HIGH, 0.5) / power.sum((1, 2)).clamp_min(TINY)
 
 
-def octave_log_ratio(image: Tensor, reference: Tensor) -> Tensor:
-    """log2 of the energy of ``image`` over that of ``reference`` in each of `octaves`, (N, octaves)."""
-    ours, theirs = spectrum(image).abs().square(), spectrum(reference).abs().square()
-    bands = octaves(image.shape[-1])
-    energies = [(band_energy(ours, *band), band_energy(theirs, *band)) for band in bands]
-    return torch.stack([(a.clamp_min(TINY) / b.clamp_min(TINY)).log2() for a, b in energies], 1)
+def octave_log_ratio(ours: Tensor, reference: Tensor) -> Tensor:
+    """log2 of the energy of a spectrum over the reference's in each of `octaves`, (N, octaves); 0 is equal."""
+    powers = ours.abs().square(), reference.abs().square()
+    energies = [[band_energy(power, *band).clamp_min(TINY) for power in powers] for band in octaves(ours.shape[-1])]
+    return torch.stack([(own / other).log2() for own, other in energies], 1)
 
 
-def spectral_gap(image: Tensor, reference: Tensor) -> Tensor:
-    """Mean distance of `octave_log_ratio` from 0, in log2 units (1 is twice or half the energy), (N,)."""
-    return octave_log_ratio(image, reference).abs().mean(1)
-
-
-def coherence(image: Tensor, truth: Tensor, band: tuple[float, float]) -> Tensor:
-    """|<Y T*>|^2 / (<|Y|^2> <|T|^2>) over the coefficients of ``band``, (N,): 1 is right, noise is near 0.
+def coherence(ours: Tensor, truth: Tensor, band: tuple[float, float]) -> Tensor:
+    """|<Y T*>|^2 / (<|Y|^2> <|T|^2>) over a band of two spectra, (N,): 1 is right, noise is near 0.
 
     The noise guard: a sharpened or noisy image gains energy in the band, never coherence.
     """
-    ours, theirs = spectrum(image), spectrum(truth)
-    product = ours * theirs.conj()
+    product = ours * truth.conj()
     cross = torch.complex(band_energy(product.real, *band), band_energy(product.imag, *band))
-    energy = band_energy(ours.abs().square(), *band) * band_energy(theirs.abs().square(), *band)
+    energy = band_energy(ours.abs().square(), *band) * band_energy(truth.abs().square(), *band)
     return cross.abs().square() / energy.clamp_min(TINY)

@@ -120,9 +120,7 @@ def swap_task(
         query_mask=_face_masks(queries) if all(record.masks for record in queries.records) else None,
         truth=None if true_swaps is None else _faces(true_swaps),
         truth_mask=None if true_swaps is None else _face_masks(true_swaps),
-        retrieval={
-            kind: _retrieval_set(people[source], people[target]) for kind, people in (retrieval or {}).items()
-        },
+        retrieval={kind: _retrieval_set(people[source], people[target]) for kind, people in (retrieval or {}).items()},
     )
 
 
@@ -155,8 +153,7 @@ def _check_pairs(queries: Faceset, truths: Faceset) -> None:
     ours, theirs = ([(r.clip, r.frame) for r in faceset.records] for faceset in (queries, truths))
     if ours != theirs:
         raise UserError(
-            f"the true swaps in {truths.folder} are not those of the frames in {queries.folder}; "
-            "render both again"
+            f"the true swaps in {truths.folder} are not those of the frames in {queries.folder}; render both again"
         )
 
 

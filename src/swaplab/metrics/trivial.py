@@ -103,9 +103,7 @@ def shifted_mean(mean_source: Tensor, mean_target: Tensor, query: Tensor, factor
     return (mean_target + factor * (query - mean_source)).clamp(0, 1)
 
 
-def best_factor(
-    mean_source: Tensor, mean_target: Tensor, query: Tensor, truth: Tensor, mask: Tensor
-) -> float:
+def best_factor(mean_source: Tensor, mean_target: Tensor, query: Tensor, truth: Tensor, mask: Tensor) -> float:
     """The one of ``FACTORS`` with the lowest mean squared error on these frames."""
     errors = {
         factor: float(masked_mse(shifted_mean(mean_source, mean_target, query, factor), truth, mask).mean())

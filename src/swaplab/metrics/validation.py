@@ -14,9 +14,10 @@ FRAMES = 64  # of each identity and direction, evenly spread
 def validation(model: Swapper, tasks: Sequence[SwapTask]) -> dict[str, float]:
     """Means over the tasks' frames, by the name that metrics are logged under.
 
-    ``val/reconstruction_mse``, ``val/reconstruction_psnr``: each identity as itself, inside its face mask (else the
-    whole region), the mean over identities; ``val/reconstruction_psnr/A`` for each. ``val/oracle_swap_psnr``: to
-    the true swap, the mean over directions; only where there are true swaps, and never to choose a model by.
+    ``val/reconstruction_mse``, ``val/reconstruction_psnr``: each identity as itself, inside its face mask
+    (else the whole region), the mean over identities; ``val/reconstruction_psnr/A`` for each.
+    ``val/oracle_swap_psnr``: to the true swap, the mean over directions; only where there are true swaps, and
+    never to choose a model by.
     """
     errors = {task.source: _reconstruction_error(model, task) for task in tasks}
     every = torch.stack([error.mean() for error in errors.values()])

@@ -38,9 +38,7 @@ def drawn_face(side: int) -> torch.Tensor:
     skin = blob(0.5, 0.5, 0.33, 0.45)
     dark = blob(0.32, 0.31, 0.07, 0.04) + blob(0.67, 0.31, 0.07, 0.04)
     dark = dark + 0.6 * blob(0.5, 0.78, 0.14, 0.03) + 0.4 * blob(0.5, 0.58, 0.05, 0.03)
-    face = np.stack([0.3 + 0.55 * skin, 0.28 + 0.4 * skin, 0.3 + 0.28 * skin]) * (
-        1 - 0.8 * np.clip(dark, 0, 1)
-    )
+    face = np.stack([0.3 + 0.55 * skin, 0.28 + 0.4 * skin, 0.3 + 0.28 * skin]) * (1 - 0.8 * np.clip(dark, 0, 1))
     return torch.from_numpy(np.round(face * 255) / 255).float()[None]
 
 
@@ -79,9 +77,7 @@ def explicit_convolution(x: np.ndarray, layer: torch.nn.Module, stride: int, pad
     return y * layer.scale.weight.numpy()[:, None, None] + layer.scale.bias.numpy()[:, None, None]
 
 
-@pytest.mark.parametrize(
-    ("inputs", "outputs", "down", "side"), [(4, 4, False, 7), (3, 6, True, 9), (4, 4, True, 8)]
-)
+@pytest.mark.parametrize(("inputs", "outputs", "down", "side"), [(4, 4, False, 7), (3, 6, True, 9), (4, 4, True, 8)])
 @torch.no_grad()
 def test_residual_block_matches_explicit_sums(inputs: int, outputs: int, down: bool, side: int) -> None:
     generator = torch.Generator().manual_seed(0)
@@ -105,9 +101,7 @@ def test_residual_block_matches_explicit_sums(inputs: int, outputs: int, down: b
 @pytest.mark.parametrize("side", [64, 128, 256])
 def test_chip_puts_the_eyes_where_dlib_wants_them(side: int) -> None:
     y, x = (torch.from_numpy(np.mgrid[:side, :side]) + 0.5) / side
-    for (eye_x, eye_y), (chip_x, chip_y) in zip(
-        FIVE_POINTS[:2], ((0.3182, 0.3143), (0.6685, 0.3142)), strict=True
-    ):
+    for (eye_x, eye_y), (chip_x, chip_y) in zip(FIVE_POINTS[:2], ((0.3182, 0.3143), (0.6685, 0.3142)), strict=True):
         spot = torch.exp(-((x - eye_x) ** 2 + (y - eye_y) ** 2) / 0.04**2)[None, None].float()
         chip = face_chips(spot)[0, 0].double()
         assert chip.shape == (CHIP, CHIP)
