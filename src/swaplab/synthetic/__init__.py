@@ -1,1 +1,1 @@
-"""Invented people rendered with known identity, expression, pose, light and attributes: the only true swaps there are."""
+"""Invented people rendered with known identity, expression, pose and light: their true swaps exist."""

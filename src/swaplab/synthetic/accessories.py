@@ -3,7 +3,7 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from swaplab.synthetic.mesh import head
+from swaplab.synthetic.mesh import head, vector
 from swaplab.synthetic.painting import MAP_HEIGHT, MAP_WIDTH, STRIP
 from swaplab.synthetic.people import Person
 from swaplab.synthetic.states import Colour, Occluder
@@ -13,7 +13,7 @@ Triangles = NDArray[np.int32]
 
 
 def long_hair(person: Person) -> tuple[Array, Triangles, Array]:
-    """A curtain around the back and the sides of the head: vertices (n, 3), triangles, map positions (n, 2)."""
+    """A curtain around back and sides of the head: vertices (n, 3), triangles (m, 3), map positions (n, 2)."""
     columns, rows = 73, 24
     turn = np.linspace(-1, 1, columns)[None]
     fall = np.linspace(0, 1, rows)[:, None]
@@ -24,9 +24,7 @@ def long_hair(person: Person) -> tuple[Array, Triangles, Array]:
     dome = np.sqrt(np.clip(1 - (np.clip(y, 0, None) / 1.26) ** 2, 0, 1))
     wave = 1 + 0.018 * np.sin(angle * 11 + 3 * fall + person.texture) + 0.012 * np.sin(angle * 29 - 5 * fall)
     radius = dome * wave * (1 + 0.5 * (person.hair_volume - 0.08)) * (1 + 0.10 * fall)
-    radius = radius * (
-        0.82 + 0.18 * np.sin(np.pi / 2 * np.clip(fall / 0.15, 0, 1))
-    )  # roots lie under the scalp
+    radius = radius * (0.82 + 0.18 * np.sin(np.pi / 2 * np.clip(fall / 0.15, 0, 1)))  # roots lie under the scalp
     x = 0.93 * radius * np.sin(angle) * (1 + 0.12 * fall * np.abs(turn) ** 3)
     z = -0.72 - 0.98 * radius * np.cos(angle) - 0.10 * np.clip(y, 0, None) * np.abs(turn) ** 4
     vertices = np.stack(np.broadcast_arrays(x, y, z), -1).reshape(-1, 3)
@@ -83,7 +81,7 @@ def _tube(path: NDArray[np.float64], closed: bool) -> tuple[NDArray[np.float64],
 
 
 def draw_occluder(occluder: Occluder, size: int) -> tuple[Array, Array]:
-    """Colour (size, size, 3) and soft-edged opacity (size, size) of an occluder in a frame of ``size`` pixels."""
+    """Colour (size, size, 3) and soft-edged opacity (size, size) of an occluder; ``size`` of the frame."""
     row, column = (np.mgrid[:size, :size] + 0.5).astype(np.float32) / size
     angle = np.deg2rad(occluder.angle)
     dx, dy = column - occluder.centre[0], occluder.centre[1] - row
@@ -93,15 +91,15 @@ def draw_occluder(occluder: Occluder, size: int) -> tuple[Array, Array]:
     inside = np.clip(-distance / depth, 0, 1)
     shade = 0.6 + 0.4 * np.sqrt(inside * (2 - inside))
     opacity = np.clip(0.5 - distance * occluder.size * size / 1.5, 0, 1)
-    return np.asarray(np.float32(colour) * shade[..., None], np.float32), np.asarray(opacity, np.float32)
+    return np.asarray(vector(colour) * shade[..., None], np.float32), np.asarray(opacity, np.float32)
 
 
+# Signed distance in occluder sizes, colour, and the depth at which its shading is full.
 Shape = tuple[Array, Colour, float]
+Point = tuple[float, float]
 
 
-def _capsule(
-    x: Array, y: Array, start: tuple[float, float], stop: tuple[float, float], radius: float
-) -> Array:
+def _capsule(x: Array, y: Array, start: tuple[float, float], stop: tuple[float, float], radius: float) -> Array:
     """Signed distance to a thick line."""
     dx, dy = stop[0] - start[0], stop[1] - start[1]
     along = np.clip(((x - start[0]) * dx + (y - start[1]) * dy) / (dx * dx + dy * dy + 1e-12), 0, 1)

@@ -36,6 +36,7 @@ GESTURES = (
 _LARGEST = {"jawOpen": 0.7}
 
 Weights = dict[str, float]
+Draw = Callable[[np.random.Generator], float]
 
 
 def gesture(generator: np.random.Generator) -> Weights:
@@ -101,15 +102,8 @@ class Clip:
             return float(np.clip(generator.normal(), -2, 2) * reach / 2)
         return float(reach * u)
 
-    def _between(
-        self,
-        what: str,
-        period: float,
-        time: float,
-        draw: Callable[[np.random.Generator], float],
-        move: float = 1.0,
-    ) -> float:
-        """A value that goes smoothly from one draw to the next, in the first ``move`` of every ``period`` seconds."""
+    def _between(self, what: str, period: float, time: float, draw: Draw, move: float = 1.0) -> float:
+        """A value that goes smoothly from draw to draw, in the first ``move`` of every ``period`` seconds."""
         step, share = self._keyframe(what, period, time, move)
         before, after = (float(draw(self._draw(what, step + k))) for k in (0, 1))
         return before + (after - before) * share
@@ -124,30 +118,22 @@ class Clip:
         """Gestures that follow each other, speech, and blinks; weights stay in [0, 1]."""
         step, share = self._keyframe("gesture", 0.6, time, 0.7)
         before, after = (gesture(self._draw("gesture", step + k)) for k in (0, 1))
-        weights = {
-            unit: before.get(unit, 0.0) * (1 - share) + after.get(unit, 0.0) * share
-            for unit in {**before, **after}
-        }
+        weights = {unit: weight * (1 - share) for unit, weight in before.items()}
+        for unit, weight in after.items():
+            weights[unit] = weights.get(unit, 0.0) + weight * share
         for unit, weight in (self._speech(time) | self._blink(time)).items():
             weights[unit] = max(weights.get(unit, 0.0), weight)
-        strength = self.profile.expression
-        return {
-            unit: round(weight * strength, 4) for unit, weight in sorted(weights.items()) if weight > 0.01
-        }
+        scaled = {unit: round(weight * self.profile.expression, 4) for unit, weight in sorted(weights.items())}
+        return {unit: weight for unit, weight in scaled.items() if weight > 0}
 
     def _speech(self, time: float) -> Weights:
-        """Syllables: the jaw opens and closes three to five times a second, in phrases, with rounded lips now and then."""
+        """Phrases of syllables, three to five a second: the jaw opens and closes, the lips round or widen."""
         loud = self._between("loudness", 1.2, time, lambda g: max(0.0, g.uniform(-0.4, 0.45)))
         rate, phase = self._draw("syllables").uniform((3.0, 0.0), (5.0, 1.0))
         beat = 0.5 - 0.5 * np.cos(2 * np.pi * (rate * time + phase))
         rounded = self._between("rounding", 0.45, time, lambda g: g.uniform(0, 1))
-        wide = 0.6 * loud * (1 - rounded)
-        return {
-            "jawOpen": loud * beat,
-            "mouthFunnel": 0.8 * loud * rounded,
-            "mouthLowerDownLeft": wide,
-            "mouthLowerDownRight": wide,
-        }
+        wide = dict.fromkeys(("mouthLowerDownLeft", "mouthLowerDownRight"), 0.6 * loud * (1 - rounded))
+        return {"jawOpen": float(loud * beat), "mouthFunnel": 0.8 * loud * rounded, **wide}
 
     def _blink(self, time: float) -> Weights:
         """One blink of 0.3 s at a random moment of every three seconds."""
@@ -178,10 +164,7 @@ class Clip:
         """A fixed camera held by hand: zoom and place of the clip, with a slow drift."""
         zoom = float(self._draw("zoom").uniform(0.9, 1.05))
         right, down = self._draw("shift").uniform(-0.025, 0.025, 2)
-        drift = [
-            self._between(f"drift {axis}", 2.0, time, lambda g: g.uniform(-0.006, 0.006))
-            for axis in ("x", "y")
-        ]
+        drift = [self._between(f"drift {axis}", 2.0, time, lambda g: g.uniform(-0.006, 0.006)) for axis in ("x", "y")]
         noise = int(self._draw("noise", round(time * 1000)).integers(2**31))
         return Camera(zoom, (float(right) + drift[0], float(down) + drift[1]), noise_seed=noise)
 
@@ -201,8 +184,5 @@ class Clip:
             return None
         kind = OCCLUDERS[g.integers(len(OCCLUDERS))]
         x, y, size, angle = g.uniform((0.30, 0.52, 0.13, -40), (0.70, 0.85, 0.22, 40))
-        sway = [
-            self._between(f"occluder {axis}", 0.8, time, lambda g: g.uniform(-0.05, 0.05))
-            for axis in ("x", "y")
-        ]
+        sway = [self._between(f"occluder {axis}", 0.8, time, lambda g: g.uniform(-0.05, 0.05)) for axis in ("x", "y")]
         return Occluder(kind, (float(x) + sway[0], float(y) + sway[1]), float(size), float(angle))

@@ -1,4 +1,4 @@
-"""What goes wrong when faces are collected: faults of a chosen share of the train frames, with the truth in ``flags``."""
+"""What goes wrong when faces are collected: faults of a share of the train frames, named in their ``flags``."""
 
 from dataclasses import asdict
 
@@ -11,7 +11,7 @@ from swaplab.synthetic.profile import Corruption
 
 Image = NDArray[np.uint8]
 
-# Faults that change which frame is rendered, then those that change its pixels, then those that cut it out wrongly.
+# First what changes the frame that is rendered, then its pixels, then how it is cut out.
 FAULTS = ("duplicate", "wrong_identity", "non_face", "blur", "jpeg", "bad_landmarks")
 
 
@@ -29,10 +29,9 @@ def blurred(image: Image, generator: np.random.Generator) -> Image:
 def compressed(image: Image, generator: np.random.Generator) -> Image:
     """Through JPEG at quality 5 to 15."""
     quality = int(generator.integers(5, 16))
-    data = cv2.imencode(".jpg", np.ascontiguousarray(image[..., ::-1]), [cv2.IMWRITE_JPEG_QUALITY, quality])[
-        1
-    ]
-    return np.ascontiguousarray(cv2.imdecode(data, cv2.IMREAD_COLOR)[..., ::-1])
+    bgr = cv2.cvtColor(image, cv2.COLOR_RGB2BGR)
+    _, data = cv2.imencode(".jpg", bgr, [cv2.IMWRITE_JPEG_QUALITY, quality])
+    return np.asarray(cv2.cvtColor(np.asarray(cv2.imdecode(data, cv2.IMREAD_COLOR)), cv2.COLOR_BGR2RGB), np.uint8)
 
 
 def non_face(size: int, generator: np.random.Generator) -> Image:

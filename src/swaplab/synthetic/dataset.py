@@ -52,9 +52,7 @@ class SyntheticDataset:
         try:
             names = list(json.loads((folder / "dataset.json").read_text())["identities"])
         except (OSError, ValueError, KeyError, TypeError):
-            raise UserError(
-                f"{folder} is not a rendered data set; make it with swaplab-render or remove it"
-            ) from None
+            raise UserError(f"{folder} is not a rendered data set; remove it and it is made again") from None
         return cls(
             folder,
             {name: Faceset.load(folder / "facesets" / name) for name in names},
@@ -64,8 +62,9 @@ class SyntheticDataset:
 
     def digest(self) -> str:
         """SHA-256 over every face and label."""
-        parts = [self.facesets, self.truth, *(self.retrieval[kind] for kind in RETRIEVAL)]
-        digests = [faceset.digest() for part in parts for faceset in part.values()]
+        facesets = [*self.facesets.values(), *self.truth.values()]
+        facesets += [faceset for kind in RETRIEVAL for faceset in self.retrieval[kind].values()]
+        digests = [faceset.digest() for faceset in facesets]
         return hashlib.sha256("".join(digests).encode()).hexdigest()
 
 
@@ -79,9 +78,9 @@ def build(
 ) -> SyntheticDataset:
     """The data set of these people, from the cache or rendered into it by ``workers`` processes.
 
-    ``region`` is the side of the face region in pixels. The content depends on all arguments but the last two. Two
-    processes may build the same data set at once; one of the results is kept. Raises UserError if ``cache`` cannot be
-    written.
+    ``region`` is the side of the face region in pixels. The content depends on all arguments but the last two.
+    Two processes may build the same data set at once; one of the results is kept. Raises UserError if ``cache``
+    cannot be written.
     """
     known = {
         "renderer": RENDERER_VERSION,
@@ -109,9 +108,7 @@ class Album:
     shots: Sequence[Shot]
 
 
-def albums(
-    identities: Mapping[str, Person], profile: Mapping[str, IdentityProfile], seed: int
-) -> list[Album]:
+def albums(identities: Mapping[str, Person], profile: Mapping[str, IdentityProfile], seed: int) -> list[Album]:
     """Everything a data set holds, before it is rendered."""
     shots = {
         name: [
@@ -149,7 +146,7 @@ def _true_swaps(shots: Sequence[Shot], target: Person) -> list[Shot]:
 
 
 def _retrieval_shots(kind: str, who: Person, seed: int) -> list[Shot]:
-    """One state with another expression (or pose) each: drawn without the identity, so that all share them."""
+    """One state with another expression (or pose) each; the draws leave out the identity, so all share them."""
     base = FrameState(expression={"mouthSmileLeft": 0.2, "mouthSmileRight": 0.2})
     states = []
     for index in range(CANDIDATES):
@@ -170,7 +167,7 @@ def _published(folder: Path) -> Iterator[Path]:
         unfinished = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", dir=folder.parent))
     except OSError as error:
         raise UserError(
-            f"the cache folder {folder.parent} cannot be written ({error.strerror}); set data.cache to another folder"
+            f"cache folder {folder.parent} cannot be written ({error.strerror}); set data.cache to another one"
         ) from None
     try:
         yield unfinished
@@ -185,7 +182,7 @@ def _published(folder: Path) -> Iterator[Path]:
 
 
 def people_of(specifications: Mapping[str, Mapping[str, Any]]) -> dict[str, Person]:
-    """The people named in a config: ``{A: {person: A}, C: {seed: 7}}``. Raises UserError for anything else."""
+    """The people named in a config, ``{A: {person: A}, C: {seed: 7}}``. Raises UserError for anything else."""
     if not specifications:
         raise UserError("data.identities is empty; name at least one identity, as in 'A: {person: A}'")
     people = {}
@@ -200,12 +197,12 @@ def people_of(specifications: Mapping[str, Mapping[str, Any]]) -> dict[str, Pers
 
 
 def cache_folder(given: str | None) -> Path:
-    """Where rendered data sets are kept: what is given, else the environment's SWAPLAB_CACHE, else ~/.cache/swaplab."""
+    """Where rendered data sets are kept: the given folder, else $SWAPLAB_CACHE, else ~/.cache/swaplab."""
     return Path(given or os.environ.get("SWAPLAB_CACHE") or "~/.cache/swaplab").expanduser()
 
 
 def build_from_config(data: Mapping[str, Any]) -> SyntheticDataset:
-    """The data set of a ``conf/data/synthetic.yaml`` section: identities, profile, resolution, seed, cache, workers."""
+    """The data set of a config section as in conf/data/synthetic.yaml."""
     people = people_of(data["identities"])
     return build(
         people,

@@ -54,9 +54,7 @@ def clip_shots(clip: Clip, person: Person) -> list[Shot]:
             time = times[frame - 1]
         elif "duplicate" in faults:
             faults.remove("duplicate")
-        shots.append(
-            Shot(person, clip.state(time), clip.split, clip.name, frame, time, clip.seed, tuple(faults))
-        )
+        shots.append(Shot(person, clip.state(time), clip.split, clip.name, frame, time, clip.seed, tuple(faults)))
     return shots
 
 

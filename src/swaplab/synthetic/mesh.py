@@ -3,7 +3,7 @@
 Axes: x to the image's right, y up, z towards the camera; the origin lies between the eyes; the pupils are 0.62 apart.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from importlib.resources import files
@@ -13,6 +13,12 @@ from numpy.typing import NDArray
 from scipy import sparse
 
 Array = NDArray[np.float32]
+
+
+def vector(values: Sequence[float]) -> Array:
+    """Single precision, as everything per pixel is."""
+    return np.array(values, np.float32)
+
 
 # What a triangle belongs to. The asset's hair helper is left out: hair.py makes better hair.
 SKIN, LEFT_EYE, RIGHT_EYE, UPPER_TEETH, LOWER_TEETH, TONGUE, LASHES, HAIR, HAIR_INSIDE, GLASSES = range(10)
@@ -120,14 +126,13 @@ class Head:
         """Unit vertex normals (V, 3), area weighted."""
         a, b, c = (vertices[self.triangles[:, k]] for k in range(3))
         normals = self._faces_to_vertices @ np.cross(b - a, c - a)
-        return normals / (np.linalg.norm(normals, axis=1, keepdims=True) + np.float32(1e-12))
+        length = np.sqrt(np.einsum("ij,ij->i", normals, normals))
+        return np.asarray(normals / np.maximum(length, np.float32(1e-12))[:, None])
 
     @cached_property
     def cavity(self) -> Array:
         """How far each rest vertex (V,) lies below its smoothed surroundings, in mesh units: creases are > 0."""
-        edges = np.concatenate(
-            [self.triangles[:, [0, 1]], self.triangles[:, [1, 2]], self.triangles[:, [2, 0]]]
-        )
+        edges = np.concatenate([self.triangles[:, [0, 1]], self.triangles[:, [1, 2]], self.triangles[:, [2, 0]]])
         edges = np.concatenate([edges, edges[:, ::-1]])
         entries = (np.ones(len(edges), np.float32), (edges[:, 0], edges[:, 1]))
         neighbours = sparse.csr_matrix(entries, shape=(len(self.rest), len(self.rest)))

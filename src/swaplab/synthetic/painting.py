@@ -5,13 +5,14 @@ the strip below them is strand texture for long hair.
 """
 
 from functools import lru_cache
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.ndimage import map_coordinates
 
 from swaplab.randomness import generator_at
-from swaplab.synthetic.mesh import SKIN, head
+from swaplab.synthetic.mesh import SKIN, head, vector
 from swaplab.synthetic.people import Person
 from swaplab.synthetic.rasteriser import rasterise
 
@@ -21,10 +22,10 @@ MAP_WIDTH, MAP_HEIGHT, STRIP = 1024, 512, 128
 _AXIS, _TOP, _BOTTOM = -0.9, 1.35, -2.1
 
 
-def smoothstep(start: float, stop: float, x: Array) -> Array:
+def smoothstep(start: float, stop: float, x: NDArray[Any]) -> Array:
     """0 before ``start``, 1 after ``stop`` (which may be the smaller one), smooth between."""
-    t = np.clip((x - np.float32(start)) / np.float32(stop - start), 0, 1)
-    return t * t * (3 - 2 * t)
+    t = np.clip((x - start) / (stop - start), 0, 1).astype(np.float32)
+    return np.asarray(t * t * (3 - 2 * t))
 
 
 def noise(points: Array, seed: int, frequency: float) -> Array:
@@ -36,9 +37,7 @@ def noise(points: Array, seed: int, frequency: float) -> Array:
 
 def map_position(rest: Array) -> Array:
     """Map pixel (column, row) (..., 2) of rest positions (..., 3). The map's seam runs down the back of the head."""
-    turn = np.arctan2(rest[..., 0], rest[..., 2] - np.float32(_AXIS)) / np.float32(2 * np.pi) + np.float32(
-        0.5
-    )
+    turn = np.arctan2(rest[..., 0], rest[..., 2] - np.float32(_AXIS)) / np.float32(2 * np.pi) + np.float32(0.5)
     fall = (np.float32(_TOP) - rest[..., 1]) / np.float32(_TOP - _BOTTOM)
     return np.stack([turn * (MAP_WIDTH - 1), fall * (MAP_HEIGHT - 1)], -1).astype(np.float32)
 
@@ -84,11 +83,7 @@ def _brows(person: Person, rest: Array) -> Array:
     x, y = np.abs(rest[..., 0]), rest[..., 1]
     along = (x - 0.11) / (person.brow_end - 0.11)
     inside = np.clip(along, 0, 1)
-    centre = (
-        person.brow_height
-        + person.brow_arch * np.sin(inside * np.pi * 0.85)
-        - 0.06 * np.clip(along - 0.6, 0, 1)
-    )
+    centre = person.brow_height + person.brow_arch * np.sin(inside * np.pi * 0.85) - 0.06 * np.clip(along - 0.6, 0, 1)
     off = np.abs(y - centre) / (person.brow_thickness * (1 - 0.65 * inside))
     brow = smoothstep(1.1, 0.3, off) * smoothstep(-0.08, 0.08, along) * smoothstep(1.12, 0.85, along)
     hairs = 0.78 + 0.35 * noise(rest * np.array([1.6, 0.5, 1], np.float32), person.texture + 3, 40)
@@ -98,14 +93,10 @@ def _brows(person: Person, rest: Array) -> Array:
 def _beard(person: Person, rest: Array, lips: Array) -> Array:
     """Opacity (H, W) of a full beard with moustache."""
     x, y, z = np.abs(rest[..., 0]), rest[..., 1], rest[..., 2]
-    cheeks = smoothstep(-0.55, -0.78, y - 0.55 * np.clip(x - 0.28, 0, 1)) * smoothstep(
-        -1.30, -1.10, y - 0.2 * x
-    )
+    cheeks = smoothstep(-0.55, -0.78, y - 0.55 * np.clip(x - 0.28, 0, 1)) * smoothstep(-1.30, -1.10, y - 0.2 * x)
     mouth = smoothstep(0.20, 0.30, np.hypot(x * 0.85, (y + 0.68) * 1.25))
     chin = smoothstep(-0.80, -0.86, y)
-    moustache = np.exp(-((y + 0.545 + 0.35 * np.clip(x - 0.12, 0, 1)) ** 2) / 0.0022) * smoothstep(
-        0.34, 0.24, x
-    )
+    moustache = np.exp(-((y + 0.545 + 0.35 * np.clip(x - 0.12, 0, 1)) ** 2) / 0.0022) * smoothstep(0.34, 0.24, x)
     beard = np.maximum(cheeks * np.maximum(mouth, chin), moustache * (z > 0)) * (z > -0.75)
     curls = 0.85 + 0.3 * noise(rest, person.texture + 11, 40)
     return np.asarray(np.clip(beard * curls, 0, 1) * (1 - np.clip(2 * lips, 0, 1)), np.float32)
@@ -119,16 +110,10 @@ def _skin(person: Person, rest: Array) -> Array:
     cheeks = np.exp(-((x - 0.5) ** 2 + (y + 0.45) ** 2) / 0.06) * 0.5
     nose = np.exp(-(x**2 / 0.03 + (y + 0.42) ** 2 / 0.03)) * 0.4
     skin *= 1 + person.blush * (cheeks + nose)[..., None] * np.array([0.25, -0.3, -0.25], np.float32)
-    spots = (
-        smoothstep(0.45, 0.75, noise(rest, person.texture + 7, 28))
-        * np.exp(-((y + 0.35) ** 2) / 0.12)
-        * (x < 0.8)
-    )
+    spots = smoothstep(0.45, 0.75, noise(rest, person.texture + 7, 28)) * np.exp(-((y + 0.35) ** 2) / 0.12) * (x < 0.8)
     skin *= 1 - person.freckles * spots[..., None] * np.array([0.25, 0.4, 0.5], np.float32)
     sockets = np.exp(-((x - 0.31) ** 2 / 0.035 + (y - 0.04) ** 2 / 0.012))
-    neck = 1 - (0.24 - 0.18 * smoothstep(-1.2, -1.5, y)) * smoothstep(
-        -1.05, -1.25, y + 0.25 * np.clip(z, -1, 0)
-    )
+    neck = 1 - (0.24 - 0.18 * smoothstep(-1.2, -1.5, y)) * smoothstep(-1.05, -1.25, y + 0.25 * np.clip(z, -1, 0))
     return np.asarray(skin * (neck * (1 - 0.1 * sockets))[..., None], np.float32)
 
 
@@ -137,7 +122,7 @@ def _face(rest: Array, ears: Array, hair: Array) -> Array:
     jaw = head().rest[head().landmarks[8:17]]
     x, y, z = np.abs(rest[..., 0]), rest[..., 1], rest[..., 2]
     above = smoothstep(-0.05, 0.0, y - np.interp(x, jaw[:, 0], jaw[:, 1]))
-    front = smoothstep(-0.64, -0.56, z) * smoothstep(0.80, 0.74, x)
+    front = smoothstep(-0.57, -0.49, z) * smoothstep(0.80, 0.74, x)
     return np.asarray(above * front * (1 - np.clip(2 * ears, 0, 1)) * (1 - hair), np.float32)
 
 
@@ -157,9 +142,7 @@ def paint(person: Person) -> tuple[Array, Array]:
     layers = np.stack([_beard(person, rest, lips), hair, _face(rest, ears, hair)], -1)
     return (
         np.concatenate([skin, _strands(person)]).astype(np.float32),
-        np.concatenate([layers, np.broadcast_to(np.float32([0, 1, 0]), (STRIP, MAP_WIDTH, 3))]).astype(
-            np.float32
-        ),
+        np.concatenate([layers, np.broadcast_to(vector([0, 1, 0]), (STRIP, MAP_WIDTH, 3))]).astype(np.float32),
     )
 
 

@@ -52,7 +52,8 @@ class Person:
             raise UserError(
                 f"a person has no trait '{min(unknown)}'; traits are {', '.join(f.name for f in fields(cls))}"
             )
-        return cls(**{k: tuple(v) if isinstance(v, list) else v for k, v in known.items()})
+        traits: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in known.items()}
+        return cls(**traits)
 
 
 PEOPLE = {
@@ -157,9 +158,7 @@ def invented(seed: int) -> Person:
         hair_volume=float(draw("hair volume").uniform(0.06, 0.15)),
         hair_length=float(draw("hair length").uniform(0.9, 1.9)) if long_hair else 0.0,
         blush=float(draw("blush").uniform(0.1, 0.4)),
-        freckles=float(draw("freckles").uniform(0.2, 0.8))
-        if light and draw("freckled").random() < 0.4
-        else 0.0,
+        freckles=float(draw("freckles").uniform(0.2, 0.8)) if light and draw("freckled").random() < 0.4 else 0.0,
         lashes=sex == "female",
     )
 
@@ -179,9 +178,7 @@ def _shape(draw: Any, sex: str, ancestry: np.ndarray, old: float) -> dict[str, f
         weight = float(draw(feature).uniform(-LARGEST_FEATURE, LARGEST_FEATURE))
         sides = ("l-", "r-") if feature in _SIDED_FEATURES else ("",)
         shape |= {f"{side}{feature}-{'incr' if weight > 0 else 'decr'}": abs(weight) for side in sides}
-    shape[_HEADS[draw("head").integers(len(_HEADS))]] = float(
-        draw("head weight").uniform(0.1, LARGEST_FEATURE)
-    )
+    shape[_HEADS[draw("head").integers(len(_HEADS))]] = float(draw("head weight").uniform(0.1, LARGEST_FEATURE))
     return {name: weight for name, weight in shape.items() if f"I:{name}" in head().targets}
 
 
@@ -190,7 +187,5 @@ def person(which: str | int) -> Person:
     if isinstance(which, int):
         return invented(which)
     if which not in PEOPLE:
-        raise UserError(
-            f"there is no built-in person '{which}'; choose {', '.join(PEOPLE)} or give a seed: a number"
-        )
+        raise UserError(f"there is no built-in person '{which}'; choose {', '.join(PEOPLE)} or give a seed: a number")
     return PEOPLE[which]

@@ -62,7 +62,7 @@ class IdentityProfile:
 
     @classmethod
     def from_dict(cls, known: Mapping[str, Any], where: str = "data.profile.default") -> "IdentityProfile":
-        """Read settings; ``where`` names them in messages. Raises UserError for what is unknown, missing or out of range."""
+        """Read settings; ``where`` names them in messages. Raises UserError for unknown, missing or impossible ones."""
         profile: IdentityProfile = _read(cls, known, where)
         _check(profile, where)
         return profile
@@ -123,15 +123,11 @@ def profiles(settings: Mapping[str, Any], identities: Mapping[str, Any]) -> dict
     """
     unknown = set(settings) - {"default", "identities"}
     if unknown or "default" not in settings:
-        raise UserError(
-            f"data.profile has {', '.join(settings)}; it takes 'default' and, if wanted, 'identities'"
-        )
+        raise UserError(f"data.profile has {', '.join(settings)}; it takes 'default' and, if wanted, 'identities'")
     overrides = settings.get("identities") or {}
     strangers = [name for name in overrides if name not in identities]
     if strangers:
-        raise UserError(
-            f"data.profile.identities names '{strangers[0]}'; the identities are {', '.join(identities)}"
-        )
+        raise UserError(f"data.profile.identities names '{strangers[0]}'; the identities are {', '.join(identities)}")
     return {
         name: IdentityProfile.from_dict(
             _merged(settings["default"], overrides.get(name, {})),

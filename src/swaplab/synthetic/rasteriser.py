@@ -27,27 +27,23 @@ def rasterise(points: Array, triangles: NDArray[np.int32], height: int, width: i
     The centre of pixel (0, 0) is at (0.5, 0.5). Only triangles that run counter-clockwise on the screen are drawn;
     list a triangle in both orders to see it from both sides.
     """
-    corners = points[triangles]
-    x, y, z = corners[..., 0], corners[..., 1], corners[..., 2]
-    area = (x[:, 1] - x[:, 0]) * (y[:, 2] - y[:, 0]) - (x[:, 2] - x[:, 0]) * (y[:, 1] - y[:, 0])
-    top = np.ceil(np.maximum(y.min(1), 0) - np.float32(0.5)).astype(np.int64)
-    bottom = np.ceil(np.minimum(y.max(1), height) - np.float32(0.5)).astype(np.int64)
-    seen = np.nonzero((area < -1e-6) & (bottom > top) & (x.max(1) > 0) & (x.min(1) < width))[0]
-    x, y, z, area = x[seen], y[seen], z[seen], area[seen]
+    x, y, z = (points[:, axis][triangles.T] for axis in range(3))  # (3, T) each: one row a corner
+    area = (x[1] - x[0]) * (y[2] - y[0]) - (x[2] - x[0]) * (y[1] - y[0])
+    top = np.ceil(np.maximum(y.min(0), 0) - np.float32(0.5)).astype(np.int64)
+    bottom = np.ceil(np.minimum(y.max(0), height) - np.float32(0.5)).astype(np.int64)
+    seen = np.nonzero((area < -1e-6) & (bottom > top) & (x.max(0) > 0) & (x.min(0) < width))[0]
+    x, y, z, area = x[:, seen], y[:, seen], z[:, seen], area[seen]
 
     owner, row = _expand(top[seen], bottom[seen])
-    first, last = _span(x.astype(np.float64), y.astype(np.float64), owner, row + 0.5, width)
-    wide = last > first
-    owner, row, first, last = owner[wide], row[wide], first[wide], last[wide]
+    first, last = _span(x.astype(np.float64), y.astype(np.float64), owner, row.astype(np.float64) + 0.5, width)
     span, column = _expand(first, last)
     owner, row = owner[span], row[span]
 
-    weights = _barycentric(
-        x, y, area, owner, (column + 0.5).astype(np.float32), (row + 0.5).astype(np.float32)
-    )
-    depth = (weights * z[owner]).sum(1)
-    nearest = _nearest(row * width + column, depth, height * width)
-    return Fragments((row * width + column)[nearest], seen[owner[nearest]], weights[nearest])
+    weights = _barycentric(x, y, area, owner, (column + 0.5).astype(np.float32), (row + 0.5).astype(np.float32))
+    depth = weights[0] * z[0][owner] + weights[1] * z[1][owner] + weights[2] * z[2][owner]
+    pixel = row * width + column
+    nearest = _nearest(pixel, depth, height * width)
+    return Fragments(pixel[nearest], seen[owner[nearest]], np.ascontiguousarray(weights[:, nearest].T))
 
 
 def _expand(start: NDArray[np.int64], stop: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
@@ -65,31 +61,29 @@ def _span(
     level: NDArray[np.float64],
     width: int,
 ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """First and one-past-last pixel of triangle ``owner`` on the line y = ``level``."""
+    """First and one-past-last pixel of triangle ``owner`` on the line y = ``level``; equal where it has none."""
     left, right = np.zeros(len(owner)), np.full(len(owner), float(width))
     for k in range(3):
-        x0, y0, x1, y1 = x[:, k], y[:, k], x[:, k - 2], y[:, k - 2]
+        x0, y0, x1, y1 = x[k], y[k], x[k - 2], y[k - 2]
         # The same edge walked the other way gives the same crossing to the last bit: no gaps, no double pixels.
         rise, run, constant = (y1 - y0)[owner], (x1 - x0)[owner], (x0 * y1 - x1 * y0)[owner]
         crossing = np.divide(run * level + constant, rise, out=np.zeros_like(level), where=rise != 0)
         np.maximum(left, crossing, out=left, where=rise > 0)
         np.minimum(right, crossing, out=right, where=rise < 0)
-    return np.ceil(left - 0.5).astype(np.int64), np.ceil(right - 0.5).astype(np.int64)
+    first, last = np.ceil(left - 0.5).astype(np.int64), np.ceil(right - 0.5).astype(np.int64)
+    return first, np.maximum(first, last)
 
 
 def _barycentric(x: Array, y: Array, area: Array, owner: NDArray[np.int64], px: Array, py: Array) -> Array:
-    """Barycentric weights (n, 3) of points (px, py) in their triangles."""
-    dx, dy = px - x[owner, 2], py - y[owner, 2]
-    a, b = (y[:, 1] - y[:, 2]) / area, (x[:, 2] - x[:, 1]) / area
-    c, d = (y[:, 2] - y[:, 0]) / area, (x[:, 0] - x[:, 2]) / area
-    first, second = a[owner] * dx + b[owner] * dy, c[owner] * dx + d[owner] * dy
-    return np.stack([first, second, 1 - first - second], 1).astype(np.float32)
+    """Barycentric weights (3, n) of points (px, py) in their triangles."""
+    dx, dy = px - x[2][owner], py - y[2][owner]
+    first = ((y[1] - y[2]) / area)[owner] * dx + ((x[2] - x[1]) / area)[owner] * dy
+    second = ((y[2] - y[0]) / area)[owner] * dx + ((x[0] - x[2]) / area)[owner] * dy
+    return np.stack([first, second, 1 - first - second])
 
 
 def _nearest(pixel: NDArray[np.int64], depth: Array, pixels: int) -> NDArray[np.int64]:
     """Index of the fragment with the smallest depth, for every covered pixel in ascending order."""
-    if not len(pixel):
-        return pixel
     # Positive floats order like their bits: depth in the high half, fragment number (the tie-break) in the low.
     key = depth.astype(np.float32).view(np.uint32).astype(np.int64) << 32 | np.arange(len(pixel))
     best = np.full(pixels, np.iinfo(np.int64).max)

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from swaplab.randomness import generator_at
 from swaplab.synthetic import mesh
 from swaplab.synthetic.accessories import draw_occluder, glasses, long_hair
-from swaplab.synthetic.mesh import head
+from swaplab.synthetic.mesh import head, vector
 from swaplab.synthetic.painting import hairline, map_position, paint, smoothstep
 from swaplab.synthetic.people import Person
 from swaplab.synthetic.rasteriser import rasterise
@@ -112,9 +112,7 @@ def _with_glasses(bare: Likeness, kind: str) -> Likeness:
 
 def _rotation(state: FrameState) -> Array:
     """Roll after pitch after yaw."""
-    (cy, cp, cr), (sy, sp, sr) = (
-        f(np.deg2rad([state.yaw, state.pitch, state.roll])) for f in (np.cos, np.sin)
-    )
+    (cy, cp, cr), (sy, sp, sr) = (f(np.deg2rad([state.yaw, state.pitch, state.roll])) for f in (np.cos, np.sin))
     roll = np.array([[cr, -sr, 0], [sr, cr, 0], [0, 0, 1]])
     pitch = np.array([[1, 0, 0], [0, cp, -sp], [0, sp, cp]])
     yaw = np.array([[cy, 0, sy], [0, 1, 0], [-sy, 0, cy]])
@@ -135,11 +133,14 @@ def _posed(likeness: Likeness, state: FrameState) -> tuple[Array, Array]:
     normals[:count] = base.normals(vertices[:count])
     turned = smoothstep(-1.75, -1.05, likeness.vertices[:, 1])[:, None]
     rotation = _rotation(state)
-    # Spelled out: a product this thin is faster than a threaded one, and the same on every machine.
-    moved, normals = (
-        sum(a[:, k, None] * rotation[:, k] for k in range(3)) for a in (vertices - _PIVOT, normals)
-    )
-    return vertices + (moved + _PIVOT - vertices) * turned, normals
+    vertices = vertices + (_turned(vertices - _PIVOT, rotation) + _PIVOT - vertices) * turned
+    return vertices, normals + (_turned(normals, rotation) - normals) * turned
+
+
+def _turned(vectors: Array, rotation: Array) -> Array:
+    """``rotation`` of vectors (n, 3), spelled out: no threads, the same sum order on every machine."""
+    x, y, z = (vectors[:, k, None] * rotation[:, k] for k in range(3))
+    return np.asarray(x + y + z)
 
 
 def _project(vertices: Array, state: FrameState, side: int) -> Array:
@@ -154,7 +155,7 @@ def _project(vertices: Array, state: FrameState, side: int) -> Array:
 
 def _background(background: Background, size: int) -> Array:
     """The background (size, size, 3), in [0, 1]."""
-    plain = np.broadcast_to(np.float32(background.colour), (size, size, 3))
+    plain = np.broadcast_to(vector(background.colour), (size, size, 3))
     if not background.variation:
         return plain
     generator = generator_at(background.seed, "background")
@@ -168,7 +169,7 @@ def _before_camera(image: Array, masks: Array, state: FrameState) -> Array:
     if state.occluder is None:
         return image
     colour, opacity = draw_occluder(state.occluder, len(image))
-    light = np.float32(state.light.ambient + 0.8 * state.light.diffuse) * np.float32(state.light.tint)
+    light = np.float32(state.light.ambient + 0.8 * state.light.diffuse) * vector(state.light.tint)
     masks[..., :3] *= 1 - opacity[..., None]
     masks[..., 3] = masks[..., 3] * (1 - opacity) + opacity
     return np.asarray(image + (np.clip(colour * light, 0, 1) - image) * opacity[..., None])

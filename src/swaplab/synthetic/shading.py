@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from swaplab.synthetic import mesh
-from swaplab.synthetic.mesh import head
+from swaplab.synthetic.mesh import head, vector
 from swaplab.synthetic.painting import MAP_WIDTH, smoothstep
 from swaplab.synthetic.people import Person
 from swaplab.synthetic.rasteriser import Fragments
@@ -17,14 +17,14 @@ from swaplab.synthetic.states import FrameState, Light
 Array = NDArray[np.float32]
 
 _TEETH, _GUMS, _TONGUE = (
-    np.float32([0.84, 0.81, 0.74]),
-    np.float32([0.55, 0.28, 0.27]),
-    np.float32([0.60, 0.24, 0.24]),
+    vector([0.84, 0.81, 0.74]),
+    vector([0.55, 0.28, 0.27]),
+    vector([0.60, 0.24, 0.24]),
 )
 _MOUTH, _GLASSES, _LASHES = (
-    np.float32([0.20, 0.05, 0.05]),
-    np.float32([0.06, 0.05, 0.05]),
-    np.float32([0.05, 0.035, 0.03]),
+    vector([0.20, 0.05, 0.05]),
+    vector([0.06, 0.05, 0.05]),
+    vector([0.05, 0.035, 0.03]),
 )
 _INSIDE = (mesh.UPPER_TEETH, mesh.LOWER_TEETH, mesh.TONGUE)
 _EYES = (mesh.LEFT_EYE, mesh.RIGHT_EYE)
@@ -46,7 +46,7 @@ class Likeness:
     @cached_property
     def normals(self) -> Array:
         """Unit normals (n, 3) without expression; those of two-sided parts point away from the head's axis."""
-        normals = self.vertices - np.float32([0, 0, -0.8])
+        normals = self.vertices - vector([0, 0, -0.8])
         normals[:, 1] *= np.float32(0.2)
         normals /= np.linalg.norm(normals, axis=1, keepdims=True)
         normals[self._first_glasses :] = (0, 0, 1)
@@ -79,7 +79,8 @@ class Surface:
         self.part = likeness.part[fragments.triangle]
         self.vertices = vertices
         values = self.interpolate(np.concatenate([normals, likeness.attributes], 1))
-        self.normal = values[:, :3] / (np.sqrt((values[:, :3] ** 2).sum(1, keepdims=True)) + np.float32(1e-9))
+        normal = values[:, :3]
+        self.normal = normal / np.maximum(np.sqrt(np.einsum("ij,ij->i", normal, normal))[:, None], np.float32(1e-9))
         self.place, self.lips, self.mouth, self.open, self.lids = values[:, 3:5], *values[:, 5:9].T
 
     def interpolate(self, values: Array, where: NDArray[np.bool_] | slice = slice(None)) -> Array:
@@ -108,8 +109,8 @@ def shade(surface: Surface, state: FrameState) -> tuple[Array, Array]:
     gums = np.clip(surface.mouth, 0, 1)
 
     colour = surface.sample(surface.likeness.colour)
-    colour = _mix(colour, np.float32(person.hair), beard * np.float32(0.92 * state.beard))
-    colour = _mix(colour, np.float32(person.lip), surface.lips * np.float32(0.85))
+    colour = _mix(colour, vector(person.hair), beard * np.float32(0.92 * state.beard))
+    colour = _mix(colour, vector(person.lip), surface.lips * np.float32(0.85))
     colour *= (1 - np.float32(0.18) * surface.lids)[:, None]
     colour = _mix(colour, _MOUTH, gums)
     colour *= np.where(skin, surface.open, 1)[:, None]
@@ -149,14 +150,14 @@ def _paint_eyes(surface: Surface, state: FrameState, colour: Array, gloss: Array
             continue
         ball = surface.interpolate(base.rest, where) - base.eye_centre(part)
         ball /= np.linalg.norm(ball, axis=1, keepdims=True)
-        axis = np.float32([np.sin(state.gaze[0]), np.sin(state.gaze[1]), 1])
+        axis = vector([np.sin(state.gaze[0]), np.sin(state.gaze[1]), 1])
         angle = np.arccos(np.clip(ball @ (axis / np.linalg.norm(axis)), -1, 1)).astype(np.float32)
         spokes = np.arctan2(ball[:, 1] - axis[1], ball[:, 0] - axis[0])
-        iris = np.float32(person.iris) * (1 + 0.18 * np.sin(13 * spokes) * np.sin(5 * spokes + 1))[:, None]
+        iris = vector(person.iris) * (1 + 0.18 * np.sin(13 * spokes) * np.sin(5 * spokes + 1))[:, None]
         iris = iris * (1.15 - 0.6 * smoothstep(0.36, 0.52, angle))[:, None]
-        white = np.float32([0.88, 0.86, 0.84]) * (1 - 0.25 * smoothstep(0.6, 1.1, angle))[:, None]
+        white = vector([0.88, 0.86, 0.84]) * (1 - 0.25 * smoothstep(0.6, 1.1, angle))[:, None]
         eye = _mix(white, iris.astype(np.float32), smoothstep(0.57, 0.49, angle))
-        eye = _mix(eye, np.float32([0.03, 0.03, 0.03]), smoothstep(0.25, 0.18, angle))
+        eye = _mix(eye, vector([0.03, 0.03, 0.03]), smoothstep(0.25, 0.18, angle))
         colour[where] = eye * (0.45 + 0.55 * smoothstep(0.6, -0.05, ball[:, 1]))[:, None]
         gloss[where] = 1.1
 
@@ -181,26 +182,21 @@ def _paint_mouth(surface: Surface, colour: Array) -> None:
 
 def _light(normal: Array, light: Light, colour: Array, gloss: Array, strands: Array) -> Array:
     """Wrapped Lambert, redder in the half shade as skin is, plus highlights: Blinn for skin, Kajiya for hair."""
-    towards = np.float32(light.direction) / np.float32(np.linalg.norm(light.direction))
-    half = towards + np.float32([0, 0, 1])
+    towards = vector(light.direction) / np.float32(np.linalg.norm(light.direction))
+    half = towards + vector([0, 0, 1])
     half /= np.linalg.norm(half)
     facing = _dot(normal, towards)
-    wrap = np.float32([0.32, 0.24, 0.20])
+    wrap = vector([0.32, 0.24, 0.20])
     diffuse = np.clip((facing[:, None] + wrap) / (1 + wrap), 0, 1)
     ambient = np.float32(light.ambient) * (np.float32(0.92) + np.float32(0.08) * normal[:, 1:2])
-    blinn = np.clip(_dot(normal, half), 0, 1)
-    blinn = blinn**2
-    blinn = blinn**8 * blinn
+    halfway = _dot(normal, half)
+    blinn = np.clip(halfway, 0, 1) ** 18
     # Hair runs down: its tangent is the vertical without the part along the normal.
-    along = half[1] - normal[:, 1] * blinn
+    along = half[1] - normal[:, 1] * halfway
     kajiya = np.clip(1 - along**2, 0, 1) ** 10 * np.clip(facing + np.float32(0.3), 0, 1)
-    shine = (gloss * blinn * np.float32(0.6) + strands * kajiya * np.float32(0.10)) * np.float32(
-        light.diffuse
-    )
-    tint = np.float32(light.tint)
-    return np.asarray(
-        (colour * (ambient + np.float32(light.diffuse) * diffuse) + shine[:, None]) * tint, np.float32
-    )
+    shine = (gloss * blinn * np.float32(0.6) + strands * kajiya * np.float32(0.10)) * np.float32(light.diffuse)
+    tint = vector(light.tint)
+    return np.asarray((colour * (ambient + np.float32(light.diffuse) * diffuse) + shine[:, None]) * tint, np.float32)
 
 
 def _dot(normal: Array, direction: Array) -> Array:

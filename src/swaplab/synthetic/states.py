@@ -1,7 +1,7 @@
 """The state of a frame: everything a person can share with another person, and what a swap keeps of it."""
 
 from collections.abc import Mapping
-from dataclasses import MISSING, asdict, dataclass, field, fields, replace
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 Colour = tuple[float, float, float]
@@ -60,8 +60,8 @@ class FrameState:
     """One frame without its person. Angles in degrees.
 
     ``expression``: weights in [0, 1] of the mesh's 52 units. ``yaw`` > 0 looks to the image's right, ``pitch`` > 0
-    down, ``roll`` > 0 tilts counter-clockwise. ``gaze`` (right, up) turns the eyes against the head. ``beard`` in [0, 1]
-    is its density, ``beautify`` in [0, 1] the strength of a skin-smoothing camera filter.
+    down, ``roll`` > 0 tilts counter-clockwise. ``gaze`` (right, up), in radians, turns the eyes against the head.
+    ``beard`` in [0, 1] is its density, ``beautify`` in [0, 1] the strength of a skin-smoothing camera filter.
     """
 
     expression: dict[str, float] = field(default_factory=dict)
@@ -85,9 +85,7 @@ class FrameState:
     def from_dict(cls, known: Mapping[str, Any]) -> "FrameState":
         """The state of `to_dict`, also after a round trip through JSON."""
         parts = {"light": Light, "background": Background, "camera": Camera, "occluder": Occluder}
-        return cls(
-            **{k: parts[k](**_tuples(v)) if k in parts and v else v for k, v in _tuples(known).items()}
-        )
+        return cls(**{k: parts[k](**_tuples(v)) if k in parts and v else v for k, v in _tuples(known).items()})
 
 
 def _tuples(known: Mapping[str, Any]) -> dict[str, Any]:
@@ -115,6 +113,6 @@ KEPT_BY_SWAP = {
 
 def swapped(state: FrameState) -> FrameState:
     """The state of the true swap of a frame in ``state``: what is not kept falls back to its default."""
-    fallback = {f.name: f.default for f in fields(FrameState) if not KEPT_BY_SWAP[f.name]}
-    assert MISSING not in fallback.values()
-    return replace(state, **fallback)
+    plain = FrameState()
+    lost: dict[str, Any] = {name: getattr(plain, name) for name, kept in KEPT_BY_SWAP.items() if not kept}
+    return replace(state, **lost)
