@@ -93,7 +93,7 @@ def build(
     folder = cache / key
     if folder.is_dir():
         return SyntheticDataset.load(folder)
-    with _published(folder) as unfinished:
+    with published(folder) as unfinished:
         write(albums(identities, profile, seed), unfinished, Alignment(region), workers)
         (unfinished / "dataset.json").write_text(json.dumps(known, indent=2) + "\n")
     return SyntheticDataset.load(folder)
@@ -160,15 +160,13 @@ def _retrieval_shots(kind: str, who: Person, seed: int) -> list[Shot]:
 
 
 @contextmanager
-def _published(folder: Path) -> Iterator[Path]:
+def published(folder: Path) -> Iterator[Path]:
     """A temporary folder that becomes ``folder`` when the block ends well; whoever is first wins."""
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
         unfinished = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", dir=folder.parent))
     except OSError as error:
-        raise UserError(
-            f"cache folder {folder.parent} cannot be written ({error.strerror}); set data.cache to another one"
-        ) from None
+        raise UserError(f"folder {folder.parent} cannot be written ({error.strerror}); choose another") from None
     try:
         yield unfinished
         unfinished.chmod(0o755)
