@@ -3,12 +3,15 @@
 import os
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from lightning.pytorch.loggers import WandbLogger
 
 from swaplab.errors import UserError
 from swaplab.runs.record import RunRecord
+
+if TYPE_CHECKING:
+    from wandb import Run
 
 MODES = ("offline", "online", "disabled")
 
@@ -28,24 +31,16 @@ class Dashboard:
         self.logger: WandbLogger | None = None
         if record is None or mode == "disabled":
             return
-        os.environ.setdefault("WANDB_SILENT", "true")
-        os.environ["WANDB_MODE"] = mode
-        self.logger = WandbLogger(
-            project=settings["project"],
-            name=name,
-            id=f"{name}-{record.facts['created']}".replace(":", "").replace("+0000", ""),
-            group=settings["group"],
-            job_type=settings["job_type"],
-            tags=[*settings["tags"], f"seed={config['seed']}"],
-            save_dir=str(record.folder),
-            offline=mode == "offline",
-            config=config,
-        )
-        self.logger.experiment.define_metric("images_seen", hidden=True)
-        self.logger.experiment.define_metric("*", step_metric="images_seen")
+        if mode == "offline":  # W&B would still send a few words on how it is used
+            os.environ["WANDB_ERROR_REPORTING"] = "false"
+        run = _begin(settings, record, config, name)
+        # a run of our own making: Lightning's would define its step counter as the axis and set WANDB_MODE for good
+        self.logger = WandbLogger(experiment=run, save_dir=str(record.folder))
+        run.define_metric("images_seen", hidden=True)
+        run.define_metric("*", step_metric="images_seen")
 
     def replay(self, rows: list[dict[str, float]]) -> None:
-        """Send the rows that an earlier session wrote: an offline run cannot be continued, so it is told again."""
+        """Send the rows that earlier sessions wrote: an offline run cannot be continued, so it is told again."""
         for row in rows:
             self.publish(row, None)
 
@@ -63,4 +58,32 @@ class Dashboard:
         if self.logger is None:
             return
         self.logger.experiment.summary.update(dict(summary))
-        self.logger.experiment.finish(exit_code=int(failed), quiet=True)
+        self.logger.experiment.finish(exit_code=int(failed))
+
+
+def _begin(settings: Mapping[str, Any], record: RunRecord, config: dict[str, Any], name: str) -> "Run":
+    """The dashboard's run of this session; UserError if the service does not take it.
+
+    Each session is a run of its own, told from the first row: its id counts the sessions of the record.
+    """
+    import wandb
+
+    created = record.facts["created"].replace(":", "").replace("+0000", "")
+    try:
+        return wandb.init(
+            project=settings["project"],
+            name=name,
+            id=f"{name}-{created}-{len(record.facts['sessions'])}",
+            group=settings["group"],
+            job_type=settings["job_type"],
+            tags=[*settings["tags"], f"seed={config['seed']}"],
+            dir=str(record.folder),
+            config=config,
+            mode=settings["mode"],
+            settings=wandb.Settings(silent=True, console="off"),
+        )
+    except wandb.errors.Error as error:
+        reason = str(error).splitlines()[0]
+        raise UserError(
+            f"wandb.mode={settings['mode']} could not begin a run ({reason}); use `wandb login`, or wandb.mode=offline"
+        ) from None

@@ -1,0 +1,236 @@
+"""What the dashboard writes is read back from W&B's own offline file."""
+
+import json
+import os
+import socket
+import struct
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from swaplab.errors import UserError
+from swaplab.runs.record import RunRecord
+from swaplab.training.dashboard import Dashboard
+
+SETTINGS = {"mode": "offline", "project": "lab", "group": "norms", "job_type": "train", "tags": ["quick"]}
+CONFIG: dict[str, Any] = {
+    "name": "norms",
+    "seed": 3,
+    "norm": None,
+    "optimizer": {"generator": {"lr": 1e-4, "betas": [0.5, 0.999]}},
+    "wandb": SETTINGS,
+}
+
+# Two sessions of one run: the second tells the first one's rows again and ends badly. In a process of its own: W&B
+# starts a service beside it, which must end with it.
+SESSIONS = """
+import json, sys
+from pathlib import Path
+import numpy as np
+from swaplab.runs.record import RunRecord
+from swaplab.training.dashboard import Dashboard
+from swaplab.training.samples import save_sheet
+
+config = json.loads(sys.argv[2])
+record = RunRecord.create(Path(sys.argv[1]), config, {})
+
+def session(first, failed):
+    dashboard = Dashboard(config["wandb"], record, config, "s3-abc")
+    assert dashboard.logger is not None
+    dashboard.replay(record.metrics())
+    for i in range(first, first + 3):
+        row = {"images_seen": 64 * i, "steps": i, "loss/generator/reconstruction": 1 / i, "train/progress": i / 6}
+        sheet = None
+        if i == 2:
+            row["val/A_to_B/psnr"] = 20.0625
+            sheet = record.folder / "samples" / "000000128.png"
+            save_sheet(sheet, np.random.default_rng(0).integers(0, 256, (8, 12, 3), np.uint8))
+        record.add_metrics(row)
+        dashboard.publish(row, str(sheet) if sheet else None)
+    dashboard.finish({"status": "failed" if failed else "interrupted", "best": 0.125}, failed=failed)
+
+session(1, failed=False)
+record.begin_session()
+session(4, failed=True)
+"""
+
+
+def records(file: Path) -> list[Any]:
+    """The records of a ``.wandb`` file: a LevelDB log after a header of 7 bytes.
+
+    Blocks of 32 KiB hold chunks of checksum (4 bytes), length (2), kind (1: full, 2: first, 3: middle, 4: last) and
+    data; fewer than 7 bytes at a block's end are padding.
+    """
+    from wandb.proto.wandb_internal_pb2 import Record
+
+    data, block, header = file.read_bytes(), 32768, 7
+    assert data[:4] == b":W&B"
+    found, parts, at = [], b"", header
+    while at + header <= len(data):
+        left = block - at % block
+        if left < header:
+            at += left
+            continue
+        _, length, kind = struct.unpack("<IHB", data[at : at + header])
+        at += header + length
+        assert 1 <= kind <= 4
+        parts = (b"" if kind in (1, 2) else parts) + data[at - length : at]
+        if kind in (1, 4):
+            found.append(Record.FromString(parts))
+    return found
+
+
+def of_kind(found: list[Any], kind: str) -> list[Any]:
+    return [getattr(record, kind) for record in found if record.WhichOneof("record_type") == kind]
+
+
+def values(items: Any) -> dict[str, Any]:
+    """Key-value items; nested keys are joined by a dot."""
+    return {item.key or ".".join(item.nested_key): json.loads(item.value_json) for item in items}
+
+
+@pytest.fixture(scope="module")
+def contacts() -> Iterator[tuple[str, list[bytes]]]:
+    """A proxy that answers nobody and remembers who called."""
+    calls: list[bytes] = []
+    with socket.create_server(("127.0.0.1", 0)) as server:
+
+        def answer() -> None:
+            while True:
+                try:
+                    call, _ = server.accept()
+                except OSError:
+                    return
+                with call:
+                    calls.append(call.recv(200))
+
+        threading.Thread(target=answer, daemon=True).start()
+        yield f"http://127.0.0.1:{server.getsockname()[1]}", calls
+
+
+@pytest.fixture(scope="module")
+def run_folder(tmp_path_factory: pytest.TempPathFactory, contacts: tuple[str, list[bytes]]) -> Path:
+    folder = tmp_path_factory.mktemp("dashboard") / "run"
+    proxies = dict.fromkeys(("HTTP_PROXY", "HTTPS_PROXY", "http_proxy", "https_proxy"), contacts[0])
+    environment = {k: v for k, v in os.environ.items() if "PROXY" not in k.upper() and "WANDB" not in k}
+    # an address that is no machine's: every request goes to the proxy
+    environment |= proxies | {"WANDB_BASE_URL": "http://dashboard.invalid", "DASHBOARD_TEST": str(folder)}
+    words = [sys.executable, "-c", SESSIONS, str(folder), json.dumps(CONFIG)]
+    done = subprocess.run(words, env=environment, capture_output=True, text=True, timeout=120, check=False)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout + done.stderr == ""
+    return folder
+
+
+@pytest.fixture(scope="module")
+def sessions(run_folder: Path) -> list[list[Any]]:
+    """The records of both sessions."""
+    files = sorted(run_folder.glob("wandb/offline-run-*/*.wandb"), key=lambda file: file.stem)
+    assert [file.stem[-2:] for file in files] == ["-1", "-2"]
+    return [records(file) for file in files]
+
+
+def history(found: list[Any]) -> list[dict[str, Any]]:
+    """The rows, without W&B's own step and clock and without pictures."""
+    rows = [values(row.item) for row in of_kind(found, "history")]
+    return [{k: v for k, v in row.items() if k[0] != "_" and not k.startswith("samples")} for row in rows]
+
+
+def test_history_is_metrics_jsonl(run_folder: Path, sessions: list[list[Any]]) -> None:
+    rows = RunRecord(run_folder).metrics()
+    assert [row["images_seen"] for row in rows] == [64, 128, 192, 256, 320, 384]
+    assert history(sessions[0]) == rows[:3]
+
+
+def test_a_resumed_run_is_told_from_its_first_row(run_folder: Path, sessions: list[list[Any]]) -> None:
+    assert history(sessions[1]) == RunRecord(run_folder).metrics()
+    first, second = (of_kind(found, "run")[0].run_id for found in sessions)
+    assert first != second
+
+
+def test_what_the_run_is(sessions: list[list[Any]]) -> None:
+    run = of_kind(sessions[0], "run")[0]
+    assert (run.project, run.run_group, run.job_type) == ("lab", "norms", "train")
+    assert run.display_name == "s3-abc"
+    assert sorted(run.tags) == ["quick", "seed=3"]
+    config = values(run.config.update)
+    assert {key: value for key, value in config.items() if not key.startswith("_")} == CONFIG
+
+
+def test_images_seen_is_the_only_axis(sessions: list[list[Any]]) -> None:
+    metrics = of_kind(sessions[0], "metric")
+    assert [(m.name, m.glob_name, m.step_metric) for m in metrics] == [
+        ("images_seen", "", ""),
+        ("", "*", "images_seen"),
+    ]
+
+
+def test_the_picture_is_there(run_folder: Path, sessions: list[list[Any]]) -> None:
+    row = values(of_kind(sessions[0], "history")[1].item)
+    assert row["images_seen"] == 128
+    assert (row["samples.width"], row["samples.height"]) == (12, 8)
+    logged = next(run_folder.glob("wandb/offline-run-*-1/files")) / row["samples.path"]
+    assert logged.read_bytes() == (run_folder / "samples" / "000000128.png").read_bytes()
+
+
+def test_summary_and_how_it_ended(sessions: list[list[Any]]) -> None:
+    summary: dict[str, Any] = {}
+    for part in of_kind(sessions[0], "summary"):
+        summary |= values(part.update)
+    assert summary["status"] == "interrupted"
+    assert summary["best"] == 0.125
+    assert [of_kind(found, "exit")[0].exit_code for found in sessions] == [0, 1]
+
+
+def test_offline_calls_nobody(run_folder: Path, contacts: tuple[str, list[bytes]]) -> None:
+    assert contacts[1] == []
+
+
+@pytest.mark.skipif(not Path("/proc").is_dir(), reason="reads /proc")
+def test_the_service_ended_with_the_run(run_folder: Path) -> None:
+    mark, left = f"DASHBOARD_TEST={run_folder}".encode(), []
+    for process in Path("/proc").glob("[0-9]*"):
+        try:
+            if mark in (process / "environ").read_bytes().split(b"\0"):
+                left.append((process / "cmdline").read_bytes())
+        except OSError:
+            continue
+    assert left == []
+
+
+def test_disabled_writes_nothing(tmp_path: Path) -> None:
+    record = RunRecord.create(tmp_path / "run", CONFIG, {})
+    dashboard = Dashboard(SETTINGS | {"mode": "disabled"}, record, CONFIG, "s3-abc")
+    assert dashboard.logger is None
+    before = sorted(tmp_path.rglob("*"))
+    dashboard.replay([{"images_seen": 64, "loss": 1.0}])
+    dashboard.publish({"images_seen": 128, "loss": 0.5}, None)
+    dashboard.finish({"status": "complete"}, failed=False)
+    assert sorted(tmp_path.rglob("*")) == before
+
+
+def test_other_ranks_have_no_dashboard() -> None:
+    assert Dashboard(SETTINGS, None, CONFIG, "s3-abc").logger is None
+
+
+def test_an_unknown_mode_is_named(tmp_path: Path) -> None:
+    record = RunRecord.create(tmp_path / "run", CONFIG, {})
+    with pytest.raises(UserError, match=r"wandb\.mode=dryrun is not known; choose one of offline, online, disabled"):
+        Dashboard(SETTINGS | {"mode": "dryrun"}, record, CONFIG, "s3-abc")
+
+
+def test_online_without_an_account_says_what_to_do(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    import wandb
+
+    def refuse(**_: Any) -> None:
+        raise wandb.errors.UsageError("No API key configured.\nMore words.")
+
+    monkeypatch.setattr(wandb, "init", refuse)
+    record = RunRecord.create(tmp_path / "run", CONFIG, {})
+    with pytest.raises(UserError, match=r"could not begin a run \(No API key configured\.\); use `wandb login`"):
+        Dashboard(SETTINGS | {"mode": "online"}, record, CONFIG, "s3-abc")
