@@ -6,6 +6,7 @@ import sys
 
 import pytest
 from hydra import compose, initialize_config_module
+from hydra.errors import InstantiationException
 from hydra.utils import instantiate
 from omegaconf import DictConfig
 
@@ -43,13 +44,14 @@ def test_one_override_changes_adds_or_removes_one_thing() -> None:
 
 
 def test_a_library_transform_from_a_config() -> None:
-    node = (
-        "+noise.grain={_target_: swaplab.noise.operation.Scoped, scope: input,"
-        " transform: {_target_: albumentations.GaussNoise, p: 0.5}}"
-    )
-    grain = instantiate(composed("+noise=none", node)).grain
-    assert isinstance(grain, Scoped)
-    assert grain.transform.p == 0.5
+    overrides = ["+noise=none", "+noise/op@noise.grain=grain", "+noise/op@noise.jpeg=jpeg"]
+    for name, operation in instantiate(composed(*overrides)).items():
+        assert isinstance(operation, Scoped), name
+        assert operation.transform.p == 0.5
+    grain = instantiate(composed(*overrides, "noise.grain.scope=both", "noise.grain.transform.p=0.1")).grain
+    assert (grain.scope, grain.transform.p) == ("both", 0.1)
+    with pytest.raises(InstantiationException, match="no option std_rnge"), pytest.warns(UserWarning, match="std_rnge"):
+        instantiate(composed(*overrides, "+noise.grain.transform.std_rnge=1"))
 
 
 def test_2017_noise() -> None:
@@ -74,7 +76,5 @@ warnings.simplefilter("ignore")
 albumentations.check_version.check_for_updates()
 assert tried, "the watch does not see the library's own check"
 """
-    environment = {
-        k: v for k, v in os.environ.items() if k != "NO_ALBUMENTATIONS_UPDATE" and "proxy" not in k.lower()
-    }
+    environment = {k: v for k, v in os.environ.items() if k != "NO_ALBUMENTATIONS_UPDATE" and "proxy" not in k.lower()}
     subprocess.run([sys.executable, "-c", watch], check=True, env=environment)

@@ -19,9 +19,7 @@ from swaplab.randomness import generator_at
 
 def picture(seed: int, side: int, channels: int = 3, blur: float = 4.0) -> Picture:
     """Smoothed noise over most of the range."""
-    values = ndimage.gaussian_filter(
-        generator_at(seed, "picture").normal(size=(side, side, channels)), (blur, blur, 0)
-    )
+    values = ndimage.gaussian_filter(generator_at(seed, "picture").normal(size=(side, side, channels)), (blur, blur, 0))
     return np.rint(255 * (values - values.min()) / np.ptp(values)).astype(np.uint8)
 
 
@@ -63,9 +61,7 @@ def test_warp_against_the_published_construction(region: int, place: int) -> Non
     maps = reference_maps(nodes, region)
     np.testing.assert_allclose(warp.get_applied_params()["input_maps"], maps, atol=1e-4)
     for channel in range(3):
-        wanted = ndimage.map_coordinates(
-            face[..., channel].astype(float), maps[::-1], order=1, mode="nearest"
-        )
+        wanted = ndimage.map_coordinates(face[..., channel].astype(float), maps[::-1], order=1, mode="nearest")
         assert np.abs(result["input"][..., channel] - wanted).max() < 2  # cv2 rounds places to 1/32 pixel
 
     # Umeyama's target: sample at the inverse of the similarity to the regular nodes, half-pixel centres.
@@ -75,18 +71,14 @@ def test_warp_against_the_published_construction(region: int, place: int) -> Non
     x, y = np.meshgrid(np.arange(region), np.arange(region))
     places = np.linalg.solve(matrix[:, :2], np.stack([x.ravel(), y.ravel()]) - matrix[:, 2:])
     for channel, (name, order) in enumerate([("image", 3), ("mask", 1)]):
-        wanted = ndimage.map_coordinates(
-            face[..., channel].astype(float), places[::-1], order=order, mode="nearest"
-        )
+        wanted = ndimage.map_coordinates(face[..., channel].astype(float), places[::-1], order=order, mode="nearest")
         assert np.abs(result[name][..., channel] - wanted.reshape(region, region)).max() < 3
 
 
 def test_similarity_to_the_regular_grid_is_umeyamas() -> None:
     regular = np.stack(np.meshgrid(*[np.linspace(0, 64, 5) - 0.5] * 2)).reshape(2, -1).T
     for seed in range(200):
-        nodes = generator_at(seed, "nodes").normal(
-            50, 20, (2, 5, 5)
-        )  # far beyond any warp, mirrored fits included
+        nodes = generator_at(seed, "nodes").normal(50, 20, (2, 5, 5))  # far beyond any warp, mirrored fits included
         expected = similarity(nodes.reshape(2, -1).T, regular)
         np.testing.assert_allclose(to_regular(nodes, 64)[:2], expected, atol=1e-9)
 
@@ -107,9 +99,7 @@ def reference_match(face: Picture, other: Picture, part: float, space: str) -> N
     out = np.empty_like(source)
     for channel in range(3):
         own, their = [p[cut:-cut, cut:-cut, channel] for p in (source, reference)]
-        mean, deviation = (
-            part * getattr(their, f)() + (1 - part) * getattr(own, f)() for f in ("mean", "std")
-        )
+        mean, deviation = (part * getattr(their, f)() + (1 - part) * getattr(own, f)() for f in ("mean", "std"))
         out[..., channel] = deviation * (source[..., channel] - own.mean()) / (own.std() + 1e-7) + mean
     if out.min() < 0:
         out -= out.min()
@@ -137,9 +127,7 @@ def test_colour_match_against_a_reference(space: str) -> None:
 def test_a_face_without_contrast_takes_the_mean_only() -> None:
     flat = np.full((96, 96, 3), 90, np.uint8)
     flat[0, 0] = 200
-    matched = keyed(ColourMatch(spaces=["rgb"], p=1.0), "A", 1, "c")(image=flat, faces=[picture(1, 96)])[
-        "image"
-    ]
+    matched = keyed(ColourMatch(spaces=["rgb"], p=1.0), "A", 1, "c")(image=flat, faces=[picture(1, 96)])["image"]
     assert np.ptp(matched[1:].reshape(-1, 3), axis=0).max() == 0
     assert (matched[0, 0].astype(int) - matched[5, 5] <= 110).all()
 

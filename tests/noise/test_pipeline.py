@@ -141,9 +141,7 @@ def test_removing_an_operation_keeps_the_warp() -> None:
 def test_identity_position_and_seed_name_the_noise(name: str) -> None:
     def seen(seed: int, identity: str, position: int) -> bytes:
         operations = {name: OPERATIONS[name]("input")}
-        return NoisePipeline(operations, ALIGNMENT, seed)(
-            identity, position, FACES[0], faces=FACES[1:]
-        ).input.tobytes()
+        return NoisePipeline(operations, ALIGNMENT, seed)(identity, position, FACES[0], faces=FACES[1:]).input.tobytes()
 
     assert seen(0, "A", 1) == seen(0, "A", 1)
     if name not in ("flip", "library_blur"):  # these have few outcomes
@@ -204,13 +202,9 @@ def test_one_resampling_equals_the_operations_one_after_the_other(last: str) -> 
             operation.set_random_state(generators.numpy, generators.python)
             picture = operation(**picture, region=32)
             picture.pop("region")
-        expected = [
-            p if last == "warp" else ALIGNMENT.region_of(p) for p in (picture["input"], picture["image"])
-        ]
+        expected = [p if last == "warp" else ALIGNMENT.region_of(p) for p in (picture["input"], picture["image"])]
         for actual, wanted in zip(pair[:2], expected, strict=True):
-            inside = np.abs(actual.astype(int) - wanted)[
-                3:-3, 3:-3
-            ]  # edge pixels are repeated at another time
+            inside = np.abs(actual.astype(int) - wanted)[3:-3, 3:-3]  # edge pixels are repeated at another time
             assert inside.max() <= 4
 
 

@@ -1,0 +1,1 @@
+"""From facesets to batches: splits, order, the LightningDataModule."""

@@ -24,9 +24,7 @@ class MotionBlur(albumentations.ImageOnlyTransform):
         super().__init__(p=checked_probability(p))
         self.scope, self.sizes = checked_scope(scope), tuple(sizes)
         if not self.sizes or any(size < 3 or size % 2 == 0 for size in self.sizes):
-            raise UserError(
-                f"motion blur sizes {list(self.sizes)} must be odd numbers of at least 3; give such a list"
-            )
+            raise UserError(f"motion blur sizes {list(self.sizes)} must be odd numbers of at least 3; give such a list")
 
     def get_params(self) -> dict[str, Any]:
         size = self.sizes[int(self.random_generator.integers(len(self.sizes)))]

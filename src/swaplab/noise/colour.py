@@ -33,9 +33,7 @@ class ColourMatch(albumentations.ImageOnlyTransform):
         super().__init__(p=checked_probability(p))
         self.scope, self.spaces, self.border = checked_scope(scope), tuple(spaces), border
         if not self.spaces or not set(self.spaces) <= set(SPACES):
-            raise UserError(
-                f"colour spaces {list(self.spaces)} are not known; choose from {', '.join(SPACES)}"
-            )
+            raise UserError(f"colour spaces {list(self.spaces)} are not known; choose from {', '.join(SPACES)}")
         if not 0 <= border < 0.5:
             raise UserError(f"noise setting border={border} is outside [0, 0.5); choose a number in it")
 

@@ -93,9 +93,7 @@ def moved(picture: Picture, matrix: Matrix, side: int) -> Picture:
 def moved_mask(mask: Picture, matrix: Matrix, side: int) -> Picture:
     """``mask`` (H, W, k) under ``matrix`` as (side, side, k), bilinear: a mask must not overshoot."""
     return with_channels(
-        cv2.warpAffine(
-            mask, matrix[:2], (side, side), flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE
-        )
+        cv2.warpAffine(mask, matrix[:2], (side, side), flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
     )
 
 

@@ -34,10 +34,16 @@ class Operation(Protocol):
 
 
 class Scoped:
-    """A transform of albumentations, or a composition of some, with a scope: an operation like any other."""
+    """A transform of albumentations, or a composition of some, with a scope: an operation like any other.
+
+    Raises UserError for an argument that the transform does not know; the library itself would only warn.
+    """
 
     def __init__(self, transform: Any, scope: Scope) -> None:
         self.transform, self.scope = transform, checked_scope(scope)
+        unknown = unknown_arguments(transform)
+        if unknown:
+            raise UserError(f"noise transform {type(transform).__name__} has no option {unknown[0]}; correct its name")
 
     def set_random_state(self, random_generator: np.random.Generator, py_random: random.Random) -> None:
         self.transform.set_random_state(random_generator, py_random)
@@ -48,6 +54,12 @@ class Scoped:
     def __call__(self, **data: Any) -> dict[str, Any]:
         result: dict[str, Any] = self.transform(**data)
         return result
+
+
+def unknown_arguments(transform: Any) -> list[str]:
+    """Arguments that the transform, or one it is composed of, was given and ignored."""
+    inner = [name for part in getattr(transform, "transforms", ()) for name in unknown_arguments(part)]
+    return [*getattr(transform, "invalid_args", ()), *inner]
 
 
 def checked_scope(scope: str) -> Scope:

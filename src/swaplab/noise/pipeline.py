@@ -55,9 +55,7 @@ class NoisePipeline:
         self._generators = KeyedGenerators()
         warps = [name for name, operation in self.operations.items() if isinstance(operation, Warp)]
         if len(warps) > 1:
-            raise UserError(
-                f"noise has {len(warps)} warps ({', '.join(warps)}), each of which cuts the face; keep one"
-            )
+            raise UserError(f"noise has {len(warps)} warps ({', '.join(warps)}), each of which cuts the face; keep one")
         for operation in self.operations.values():
             if not isinstance(operation, Warp):
                 operation.add_targets({"input": "image"})
@@ -120,9 +118,7 @@ class _Work:
         before = self.input_place
         self.input_place = _after(before, matrix)
         if scope == "both":
-            self.target_place = (
-                self.input_place if self.target_place is before else _after(self.target_place, matrix)
-            )
+            self.target_place = self.input_place if self.target_place is before else _after(self.target_place, matrix)
 
     def settle(self, cut: Alignment | None = None) -> None:
         """Carry the movements out; with ``cut``, only its face region is made."""

@@ -127,6 +127,4 @@ def to_regular(nodes: NDArray[np.float64], region: int) -> Matrix:
 
 def sampled(picture: Picture, maps: Maps) -> Picture:
     """``picture`` (H, W, C) sampled bilinearly at the maps x, y (2, side, side), edge pixels repeated."""
-    return with_channels(
-        cv2.remap(picture, maps[0], maps[1], cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
-    )
+    return with_channels(cv2.remap(picture, maps[0], maps[1], cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE))

@@ -1,0 +1,166 @@
+"""Facesets as training batches and as held-out faces."""
+
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
+
+import cv2
+import lightning.pytorch as pl
+import numpy as np
+import torch
+from torch.utils.data import DataLoader
+
+from swaplab.data.dataset import Batch, NoisyFaces, collate
+from swaplab.data.sampler import PositionSampler
+from swaplab.data.splits import of_split, split
+from swaplab.errors import UserError
+from swaplab.faces.alignment import Alignment
+from swaplab.faces.faceset import MASKS, SPLITS, FaceRecord, Faceset
+from swaplab.noise.operation import Operation, Picture
+from swaplab.noise.pipeline import NoisePipeline
+
+
+class Faces(NamedTuple):
+    """Face regions (n, R, R, 3), their masks (n, R, R, 4) in the order of MASKS or None, uint8; and their
+    records."""
+
+    images: Picture
+    masks: Picture | None
+    records: tuple[FaceRecord, ...]
+
+
+class FaceData(pl.LightningDataModule):
+    """Batches for training, and the faces of any split without noise.
+
+    ``batch_size`` counts the positions of a step over all ranks; at a position each identity shows one
+    face. ``parts``: fresh batches that a step consumes, one after the other in a batch. ``masks``: names of
+    MASKS that batches carry. ``parts`` and ``start_position`` (where a resumed run goes on) may be set
+    until training begins. Batches do not depend on ``workers``, on the number of ranks or on where a run
+    was resumed.
+
+    Raises UserError if identities are missing, the same or aligned unequally, if ``resolution`` is not that
+    of the facesets, if a mask is not known, if a split is empty, or if an identity has fewer training faces
+    than a batch.
+    """
+
+    def __init__(
+        self,
+        facesets: Mapping[str, Faceset],
+        noise: Mapping[str, Operation],
+        *,
+        seed: int,
+        batch_size: int,
+        workers: int = 0,
+        masks: Sequence[str] = (),
+        resolution: int | None = None,
+        parts: int = 1,
+        start_position: int = 0,
+        total: int | None = None,
+    ) -> None:
+        super().__init__()
+        self.alignment = _common_alignment(facesets, resolution)
+        self.seed, self.batch_size, self.workers, self.mask_names = seed, batch_size, workers, tuple(masks)
+        self.parts, self.start_position, self.total = parts, start_position, total
+        divided = {name: split(faceset) for name, faceset in facesets.items()}
+        self._facesets = {name: faceset for name, (faceset, _) in divided.items()}
+        self.weak_split = any(weak for _, weak in divided.values())
+        self._noise = NoisePipeline(noise, self.alignment, seed)
+        self._dataset: NoisyFaces | None = None
+        for name in self.mask_names:
+            if name not in MASKS:
+                raise UserError(f"mask '{name}' is not known; choose from {', '.join(MASKS)}")
+        for name, faceset in self._facesets.items():
+            faces = len(of_split(faceset, "train").records)
+            if faces < batch_size:
+                raise UserError(
+                    f"identity {name} has {faces} training faces in {faceset.folder}, fewer than "
+                    f"batch_size={batch_size}; add faces or lower batch_size"
+                )
+
+    @property
+    def identities(self) -> tuple[str, ...]:
+        """Names of the identities, in the order of the config."""
+        return tuple(self._facesets)
+
+    @property
+    def resolution(self) -> int:
+        """Side of the face region in pixels."""
+        return self.alignment.region
+
+    def split_facesets(self) -> dict[str, Faceset]:
+        """The facesets, every record's ``split`` set; faces in the gaps of a weak split are left out."""
+        return dict(self._facesets)
+
+    def held_out(self, name: str, identity: str) -> Faces:
+        """The faces of ``identity`` in the split ``name``, without noise, in the order of the records."""
+        if name not in SPLITS:
+            raise UserError(f"split '{name}' is not known; choose one of {', '.join(SPLITS)}")
+        chosen = of_split(self._facesets[identity], name)
+        images = np.ascontiguousarray(self.alignment.region_of(chosen.faces()))
+        masks = None
+        if all(record.masks for record in chosen.records):
+            masks = np.ascontiguousarray(self.alignment.region_of(chosen.masks()))
+        return Faces(images, masks, chosen.records)
+
+    def setup(self, stage: str | None = None) -> None:
+        """Read all training faces into memory, once."""
+        if self._dataset is not None:
+            return
+        train = {name: of_split(faceset, "train") for name, faceset in self._facesets.items()}
+        channels = [MASKS.index(name) for name in self.mask_names]
+        masks = {name: faceset.masks()[..., channels] for name, faceset in train.items()} if channels else None
+        faces = {name: faceset.faces() for name, faceset in train.items()}
+        self._dataset = NoisyFaces(faces, self._noise, self.seed, masks)
+
+    def train_dataloader(self) -> DataLoader[Batch]:
+        """This rank's batches from ``start_position`` on; they do not end unless ``total`` says so."""
+        self.setup()
+        assert self._dataset is not None
+        rank, world = (self.trainer.global_rank, self.trainer.world_size) if self.trainer else (0, 1)
+        positions = PositionSampler(
+            self.batch_size, rank, world, self.start_position, total=self.total, parts=self.parts
+        )
+        return DataLoader(
+            self._dataset,
+            batch_sampler=positions,
+            num_workers=self.workers,
+            collate_fn=collate,
+            worker_init_fn=one_thread,
+            persistent_workers=self.workers > 0,
+            prefetch_factor=4 if self.workers else None,
+            pin_memory=torch.cuda.is_available(),
+            # The loader draws a seed for its workers; from the global generator it would change what a model draws.
+            generator=torch.Generator(),
+        )
+
+
+def one_thread(worker: int) -> None:
+    """A worker is one of several processes: threads of its own would only take the cores from the others."""
+    cv2.setNumThreads(1)
+    torch.set_num_threads(1)
+
+
+def _common_alignment(facesets: Mapping[str, Faceset], resolution: int | None) -> Alignment:
+    """The alignment that all facesets share."""
+    if not facesets:
+        raise UserError("there are no identities; name at least one, as in data.identities.A=DIR")
+    (first, reference), *others = facesets.items()
+    for name, faceset in others:
+        if faceset.alignment != reference.alignment:
+            raise UserError(
+                f"identities {first} and {name} are aligned unequally ({reference.folder}: {reference.alignment}; "
+                f"{faceset.folder}: {faceset.alignment}); extract or render both alike"
+            )
+    seen: dict[str, str] = {}
+    for name, faceset in facesets.items():
+        if faceset.identity in seen:
+            raise UserError(
+                f"identities {seen[faceset.identity]} and {name} are the same person '{faceset.identity}' "
+                f"({faceset.folder}); give facesets of different identities"
+            )
+        seen[faceset.identity] = name
+    if resolution is not None and resolution != reference.alignment.region:
+        raise UserError(
+            f"resolution {resolution} is asked for, but {reference.folder} holds faces of {reference.alignment.region} "
+            f"pixels; set the resolution to {reference.alignment.region} or make the facesets again"
+        )
+    return reference.alignment
