@@ -49,6 +49,6 @@ def goodness(name: str, value: float) -> float | None:
     return {"higher": value, "lower": -value, "one": -abs(value - 1)}[better]
 
 
-def order(name: str) -> tuple[int, str]:
-    """Sorts full metric names as the tables show them."""
-    return list(CATALOGUE).index(name.split("[")[0]), name
+def order(name: str) -> int:
+    """Place of a full metric name in the tables."""
+    return list(CATALOGUE).index(name.split("[")[0])

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from swaplab.metrics.catalogue import goodness, metric, order
 from swaplab.metrics.identity import Embedder
-from swaplab.metrics.intervals import clip_interval, clip_sums
+from swaplab.metrics.intervals import clip_interval, clip_means
 from swaplab.metrics.judge import Answer, Judge, Measured
 from swaplab.metrics.pixels import score
 from swaplab.metrics.task import SwapTask
@@ -92,7 +92,7 @@ def evaluate_swap(
     answers = [*_model_answers(model, task), *trivial, *_ceilings(model, task)]
     measured = {answer.key: judge.measure(answer) for answer in answers}
     values = {key: {name: m.mean for name, m in found.items()} for key, found in measured.items()}
-    trivial_mse = {a.key: values[a.key]["mse"] for a in trivial if "mse" in values[a.key]}
+    trivial_mse = {a.key: values[a.key]["mse"] for a in trivial if values[a.key].get("mse")}
     best = min(trivial_mse, key=trivial_mse.__getitem__) if trivial_mse else None
     if best is not None:
         for key, found in measured.items():
@@ -214,15 +214,8 @@ def _intervals(own: Mapping[str, Measured], baseline: Measured | None, seed: int
 
 
 def _per_clip(own: Mapping[str, Measured], baseline: Measured | None) -> dict[str, dict[str, float]]:
-    means = {}
-    for name, m in own.items():
-        clips = list(dict.fromkeys(m.clips))
-        sums, counts = (
-            clip_sums(m.values.numpy(), m.clips),
-            clip_sums(m.values.new_ones(len(m.clips)).numpy(), m.clips),
-        )
-        means[name] = dict(zip(clips, (sums / counts).tolist(), strict=True))
+    means = {name: clip_means(m.values.numpy(), m.clips) for name, m in own.items()}
     if baseline is not None:
-        sums, trivial = (clip_sums(m.values.numpy(), m.clips) for m in (own["mse"], baseline))
-        means["score"] = dict(zip(means["mse"], (1 - sums / trivial).tolist(), strict=True))
+        trivial = clip_means(baseline.values.numpy(), baseline.clips)
+        means["score"] = {clip: 1 - mse / trivial[clip] for clip, mse in means["mse"].items()}
     return means

@@ -19,6 +19,12 @@ def clip_sums(values: NDArray[np.float64], clips: Sequence[str]) -> NDArray[np.f
     return sums.astype(np.float64)
 
 
+def clip_means(values: NDArray[np.float64], clips: Sequence[str]) -> dict[str, float]:
+    """Mean of ``values`` (n,) over the frames of each clip."""
+    means = clip_sums(values, clips) / clip_sums(np.ones(len(values)), clips)
+    return dict(zip(dict.fromkeys(clips), means.tolist(), strict=True))
+
+
 def clip_interval(
     values: NDArray[np.float64], clips: Sequence[str], seed: int, over: NDArray[np.float64] | None = None
 ) -> tuple[float, float] | None:

@@ -4,8 +4,6 @@ Images are RGB (N, 3, R, R) in [0, 1]; masks (N, 1, R, R) in [0, 1] weigh the pi
 pixels at an outline count half.
 """
 
-import math
-
 import torch
 import torch.nn.functional as F
 from torch import Tensor
@@ -80,5 +78,4 @@ def copy_ratio(image: Tensor, query: Tensor, truth: Tensor, mask: Tensor) -> Ten
 
 def score(mse: Tensor, trivial_mse: Tensor) -> float:
     """1 - mean MSE / mean MSE of the best trivial answer: 1 is the truth, 0 no better than trivial."""
-    trivial = float(trivial_mse.mean())
-    return 1 - float(mse.mean()) / trivial if trivial else math.nan
+    return 1 - float(mse.mean()) / float(trivial_mse.mean())

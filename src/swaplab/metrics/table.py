@@ -1,0 +1,102 @@
+"""An evaluation as Markdown: the model between what is trivial and what is possible, with chance beside."""
+
+from collections.abc import Sequence
+
+from swaplab.metrics.catalogue import goodness, order
+from swaplab.metrics.evaluation import Evaluation, Row
+from swaplab.metrics.pixels import EXACT
+
+TABLES = (
+    ("swap", "Is it the true swap?"),
+    ("kept", "Does it keep the frame's expression and pose? Colour-matched source keeps everything"),
+    ("identity", "Whose face is it?"),
+    ("sharpness", "Is it sharp, and rightly so?"),
+    ("model", "Parts of the model"),
+)
+LEGEND = (
+    "`*` best trivial answer of the column; **bold**: the model beats it. Interval: 95 %, clips of this run resampled."
+)
+
+
+def markdown(evaluation: Evaluation) -> str:
+    """Heading, the three numbers that count only together, and a table for each question."""
+    clips = len({frame["clip"] for frame in evaluation.frames})
+    head = (
+        f"## {evaluation.direction}, split {evaluation.split}: {len(evaluation.frames)} frames of {clips} clips, "
+        f"{evaluation.settings['side']} px"
+    )
+    parts = [head, together(evaluation)]
+    for group, question in TABLES:
+        names = [name for name, entry in evaluation.metrics.items() if entry["group"] == group]
+        if names:
+            parts += [f"### {question}", table(evaluation, names)]
+    return "\n\n".join([part for part in parts if part] + [LEGEND]) + "\n"
+
+
+def together(evaluation: Evaluation) -> str:
+    """Score, retrieval and identity of the model in one paragraph; each alone is won by a trivial answer."""
+    model = evaluation.row("model")
+    assert model is not None
+    said = []
+    for name in sorted(model.values, key=order):
+        value, winner = model.values[name], evaluation.row(evaluation.metrics[name]["best_trivial"] or "")
+        if name == "score":
+            best = evaluation.row(evaluation.settings["best_trivial_by_mse"])
+            interval = evaluation.intervals.get(name)
+            span = f" [{interval[0]:.3f}, {interval[1]:.3f}]" if interval else ""
+            said.append(f"score {value:.3f}{span} (0: {best.label if best else ''}; 1: the true swap)")
+        elif name.startswith("retrieval_top1[mixed]"):
+            kept = evaluation.row("colour_match")
+            ceiling = kept.values[name] if kept else 1.0
+            share = f", {value / ceiling:.0%} of {kept.label}'s {ceiling:.2f}" if kept and ceiling else ""
+            said.append(f"true frame first in {value:.0%}{share} (chance {evaluation.metrics[name]['chance']:.1%})")
+        elif name.startswith("identity["):
+            known = f", best trivial {winner.values[name]:.2f}: {winner.label}" if winner else ""
+            said.append(f"identity {value:.2f} (0: real source; 1: real target{known})")
+    return f"Good only together: {'; '.join(said)}." if said else ""
+
+
+def table(evaluation: Evaluation, names: Sequence[str]) -> str:
+    """A Markdown table: answers down, these metrics across, with the model's interval and with chance."""
+    lines = [["answer", *names]]
+    for row in evaluation.rows:
+        if any(name in row.values for name in names):
+            lines.append([row.label, *(_cell(evaluation, row, name) for name in names)])
+        if row.key == "model":
+            lines.append(["interval", *(_interval(evaluation, name) for name in names)])
+    chance = [evaluation.metrics[name]["chance"] for name in names]
+    if any(value is not None for value in chance):
+        lines.append(["chance", *("" if value is None else f"{value:.3f}" for value in chance)])
+    widths = [max(len(line[i]) for line in lines) for i in range(len(lines[0]))]
+    lines.insert(1, ["-" * widths[0], *("-" * (width - 1) + ":" for width in widths[1:])])
+    return "\n".join(f"| {' | '.join(_padded(line, widths))} |" for line in lines)
+
+
+def _padded(cells: Sequence[str], widths: Sequence[int]) -> list[str]:
+    return [cells[0].ljust(widths[0]), *(c.rjust(w) for c, w in zip(cells[1:], widths[1:], strict=True))]
+
+
+def _cell(evaluation: Evaluation, row: Row, name: str) -> str:
+    if name not in row.values:
+        return ""
+    text, best = _number(name, row.values[name]), evaluation.metrics[name]["best_trivial"]
+    if row.key == best:
+        return f"{text} *"
+    trivial = evaluation.row(best) if best and row.key == "model" else None
+    return f"**{text}**" if trivial and _beats(name, row, trivial) else text
+
+
+def _beats(name: str, row: Row, other: Row) -> bool:
+    ours, theirs = goodness(name, row.values[name]), goodness(name, other.values[name])
+    return ours is not None and theirs is not None and ours > theirs
+
+
+def _interval(evaluation: Evaluation, name: str) -> str:
+    interval = evaluation.intervals.get(name)
+    return "" if interval is None else " to ".join(_number(name, value) for value in interval)
+
+
+def _number(name: str, value: float) -> str:
+    if name.endswith("psnr"):
+        return "exact" if value >= EXACT - 1e-6 else f"{value:.2f}"
+    return f"{value:.5f}" if name == "mse" else f"{value:.3f}"
