@@ -1,0 +1,109 @@
+"""Two made-up people whose true swap is known, and models that swap them in known ways."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import pytest
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from swaplab.metrics.task import RetrievalSet, SwapTask
+
+SIDE = 16
+BASE = {"A": (0.55, 0.35, 0.35), "B": (0.35, 0.55, 0.45)}
+
+
+def states(count: int, seed: int) -> Tensor:
+    """What a swap keeps: smooth patterns (count, 1, SIDE, SIDE) around 0, within +-0.2."""
+    coarse = torch.randn(count, 1, 4, 4, generator=torch.Generator().manual_seed(seed))
+    return 0.2 * torch.tanh(F.interpolate(coarse, SIDE, mode="bicubic"))
+
+
+def person(name: str, state: Tensor) -> Tensor:
+    """Faces (N, 3, SIDE, SIDE) of A or B in these states; B's features answer a little differently."""
+    y, x = torch.meshgrid(*[torch.linspace(-1, 1, SIDE)] * 2, indexing="ij")
+    shape, strength = (0.08 * x * y, 1.0) if name == "A" else (0.08 * (x**2 - y**2), 0.8)
+    mine = torch.tensor(BASE[name]).view(3, 1, 1) + shape
+    return mine + strength * state + (0 if name == "A" else 0.5 * state**2)
+
+
+def made_up_task(split: str, frames: int = 60, seed: int = 0) -> SwapTask:
+    """A to B: clips of five frames, the face mask a disc, with a further retrieval set."""
+    shown, other, kept = (states(frames, 10 * seed + i) for i in range(3))
+    distance = torch.linspace(-1, 1, SIDE).square()
+    disc = ((distance[:, None] + distance) < 0.9).float().expand(frames, 1, SIDE, SIDE)
+    return SwapTask(
+        source="A",
+        target="B",
+        split=split,
+        query=person("A", shown),
+        clips=[f"{split}{i // 5}" for i in range(frames)],
+        times=[0.2 * (i % 5) for i in range(frames)],
+        train_source=person("A", states(80, 100)),
+        train_target=person("B", states(80, 101)),
+        genuine=person("B", other),
+        query_mask=disc,
+        truth=person("B", shown),
+        truth_mask=disc,
+        retrieval={
+            "pose": RetrievalSet(
+                person("A", kept), person("B", kept), disc, [str(i) for i in range(frames)], [0.0] * frames
+            )
+        },
+    )
+
+
+class ColourEmbedder:
+    """Descriptors are mean colours, so a face's identity is known in closed form."""
+
+    name = "colour:0"
+
+    def __call__(self, faces: Tensor) -> Tensor:
+        """(N, 3, R, R) -> (N, 3)."""
+        return faces.mean((2, 3))
+
+
+@dataclass
+class KnownModel:
+    """Swaps by ``answer``, and gives back what it is shown where source and target are the same."""
+
+    answer: Callable[[Tensor], Tensor]
+    mask: float | None = None
+
+    def swap(self, faces: Tensor, source: str, target: str) -> tuple[Tensor, Tensor | None, Tensor]:
+        """The Swapper protocol; with ``mask`` a constant alpha."""
+        raw = faces if source == target else self.answer(faces)
+        if self.mask is None:
+            return raw, None, raw
+        return raw, torch.full_like(faces[:, :1], self.mask), self.mask * raw + (1 - self.mask) * faces
+
+
+def truth_of(faces: Tensor) -> Tensor:
+    """The true swap of faces of A: their state is what differs from A without one."""
+    return person("B", (faces - person("A", torch.zeros(1, 1, SIDE, SIDE))).mean(1, keepdim=True))
+
+
+@pytest.fixture(scope="session")
+def task() -> SwapTask:
+    return made_up_task("test", seed=1)
+
+
+@pytest.fixture(scope="session")
+def val_task() -> SwapTask:
+    return made_up_task("val", seed=2)
+
+
+@pytest.fixture(scope="session")
+def embedder() -> ColourEmbedder:
+    return ColourEmbedder()
+
+
+@pytest.fixture(scope="session")
+def perfect() -> KnownModel:
+    return KnownModel(truth_of)
+
+
+@pytest.fixture(scope="session")
+def model_of() -> type[KnownModel]:
+    return KnownModel

@@ -1,0 +1,141 @@
+import json
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from swaplab.metrics.evaluation import Evaluation, evaluate_swap
+from swaplab.metrics.pixels import EXACT
+from swaplab.metrics.task import SwapTask
+from swaplab.metrics.trivial import LABELS
+
+TOP1, POSE, IDENTITY = "retrieval_top1[mixed]@56", "retrieval_top1[pose]@60", "identity[colour:0]"
+
+
+@pytest.fixture(scope="module")
+def of_perfect(perfect: Any, task: SwapTask, val_task: SwapTask, embedder: Any) -> Evaluation:
+    return evaluate_swap(perfect, task, val_task, embedder)
+
+
+def values(evaluation: Evaluation, key: str) -> dict[str, float]:
+    row = evaluation.row(key)
+    assert row is not None
+    return row.values
+
+
+def test_perfect_model_gets_full_marks(of_perfect: Evaluation) -> None:
+    model = values(of_perfect, "model")
+    assert model["score"] == pytest.approx(1, abs=1e-6)
+    assert model[TOP1] == model[POSE] == 1
+    assert model["copy_ratio"] == pytest.approx(1, abs=1e-4)
+    assert model["tenengrad_ratio[truth]"] == pytest.approx(1, abs=1e-3)
+    assert model[IDENTITY] == pytest.approx(1, abs=0.02)
+    assert of_perfect.intervals["score"] == pytest.approx((1, 1), abs=1e-6)
+
+
+def test_rows_are_model_then_trivial_then_ceilings(of_perfect: Evaluation) -> None:
+    assert [row.key for row in of_perfect.rows] == ["model", *LABELS, "real", "re_encoded"]
+    assert [row.label for row in of_perfect.rows][1] == "A itself"
+    ceiling = values(of_perfect, "real")
+    assert (ceiling["score"], ceiling["psnr"], ceiling[TOP1]) == (1, EXACT, 1)
+    assert ceiling[IDENTITY] == pytest.approx(1, abs=1e-6)
+
+
+def test_score_of_the_best_trivial_answer_is_nought_and_no_trivial_one_is_better(of_perfect: Evaluation) -> None:
+    scores = {key: values(of_perfect, key)["score"] for key in LABELS}
+    assert scores[of_perfect.settings["best_trivial_by_mse"]] == max(scores.values()) == 0
+
+
+def test_each_metric_alone_has_a_trivial_winner(of_perfect: Evaluation) -> None:
+    copy, mean, matched = (values(of_perfect, key) for key in ("copy", "mean", "colour_match"))
+    assert copy[TOP1] == matched[TOP1] == 1  # a copy keeps everything
+    assert copy[IDENTITY] == pytest.approx(0, abs=1e-6)  # and is the wrong person
+    assert copy["copy_ratio"] == 0
+    assert copy["reconstruction_psnr"] == EXACT
+    assert mean[IDENTITY] > 0.9  # a mean face is the right person
+    assert mean[TOP1] < 0.1  # and keeps nothing
+    assert of_perfect.metrics[TOP1]["best_trivial"] in ("copy", "colour_match")
+    assert of_perfect.metrics["copy_ratio"]["best_trivial"] != "copy"
+
+
+def test_copying_model_is_seen_through(model_of: Any, task: SwapTask, val_task: SwapTask, embedder: Any) -> None:
+    evaluation = evaluate_swap(model_of(lambda faces: faces), task, val_task, embedder)
+    model, copy = values(evaluation, "model"), values(evaluation, "copy")
+    assert model["score"] < 0
+    assert model == pytest.approx(copy)
+    assert model["copy_index[colour:0]"] == 1
+
+
+def test_composed_and_raw_are_both_measured(
+    model_of: Any, perfect: Any, task: SwapTask, val_task: SwapTask, embedder: Any
+) -> None:
+    evaluation = evaluate_swap(model_of(perfect.answer, mask=0.75), task, val_task, embedder)
+    model, raw = values(evaluation, "model"), values(evaluation, "raw")
+    assert raw["score"] == pytest.approx(1, abs=1e-6)
+    assert model["copy_ratio"] == pytest.approx(0.75, abs=1e-4)
+    # The error is a quarter of what the copy's is, so its square is a sixteenth.
+    assert model["mse"] == pytest.approx(values(evaluation, "copy")["mse"] / 16, rel=1e-3)
+    assert task.query_mask is not None
+    assert model["mask_iou"] == pytest.approx(float(task.query_mask[0].mean()))
+    assert "mask_iou" not in raw
+
+
+def test_retrieval_says_how_many_and_what_chance_is(of_perfect: Evaluation) -> None:
+    assert of_perfect.metrics[TOP1]["chance"] == 1 / 56  # four of a clip's five frames are too near
+    assert of_perfect.metrics[POSE]["chance"] == 1 / 60
+    harmonic = sum(1 / k for k in range(1, 61))
+    assert of_perfect.metrics["retrieval_mrr[pose]@60"]["chance"] == pytest.approx(harmonic / 60)
+
+
+def test_factor_is_chosen_on_val_and_not_on_test(
+    perfect: Any, task: SwapTask, val_task: SwapTask, embedder: Any
+) -> None:
+    assert val_task.truth is not None
+    still = replace(val_task, truth=val_task.train_target.mean(0).expand_as(val_task.truth))
+    assert evaluate_swap(perfect, task, still, embedder).settings["shifted_mean_k"]["swap"] == 0
+    assert evaluate_swap(perfect, task, val_task, embedder).settings["shifted_mean_k"]["swap"] > 0.5
+
+
+def test_per_frame_and_per_clip_add_up(
+    model_of: Any, perfect: Any, task: SwapTask, val_task: SwapTask, embedder: Any
+) -> None:
+    blunder = torch.zeros(60, 1, 1, 1)
+    blunder[[7, 33]] = torch.tensor([0.3, 0.2]).view(2, 1, 1, 1)
+
+    def answer(faces: torch.Tensor) -> torch.Tensor:
+        return perfect.answer(faces) + blunder
+
+    evaluation = evaluate_swap(model_of(answer), task, val_task, embedder)
+    assert evaluation.worst(2) == [7, 33]
+    assert evaluation.frames[7] == {"clip": "test1", "time": pytest.approx(0.4)}
+    assert evaluation.per_frame["mse"][7] == pytest.approx(0.09, rel=0.05)
+    assert evaluation.per_clip["mse"]["test1"] == pytest.approx(np.mean(evaluation.per_frame["mse"][5:10]))
+    assert evaluation.per_clip["score"]["test0"] == pytest.approx(1, abs=1e-6)
+    low, high = evaluation.intervals["score"]
+    assert low < values(evaluation, "model")["score"] < high
+
+
+def test_result_is_plain_json(of_perfect: Evaluation) -> None:
+    text = json.dumps(of_perfect.as_json(), allow_nan=False)
+    assert json.loads(text)["direction"] == "A->B"
+
+
+def test_again_gives_the_same_numbers(
+    of_perfect: Evaluation, perfect: Any, task: SwapTask, val_task: SwapTask, embedder: Any
+) -> None:
+    assert evaluate_swap(perfect, task, val_task, embedder).as_json() == of_perfect.as_json()
+
+
+def test_real_people_lose_only_what_needs_the_true_swap(perfect: Any, task: SwapTask, embedder: Any) -> None:
+    real = replace(task, truth=None, truth_mask=None, retrieval={})
+    evaluation = evaluate_swap(perfect, real, real, embedder)
+    model = values(evaluation, "model")
+    needs_truth = ("score", "mse", "psnr", "ssim", "copy_ratio", "retrieval", "coherence")
+    assert not [name for name in model if name.startswith(needs_truth)]
+    assert model[IDENTITY] == pytest.approx(1, abs=0.02)
+    assert {"reconstruction_psnr", "tenengrad_ratio[query]", "spectral_gap[query]"} <= set(model)
+    assert [row.key for row in evaluation.rows] == ["model", *(k for k in LABELS if k != "shifted_mean"), "real"]
+    assert len(evaluation.worst()) == 8
+    json.dumps(evaluation.as_json(), allow_nan=False)

@@ -1,0 +1,56 @@
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from swaplab.metrics.evaluation import Evaluation, evaluate_swap
+from swaplab.metrics.table import markdown, table
+from swaplab.metrics.task import SwapTask
+
+
+@pytest.fixture(scope="module")
+def of_perfect(perfect: Any, task: SwapTask, val_task: SwapTask, embedder: Any) -> Evaluation:
+    return evaluate_swap(perfect, task, val_task, embedder)
+
+
+def cells(text: str) -> dict[str, list[str]]:
+    """Cells by the first of their line."""
+    lines = [[cell.strip() for cell in line.strip("|").split("|")] for line in text.splitlines()]
+    return {line[0]: line[1:] for line in lines}
+
+
+def test_best_trivial_answer_is_marked_and_beaten_in_bold(of_perfect: Evaluation) -> None:
+    found = cells(table(of_perfect, ["score", "retrieval_top1[mixed]@56"]))
+    assert found["answer"] == ["score", "retrieval_top1[mixed]@56"]
+    assert found["model"] == ["**1.000**", "1.000"]  # a copy retrieves as well, so no bold
+    assert found["interval"] == ["1.000 to 1.000", "1.000 to 1.000"]
+    assert found["chance"] == ["", "0.018"]
+    best = of_perfect.settings["best_trivial_by_mse"]
+    trivial = {row.label: row for row in of_perfect.rows if row.kind == "trivial"}
+    assert [label for label, row in trivial.items() if found[label][0].endswith("*")] == [
+        label for label, row in trivial.items() if row.key == best
+    ]
+    assert found["A itself"][1] == "1.000 *"
+
+
+def test_all_lines_have_the_same_width(of_perfect: Evaluation) -> None:
+    lines = table(of_perfect, list(of_perfect.metrics)).splitlines()
+    assert len({len(line) for line in lines}) == 1
+
+
+def test_page_says_what_must_hold_together(of_perfect: Evaluation) -> None:
+    page = markdown(of_perfect)
+    assert page.startswith("## A->B, split test: 60 frames of 12 clips, 16 px")
+    assert "score 1.000 [1.000, 1.000] (0: mean B + k(A - mean A); 1: the true swap)" in page
+    assert "true frame first in 100%, 100% of colour-matched A's 1.00 (chance 1.8%)" in page
+    assert "(0: real source; 1: real target, best trivial" in page
+    for row in of_perfect.rows:
+        assert row.label in page
+
+
+def test_page_without_true_swaps_has_no_empty_tables(perfect: Any, task: SwapTask, embedder: Any) -> None:
+    real = replace(task, truth=None, truth_mask=None, retrieval={})
+    page = markdown(evaluate_swap(perfect, real, None, embedder))
+    assert "score" not in page
+    assert "Is it the true swap?" not in page
+    assert "Whose face is it?" in page
