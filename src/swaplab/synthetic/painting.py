@@ -119,10 +119,13 @@ def _skin(person: Person, rest: Array) -> Array:
 
 def _face(rest: Array, ears: Array, hair: Array) -> Array:
     """1 where a texel (H, W) belongs to the face: above the jaw line, in front of the ears, below the hair."""
-    jaw = head().rest[head().landmarks[8:17]]
-    x, y, z = np.abs(rest[..., 0]), rest[..., 1], rest[..., 2]
-    above = smoothstep(-0.05, 0.0, y - np.interp(x, jaw[:, 0], jaw[:, 1]))
-    front = smoothstep(-0.57, -0.49, z) * smoothstep(0.80, 0.74, x)
+
+    def turn(points: Array) -> Array:
+        return np.arctan2(np.abs(points[..., 0]), points[..., 2] - np.float32(_AXIS))
+
+    jaw = head().rest[head().landmarks[8:13]]  # chin to jaw angle; the points above it lie under the hair
+    above = smoothstep(-0.04, 0.0, rest[..., 1] - np.interp(turn(rest), turn(jaw), jaw[:, 1]))
+    front = smoothstep(1.12, 1.04, turn(rest))
     return np.asarray(above * front * (1 - np.clip(2 * ears, 0, 1)) * (1 - hair), np.float32)
 
 

@@ -59,14 +59,17 @@ class Likeness:
 
     @cached_property
     def attributes(self) -> Array:
-        """Per vertex (n, 6): place on the maps, lips, inside of the mouth, light left by creases, lids."""
+        """Per vertex (n, 7): place on the maps, lips, inside of the mouth, light left by creases, lids, throat."""
         count, base = len(self.vertices), head()
-        attributes = np.zeros((count, 6), np.float32)
+        attributes = np.zeros((count, 7), np.float32)
         attributes[:, :2], attributes[:, 4] = self.place, 1
         inner = slice(0, len(base.rest))
         attributes[inner, 2], attributes[inner, 3] = base.masks["lips"], base.masks["inside_mouth"]
         attributes[inner, 4] = np.clip(1 - 2.6 * np.clip(base.cavity, 0, 0.25), 0.35, 1)
         attributes[inner, 5] = base.masks["eyelids"]
+        # The map cannot tell the chin from what lies below and behind it.
+        below = base.rest[:, 1] < -0.9
+        attributes[inner, 6] = below * smoothstep(-0.5, -0.75, base.normals(base.rest)[:, 1])
         return attributes
 
 
@@ -81,7 +84,8 @@ class Surface:
         values = self.interpolate(np.concatenate([normals, likeness.attributes], 1))
         normal = values[:, :3]
         self.normal = normal / np.maximum(np.sqrt(np.einsum("ij,ij->i", normal, normal))[:, None], np.float32(1e-9))
-        self.place, self.lips, self.mouth, self.open, self.lids = values[:, 3:5], *values[:, 5:9].T
+        self.place = values[:, 3:5]
+        self.lips, self.mouth, self.open, self.lids, self.throat = values[:, 5:10].T
 
     def interpolate(self, values: Array, where: NDArray[np.bool_] | slice = slice(None)) -> Array:
         """Per-vertex values (n, k) at the fragments ``where``."""
@@ -104,7 +108,7 @@ def shade(surface: Surface, state: FrameState) -> tuple[Array, Array]:
     """Colours (n, 3) and masks (n, 4) face, eyes, mouth, occluder of the fragments, linear light in [0, ~1.5]."""
     person, part = surface.likeness.person, surface.part
     layers = surface.sample(surface.likeness.layers)
-    beard, hair, face = layers[:, 0], layers[:, 1], layers[:, 2]
+    beard, hair, face = layers[:, 0], layers[:, 1], layers[:, 2] * (1 - surface.throat)
     skin = part == mesh.SKIN
     gums = np.clip(surface.mouth, 0, 1)
 
