@@ -40,6 +40,7 @@ def environment_with(wheel: Path, folder: Path) -> Path:
         "install",
         "-q",
         "--no-deps",
+        "--ignore-installed",
         "--prefix",
         folder,
         wheel,

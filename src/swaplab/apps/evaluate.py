@@ -56,7 +56,7 @@ def evaluate_run(run: str, split: str, weights: str, threads: int | None) -> Non
     from swaplab.apps.experiment import SwapModel, load_data, tasks_of
     from swaplab.config.trust import check_targets
     from swaplab.metrics.evaluation import evaluate_swap
-    from swaplab.metrics.identity import Embedder
+    from swaplab.networks.pretrained.identity import IdentityEmbedder
     from swaplab.runs.record import RunRecord
 
     if threads:
@@ -66,7 +66,7 @@ def evaluate_run(run: str, split: str, weights: str, threads: int | None) -> Non
     check_targets(config)
     sources, data = load_data(config)
     generator = load_generator(record.folder, config, data.identities, data.resolution, weights)
-    model, embedder = SwapModel(generator), Embedder()
+    model, embedder = SwapModel(generator), IdentityEmbedder()
     tasks, val_tasks = tasks_of(sources, data, split), tasks_of(sources, data, "val")
     evaluations = [
         evaluate_swap(model, task, val_task, embedder)

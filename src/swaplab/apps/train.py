@@ -51,10 +51,8 @@ def train_run(config: dict[str, Any]) -> float | None:
         print(f"this run is {done.status} already (the same config and seed): {folder}")
         return done.facts["metrics"].get(config["checkpoint"]["best"])
     sources, data = load_data(config)
-    facts = {
-        "data": {"digest": sources.digest(), "split": data.split_quality},
-        "grounds": sources.ground_digests(),
-    }
+    grounds = {name: {"kind": f.ground.kind, "digest": f.ground.digest()} for name, f in sources.facesets.items()}
+    facts = {"data": {"digest": sources.digest, "weak_split": data.weak_split}, "grounds": grounds}
     run = fit(config, folder, data, validator(sources, data), facts)
     print(f"{run.status}: {run.reason}; run record: {run.folder}")
     if run.status == "diverged":

@@ -12,7 +12,7 @@ import os
 import shutil
 import tempfile
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -119,6 +119,7 @@ class Faceset:
     ground: Ground
     alignment: Alignment
     records: tuple[FaceRecord, ...]
+    manifest_sha256: str
 
     @classmethod
     def load(cls, folder: Path) -> "Faceset":
@@ -127,7 +128,8 @@ class Faceset:
             raise UserError(f"faceset folder {folder} does not exist; check the path or make it with swaplab-render")
         try:
             header = json.loads((folder / "faceset.json").read_text())
-            lines = (folder / "records.jsonl").read_text().splitlines()
+            manifest = (folder / "records.jsonl").read_bytes()
+            lines = manifest.decode().splitlines()
             known = {f.name for f in fields(FaceRecord)}
             records = tuple(FaceRecord(**{k: v for k, v in json.loads(line).items() if k in known}) for line in lines)
             alignment = Alignment(**header["alignment"])
@@ -139,16 +141,16 @@ class Faceset:
         if version != VERSION:
             raise UserError(f"faceset {folder} has version {version}, this swaplab reads {VERSION}; make it again")
         ground = Ground.from_manifest(header.get("ground"), folder)
-        return cls(folder, identity, ground, alignment, records)
+        return cls(folder, identity, ground, alignment, records, hashlib.sha256(manifest).hexdigest())
 
     def digest(self) -> str:
         """SHA-256 over all records: changes when any pixel or any label does."""
-        return hashlib.sha256(b"".join(json.dumps(asdict(r)).encode() for r in self.records)).hexdigest()
+        return self.manifest_sha256
 
     def select(self, indices: Sequence[int]) -> "Faceset":
         """The same faceset with only these records, in this order."""
-        chosen = tuple(self.records[i] for i in indices)
-        return Faceset(self.folder, self.identity, self.ground, self.alignment, chosen)
+        digest = hashlib.sha256(f"{self.manifest_sha256} {list(indices)}".encode()).hexdigest()
+        return replace(self, records=tuple(self.records[i] for i in indices), manifest_sha256=digest)
 
     def faces(self) -> NDArray[np.uint8]:
         """All crops, RGB (n, stored, stored, 3). Raises UserError for a file that is missing, truncated or changed."""

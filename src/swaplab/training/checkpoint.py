@@ -69,7 +69,8 @@ def put_weights(network: nn.Module, state: dict[str, torch.Tensor], where: str) 
 
 def check_disk(folder: Path, needed: int) -> None:
     """UserError unless ``needed`` bytes are free where ``folder`` is."""
-    free = shutil.disk_usage(folder).free
+    place = next(parent for parent in (folder, *folder.absolute().parents) if parent.exists())
+    free = shutil.disk_usage(place).free
     if free < needed:
         raise UserError(
             f"the disk of {folder} has {free / 1e9:.2f} GB free, the run's checkpoints need {needed / 1e9:.2f} GB; "

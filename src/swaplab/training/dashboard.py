@@ -16,6 +16,14 @@ if TYPE_CHECKING:
 MODES = ("offline", "online", "disabled")
 
 
+def check_mode(settings: Mapping[str, Any]) -> str:
+    """The mode of the ``wandb`` settings; UserError if it is not known."""
+    mode = str(settings["mode"])
+    if mode not in MODES:
+        raise UserError(f"wandb.mode={mode} is not known; choose one of {', '.join(MODES)}")
+    return mode
+
+
 class Dashboard:
     """Sends rows and sheets to W&B, with ``images_seen`` as the step of every curve; does nothing where disabled.
 
@@ -25,9 +33,7 @@ class Dashboard:
     def __init__(
         self, settings: Mapping[str, Any], record: RunRecord | None, config: dict[str, Any], name: str
     ) -> None:
-        mode = settings["mode"]
-        if mode not in MODES:
-            raise UserError(f"wandb.mode={mode} is not known; choose one of {', '.join(MODES)}")
+        mode = check_mode(settings)
         self.logger: WandbLogger | None = None
         if record is None or mode == "disabled":
             return

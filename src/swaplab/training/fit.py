@@ -2,6 +2,7 @@
 
 import logging
 import os
+import shutil
 import warnings
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -13,13 +14,14 @@ import torch
 from torch import nn
 
 from swaplab.data.module import FaceData
+from swaplab.errors import UserError
 from swaplab.losses.context import GENERATOR
 from swaplab.runs.environment import differences, environment, git_state, resolve_precision
 from swaplab.runs.identity import config_hash
 from swaplab.runs.record import ENDED, RunRecord
 from swaplab.training.assemble import build_module
 from swaplab.training.checkpoint import FINAL, LAST, check_disk, disk_need, load_checkpoint, save_weights
-from swaplab.training.dashboard import Dashboard
+from swaplab.training.dashboard import Dashboard, check_mode
 from swaplab.training.distributed import SummedGradients
 from swaplab.training.module import SwapModule
 from swaplab.training.samples import even_indices, sample_sheet
@@ -46,6 +48,7 @@ def fit(config: dict[str, Any], folder: Path, data: FaceData, evaluator: Evaluat
     A complete or diverged run is left alone. ``evaluator`` maps the averaged generator to validation values; ``facts``
     go into the record (data, ground). Raises UserError for what the user can put right; the record then says failed.
     """
+    check_mode(config["wandb"])
     main = int(os.environ.get("RANK", os.environ.get("LOCAL_RANK", "0"))) == 0
     settings = config["trainer"]
     if settings["threads"]:
@@ -79,6 +82,12 @@ def fit(config: dict[str, Any], folder: Path, data: FaceData, evaluator: Evaluat
     try:
         trainer.fit(module, datamodule=data)
         status, reason = session.outcome, session.reason
+    except UserError as error:
+        reason = str(error)
+        if module.counters.steps == 0:  # refused at its first step: there is nothing to keep
+            shutil.rmtree(folder, ignore_errors=True)
+            record = None
+        raise
     except BaseException as error:
         reason = f"{type(error).__name__}: {error}".splitlines()[0]
         raise
@@ -121,6 +130,8 @@ def _record(
         record.begin_session()
         return record
     parameters = {name: sum(p.numel() for p in network.parameters()) for name, network in module.networks.items()}
+    kept = int(config["checkpoint"]["keep"])
+    check_disk(folder, disk_need(sum(parameters.values()), parameters[GENERATOR], moments=2, kept=kept))
     record = RunRecord.create(
         folder,
         config,
@@ -137,8 +148,6 @@ def _record(
         },
     )
     record.cut_back(-1)
-    kept = int(config["checkpoint"]["keep"])
-    check_disk(folder, disk_need(sum(parameters.values()), parameters[GENERATOR], moments=2, kept=kept))
     return record
 
 
