@@ -21,7 +21,7 @@ from swaplab.synthetic.states import Background, FrameState, swapped
 Array = NDArray[np.float32]
 
 # Part of every cache key: raise it whenever the same person and state give other pixels.
-RENDERER_VERSION = 3
+RENDERER_VERSION = 4
 
 _SUPERSAMPLING = 2
 _CAMERA_DISTANCE = 9.0
@@ -178,8 +178,8 @@ def _before_camera(image: Array, masks: Array, state: FrameState) -> Array:
 def _sensor(image: Array, state: FrameState) -> NDArray[np.uint8]:
     """Camera filter, sensor noise and eight bits."""
     if state.beautify:
-        reach = max(3, len(image) // 24) | 1
-        smooth = cv2.bilateralFilter(image, reach, 0.12, reach / 2)
+        reach = max(5, len(image) // 16) | 1
+        smooth = cv2.bilateralFilter(image, reach, 0.3, reach / 3)
         image = image + (smooth - image) * np.float32(state.beautify)
     generator = generator_at(state.camera.noise_seed, "sensor")
     grain = generator.standard_normal(image.shape, np.float32) * np.float32(state.camera.noise)
