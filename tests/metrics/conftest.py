@@ -48,7 +48,7 @@ def made_up_task(split: str, frames: int = 60, seed: int = 0) -> SwapTask:
         truth_mask=disc,
         retrieval={
             "pose": RetrievalSet(
-                person("A", kept), person("B", kept), disc, [str(i) for i in range(frames)], [0.0] * frames
+                person("A", kept), disc, person("B", kept), disc, [str(i) for i in range(frames)], [0.0] * frames
             )
         },
     )

@@ -66,6 +66,8 @@ def test_each_array_comes_from_its_split_and_person(people: dict[str, Faceset]) 
     assert (task.mask[:, 0, 0, 0] * 255).round().int().tolist() == [2, 3, 4, 5]  # the true swap's
     assert task.query_mask is not None
     assert (task.query_mask[:, 0, 0, 0] * 255).round().int().tolist() == [8, 9, 10, 11]
+    assert task.train_target_mask is not None
+    assert (task.train_target_mask[:, 0, 0, 0] * 255).round().int().tolist() == list(range(6))
     assert task.clips == ["e0", "e0", "e1", "e1"]
     assert task.times == [0, 0.2, 0, 0.2]
     assert list(task.retrieval_sets) == ["mixed", "expression"]

@@ -13,7 +13,7 @@ from swaplab.metrics.intervals import clip_interval, clip_means
 from swaplab.metrics.judge import Answer, Judge, Measured
 from swaplab.metrics.pixels import score
 from swaplab.metrics.task import SwapTask
-from swaplab.metrics.trivial import LABELS, TrivialAnswers
+from swaplab.metrics.trivial import LABELS, MaskedFaces, TrivialAnswers
 
 BATCH = 64
 
@@ -136,16 +136,19 @@ def _model_answers(model: Swapper, task: SwapTask) -> list[Answer]:
 
 def _trivial_answers(task: SwapTask, val_task: SwapTask | None) -> tuple[list[Answer], dict[str, float | None]]:
     """The trivial answers to the swap and, fitted to A alone, to reconstruction; and the two chosen k."""
+    source = MaskedFaces.of(task.train_source, task.train_source_mask)
+    target = MaskedFaces.of(task.train_target, task.train_target_mask)
     swap_frames = own_frames = None
     if val_task is not None:
-        own_mask = val_task.mask if val_task.query_mask is None else val_task.query_mask
-        own_frames = (val_task.query, val_task.query, own_mask)
+        shown = MaskedFaces.of(val_task.query, val_task.query_mask)
+        own_frames = (shown, shown)
         if val_task.truth is not None:
-            swap_frames = (val_task.query, val_task.truth, val_task.mask)
-    swap = TrivialAnswers.fit(task.train_source, task.train_target, swap_frames)
-    own = TrivialAnswers.fit(task.train_source, task.train_source, own_frames)
-    images, reconstructions = swap(task.query), own(task.query)
-    sets = {kind: swap(frames.query) for kind, frames in task.retrieval.items()}
+            swap_frames = (shown, MaskedFaces(val_task.truth, val_task.mask))
+    swap = TrivialAnswers.fit(source, target, swap_frames)
+    own = TrivialAnswers.fit(source, source, own_frames)
+    query = MaskedFaces.of(task.query, task.query_mask)
+    images, reconstructions = swap(query), own(query)
+    sets = {kind: swap(MaskedFaces.of(f.query, f.query_mask)) for kind, f in task.retrieval.items()}
     answers = [
         Answer(
             key,

@@ -16,9 +16,10 @@ TRAIN_FACES = 1000
 
 @dataclass(frozen=True)
 class RetrievalSet:
-    """Frames of A and their true swaps (n, 3, R, R), the swaps' face masks (n, 1, R, R), clips, seconds."""
+    """Frames of A and their true swaps (n, 3, R, R), with face masks (n, 1, R, R), clips and seconds."""
 
     query: Tensor
+    query_mask: Tensor | None
     truth: Tensor
     truth_mask: Tensor
     clips: list[str]
@@ -32,8 +33,8 @@ class SwapTask:
     ``query``: the source's frames with their ``clips`` and ``times`` (seconds); ``query_mask``: their own
     face masks. ``truth``, ``truth_mask``: the true swaps and their face masks; rendered people only, else
     None. ``genuine``: the target's real frames of the same split. ``train_source``, ``train_target``:
-    training faces of both, in any order. ``retrieval``: further sets by what their frames differ in. Raises
-    ValueError where shapes disagree.
+    training faces of both, in any order, and their masks. ``retrieval``: further sets by what their frames
+    differ in. Masks are None where not known. Raises ValueError where shapes disagree.
     """
 
     source: str
@@ -46,6 +47,8 @@ class SwapTask:
     train_target: Tensor
     genuine: Tensor
     query_mask: Tensor | None = None
+    train_source_mask: Tensor | None = None
+    train_target_mask: Tensor | None = None
     truth: Tensor | None = None
     truth_mask: Tensor | None = None
     retrieval: Mapping[str, RetrievalSet] = field(default_factory=dict)
@@ -78,7 +81,7 @@ class SwapTask:
         """``mixed``, the split's own frames, and the sets in ``retrieval``; empty without true swaps."""
         if self.truth is None or self.truth_mask is None:
             return {}
-        mixed = RetrievalSet(self.query, self.truth, self.truth_mask, self.clips, self.times)
+        mixed = RetrievalSet(self.query, self.query_mask, self.truth, self.truth_mask, self.clips, self.times)
         return {"mixed": mixed, **self.retrieval}
 
 
@@ -102,7 +105,8 @@ def swap_task(
     split has no faces or the true swaps do not belong to the frames.
     """
     own, other = facesets[source], facesets[target]
-    queries = _of_split(own, split)
+    queries, train_source = _of_split(own, split), _thinned(_of_split(own, "train"))
+    train_target = _thinned(_of_split(other, "train"))
     true_swaps = truth.get((source, target)) if truth else None
     if true_swaps is not None:
         true_swaps = _of_split(true_swaps, split)
@@ -114,10 +118,12 @@ def swap_task(
         query=_faces(queries),
         clips=[record.clip for record in queries.records],
         times=[record.time for record in queries.records],
-        train_source=_faces(_thinned(_of_split(own, "train"))),
-        train_target=_faces(_thinned(_of_split(other, "train"))),
+        train_source=_faces(train_source),
+        train_target=_faces(train_target),
         genuine=_faces(_of_split(other, split)),
-        query_mask=_face_masks(queries) if all(record.masks for record in queries.records) else None,
+        query_mask=_known_masks(queries),
+        train_source_mask=_known_masks(train_source),
+        train_target_mask=_known_masks(train_target),
         truth=None if true_swaps is None else _faces(true_swaps),
         truth_mask=None if true_swaps is None else _face_masks(true_swaps),
         retrieval={kind: _retrieval_set(people[source], people[target]) for kind, people in (retrieval or {}).items()},
@@ -128,6 +134,7 @@ def _retrieval_set(queries: Faceset, truths: Faceset) -> RetrievalSet:
     _check_pairs(queries, truths)
     return RetrievalSet(
         query=_faces(queries),
+        query_mask=_known_masks(queries),
         truth=_faces(truths),
         truth_mask=_face_masks(truths),
         clips=[record.clip for record in queries.records],
@@ -160,6 +167,10 @@ def _check_pairs(queries: Faceset, truths: Faceset) -> None:
 def _faces(faceset: Faceset) -> Tensor:
     regions = faceset.alignment.region_of(faceset.faces())
     return torch.from_numpy(np.ascontiguousarray(regions.transpose(0, 3, 1, 2))).float() / 255
+
+
+def _known_masks(faceset: Faceset) -> Tensor | None:
+    return _face_masks(faceset) if all(record.masks for record in faceset.records) else None
 
 
 def _face_masks(faceset: Faceset) -> Tensor:

@@ -1,4 +1,8 @@
-"""Answers that need no learning. A trained swap means something only where it beats the best of them."""
+"""Answers that need no learning. A trained swap means something only where it beats the best of them.
+
+They are given what makes them strong: face masks, where known, so that hair and background, on which no swap is
+measured, spoil neither colours nor components.
+"""
 
 from dataclasses import dataclass
 
@@ -21,43 +25,73 @@ LABELS = {
 
 
 @dataclass(frozen=True)
-class TrivialAnswers:
-    """What the training faces of A and B (N, 3, R, R) allow; ``factor`` is k, or None if nothing chose it."""
+class MaskedFaces:
+    """Faces (N, 3, R, R) and their face masks (N, 1, R, R), in [0, 1]; a mask of ones where none is known."""
 
-    train_target: Tensor
+    faces: Tensor
+    mask: Tensor
+
+    @classmethod
+    def of(cls, faces: Tensor, mask: Tensor | None) -> "MaskedFaces":
+        """With ones for a missing mask."""
+        return cls(faces, torch.ones_like(faces[:, :1]) if mask is None else mask)
+
+    def mean(self) -> Tensor:
+        """Mean face (3, R, R): of each pixel where it is face; where it hardly ever is, of all faces."""
+        weight = self.mask + 1e-3
+        return (weight * self.faces).sum(0) / weight.sum(0)
+
+    def over(self, background: Tensor) -> Tensor:
+        """The faces (N, 3, R, R) with ``background`` (3, R, R) around them."""
+        return background + self.mask * (self.faces - background)
+
+    def colours(self) -> tuple[Tensor, Tensor]:
+        """Mean and standard deviation (3, 1, 1) of each channel over all face pixels."""
+        faces, weight = self.faces.double(), self.mask.double() / self.mask.sum(dtype=torch.float64)
+        mean = (weight * faces).sum((0, 2, 3))[:, None, None]
+        variance = (weight * (faces - mean).square()).sum((0, 2, 3))[:, None, None]
+        return mean.float(), variance.sqrt().float().clamp_min(1e-6)
+
+
+@dataclass(frozen=True)
+class TrivialAnswers:
+    """What the training faces of A and B allow; ``factor`` is k, or None if nothing chose it."""
+
+    train_target: MaskedFaces
     mean_source: Tensor
     mean_target: Tensor
-    colour: tuple[Tensor, Tensor, Tensor, Tensor]
+    colours: tuple[Tensor, Tensor, Tensor, Tensor]
     components: Tensor
     factor: float | None
 
     @classmethod
     def fit(
         cls,
-        train_source: Tensor,
-        train_target: Tensor,
-        validation: tuple[Tensor, Tensor, Tensor] | None,
+        train_source: MaskedFaces,
+        train_target: MaskedFaces,
+        validation: tuple[MaskedFaces, MaskedFaces] | None,
     ) -> "TrivialAnswers":
-        """From training faces; k has the lowest mean MSE on ``validation`` = (query, truth, mask)."""
-        mean_source, mean_target = train_source.mean(0), train_target.mean(0)
+        """From training faces; k has the lowest mean MSE on ``validation`` = (queries, true swaps)."""
+        mean_source, mean_target = train_source.mean(), train_target.mean()
         return cls(
             train_target,
             mean_source,
             mean_target,
-            (*colour_statistics(train_source), *colour_statistics(train_target)),
-            principal_components(train_target, COMPONENTS),
+            (*train_source.colours(), *train_target.colours()),
+            principal_components(train_target.over(mean_target) - mean_target, COMPONENTS),
             None if validation is None else best_factor(mean_source, mean_target, *validation),
         )
 
-    def __call__(self, query: Tensor) -> dict[str, Tensor]:
-        """Each answer to ``query`` (N, 3, R, R), clipped to [0, 1], by the keys of ``LABELS``."""
-        matched = self.colour_match(query)
+    def __call__(self, query: MaskedFaces) -> dict[str, Tensor]:
+        """Each answer (N, 3, R, R), in [0, 1], by the keys of ``LABELS``."""
+        matched = self.colour_match(query.faces)
+        on_mean = MaskedFaces(matched, query.mask).over(self.mean_target)
         answers = {
-            "copy": query,
+            "copy": query.faces,
             "colour_match": matched,
-            "mean": self.mean_target.expand_as(query),
-            "components": self.on_components(matched),
-            "nearest": self.nearest(matched),
+            "mean": self.mean_target.expand_as(query.faces),
+            "components": self.on_components(on_mean),
+            "nearest": self.nearest(on_mean),
         }
         if self.factor is not None:
             answers["shifted_mean"] = shifted_mean(self.mean_source, self.mean_target, query, self.factor)
@@ -65,7 +99,7 @@ class TrivialAnswers:
 
     def colour_match(self, query: Tensor) -> Tensor:
         """``query`` with each channel's mean and deviation turned into B's (Reinhard et al. 2001, in RGB)."""
-        mean_source, deviation_source, mean_target, deviation_target = self.colour
+        mean_source, deviation_source, mean_target, deviation_target = self.colours
         return ((query - mean_source) / deviation_source * deviation_target + mean_target).clamp(0, 1)
 
     def on_components(self, query: Tensor) -> Tensor:
@@ -75,38 +109,30 @@ class TrivialAnswers:
         return (projected.view_as(query) + self.mean_target).clamp(0, 1)
 
     def nearest(self, query: Tensor) -> Tensor:
-        """The training face of B with the lowest squared error to each query."""
-        flat, known = query.flatten(1).double(), self.train_target.flatten(1).double()
-        return self.train_target[(known.square().sum(1) - 2 * flat @ known.T).argmin(1)]
+        """The training face of B with the lowest squared error, on the mean face as background."""
+        flat, known = (x.flatten(1).double() for x in (query, self.train_target.over(self.mean_target)))
+        return self.train_target.faces[(known.square().sum(1) - 2 * flat @ known.T).argmin(1)]
 
 
-def colour_statistics(faces: Tensor) -> tuple[Tensor, Tensor]:
-    """Mean and standard deviation (3, 1, 1) of each channel over all faces and pixels."""
-    deviation, mean = torch.std_mean(faces.double(), dim=(0, 2, 3), correction=0)
-    return mean.float()[:, None, None], deviation.float().clamp_min(1e-6)[:, None, None]
-
-
-def principal_components(faces: Tensor, count: int) -> Tensor:
-    """The first ``count`` principal components (count, 3 R R) of ``faces``, orthonormal; or all there are."""
-    centred = (faces - faces.mean(0)).flatten(1).double()
-    # The eigenvectors of the small Gram matrix give those of the covariance (Turk & Pentland 1991, section
-    # 2).
-    values, vectors = torch.linalg.eigh(centred @ centred.T)
+def principal_components(centred: Tensor, count: int) -> Tensor:
+    """The first ``count`` principal components (count, 3 R R) of ``centred`` faces, orthonormal; or all there are."""
+    flat = centred.flatten(1).double()
+    # The eigenvectors of the small Gram matrix give those of the covariance (Turk & Pentland 1991, section 2).
+    values, vectors = torch.linalg.eigh(flat @ flat.T)
     kept = (values > values[-1].clamp_min(1e-12) * 1e-9).flip(0)[:count]
-    weights = vectors.flip(1)[:, :count][:, kept]
-    components = weights.T @ centred
+    components = vectors.flip(1)[:, :count][:, kept].T @ flat
     return (components / components.norm(dim=1, keepdim=True)).float()
 
 
-def shifted_mean(mean_source: Tensor, mean_target: Tensor, query: Tensor, factor: float) -> Tensor:
+def shifted_mean(mean_source: Tensor, mean_target: Tensor, query: MaskedFaces, factor: float) -> Tensor:
     """mean B + k (A - mean A), clipped to [0, 1]: the mean face moved by what is unusual in the query."""
-    return (mean_target + factor * (query - mean_source)).clamp(0, 1)
+    return (mean_target + factor * (query.over(mean_source) - mean_source)).clamp(0, 1)
 
 
-def best_factor(mean_source: Tensor, mean_target: Tensor, query: Tensor, truth: Tensor, mask: Tensor) -> float:
-    """The one of ``FACTORS`` with the lowest mean squared error on these frames."""
-    errors = {
-        factor: float(masked_mse(shifted_mean(mean_source, mean_target, query, factor), truth, mask).mean())
-        for factor in FACTORS
-    }
+def best_factor(mean_source: Tensor, mean_target: Tensor, query: MaskedFaces, truth: MaskedFaces) -> float:
+    """The one of ``FACTORS`` with the lowest mean squared error inside the true swaps' faces."""
+    errors = {}
+    for factor in FACTORS:
+        answer = shifted_mean(mean_source, mean_target, query, factor)
+        errors[factor] = float(masked_mse(answer, truth.faces, truth.mask).mean())
     return min(errors, key=errors.__getitem__)
