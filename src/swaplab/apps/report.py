@@ -24,16 +24,21 @@ def _start() -> None:
     import hydra
     from omegaconf import DictConfig, OmegaConf
 
-    @hydra.main(version_base="1.3", config_path="pkg://swaplab.conf", config_name="report")
-    def report(cfg: DictConfig) -> None:
-        from swaplab.config.read import resolved
-        from swaplab.errors import UserError
+    composed: list[DictConfig] = []
 
+    # composes only: an error inside would be announced in Hydra's words before ours
+    @hydra.main(version_base="1.3", config_path="pkg://swaplab.conf", config_name="report")
+    def compose(cfg: DictConfig) -> None:
+        composed.append(cfg)
+
+    compose()
+    from swaplab.config.read import resolved
+    from swaplab.errors import UserError
+
+    for cfg in composed:
         if OmegaConf.is_missing(cfg, "run"):
             raise UserError("no run is named; name its folder: swaplab-report run=DIR")
         report_runs(**resolved(cfg))
-
-    report()
 
 
 def report_runs(run: Any, output: Any) -> None:

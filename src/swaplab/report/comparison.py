@@ -1,0 +1,121 @@
+"""Runs side by side: where their configs differ, what they cost, what numbers they ended with."""
+
+import json
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from statistics import median
+from typing import Any
+
+from swaplab.report.numbers import NOTHING, duration, measured, significant
+from swaplab.report.reading import ReportedRun, finite
+
+
+@dataclass(frozen=True)
+class Fact:
+    """A name and its value in each run."""
+
+    name: str
+    values: list[str]
+
+
+def differing_keys(runs: Sequence[ReportedRun]) -> list[Fact]:
+    """The config's dotted keys whose values are not the same in all runs."""
+    flat = [dict(_leaves(run.config)) for run in runs]
+    keys = dict.fromkeys(key for config in flat for key in config)
+    facts = [Fact(key, [config.get(key, NOTHING) for config in flat]) for key in keys]
+    return [fact for fact in facts if len(set(fact.values)) > 1]
+
+
+def _leaves(node: Any, path: tuple[str, ...] = ()) -> Iterator[tuple[str, str]]:
+    if isinstance(node, dict) and node:
+        for key, value in node.items():
+            yield from _leaves(value, (*path, str(key)))
+    else:
+        yield ".".join(path), node if isinstance(node, str) else json.dumps(node, default=str)
+
+
+def last_values(runs: Sequence[ReportedRun]) -> list[Fact]:
+    """The newest value of every reported number."""
+    newest = [{name: value for row in run.rows for name, value in row.items()} for run in runs]
+    names = dict.fromkeys(name for run in runs for name in run.series)
+    return [Fact(name, [measured(name, values.get(name)) for values in newest]) for name in sorted(names)]
+
+
+def costs(runs: Sequence[ReportedRun]) -> list[Fact]:
+    """What each run took, and what its numbers depend on besides the config; rows that nobody knows are left out."""
+    facts = [Fact(name, [_text(say(run)) for run in runs]) for name, say in COSTS.items()]
+    facts += _group(runs, "parameters", lambda run: run.facts.get("parameters"))
+    facts += _group(runs, "updates", lambda run: run.facts.get("updates"))
+    facts += _group(runs, "version", lambda run: run.environment.get("versions"))
+    return [fact for fact in facts if set(fact.values) != {NOTHING}]
+
+
+def _group(runs: Sequence[ReportedRun], title: str, mapping: Callable[[ReportedRun], Any]) -> list[Fact]:
+    """One row for each key of a mapping of each run."""
+    known = [found if isinstance(found := mapping(run), dict) else {} for run in runs]
+    names = dict.fromkeys(name for values in known for name in values)
+    return [Fact(f"{title}, {name}", [_text(values.get(name)) for values in known]) for name in names]
+
+
+def _text(value: Any) -> str:
+    if isinstance(value, list):
+        return ", ".join(map(str, value)) or NOTHING
+    if isinstance(value, bool) or finite(value) is None:
+        return NOTHING if value is None else str(value)
+    return significant(value)
+
+
+def _cost(run: ReportedRun) -> dict[str, Any]:
+    found = run.facts.get("cost")
+    return found if isinstance(found, dict) else {}
+
+
+def _images(run: ReportedRun) -> str:
+    seen = run.facts.get("images_seen", run.rows[-1]["images_seen"] if run.rows else 0)
+    budget = run.config.get("budget")
+    total = budget.get("images") if isinstance(budget, dict) else None
+    return significant(seen) + (f" of {significant(total)}" if total else "")
+
+
+def _speed(run: ReportedRun) -> float | None:
+    speeds = [finite(row.get("train/images_per_second")) for row in run.rows]
+    known = [speed for speed in speeds if speed is not None]
+    return median(known) if known else None
+
+
+def _memory(run: ReportedRun) -> str | None:
+    peak = finite(_cost(run).get("peak_memory_mb"))
+    return None if peak is None else f"{peak:,.0f} MB"
+
+
+def _commit(run: ReportedRun) -> str | None:
+    git = run.facts.get("git")
+    if not isinstance(git, dict):
+        return None
+    return str(git.get("commit"))[:10] + (" with changes" if git.get("changed") else "")
+
+
+def _data_digest(run: ReportedRun) -> str | None:
+    data = run.facts.get("data")
+    return str(data["digest"])[:10] if isinstance(data, dict) and "digest" in data else None
+
+
+COSTS: dict[str, Callable[[ReportedRun], Any]] = {
+    "images seen": _images,
+    "training time": lambda run: duration(_cost(run).get("seconds")),
+    "images per second (median)": _speed,
+    "peak memory": _memory,
+    "precision": lambda run: run.environment.get("precision"),
+    "threads": lambda run: run.environment.get("threads"),
+    "cores": lambda run: run.environment.get("cores"),
+    "processor": lambda run: run.environment.get("processor"),
+    "CPU capability": lambda run: run.environment.get("cpu_capability"),
+    "accelerators": lambda run: run.environment.get("accelerators"),
+    "seed": lambda run: run.facts.get("seed"),
+    "created": lambda run: run.facts.get("created"),
+    "sessions": lambda run: len(run.facts["sessions"]),
+    "commit": _commit,
+    "config hash": lambda run: run.facts.get("config_hash"),
+    "data digest": _data_digest,
+    "Python": lambda run: run.environment.get("python"),
+}

@@ -1,0 +1,39 @@
+"""Numbers as people read them."""
+
+from typing import Any
+
+from swaplab.report.reading import finite
+
+NOTHING = "–"
+EXACT_PSNR = 100.0  # dB, what the metrics call equal images
+
+
+def measured(name: str, value: Any) -> str:
+    """A metric's value with the digits that carry meaning."""
+    number = finite(value)
+    if number is None:
+        return NOTHING if value is None else "not finite"
+    base = name.split("[")[0].split("/")
+    if any(part.endswith("psnr") for part in base):
+        return "exact" if number >= EXACT_PSNR - 1e-6 else f"{number:.2f}"
+    digits = 5 if base[-1].endswith("mse") else 3
+    return f"{round(number, digits) + 0.0:.{digits}f}"  # + 0.0: no minus before zero
+
+
+def significant(value: Any) -> str:
+    """Four significant digits; whole numbers in full, with commas."""
+    number = finite(value)
+    if number is None:
+        return NOTHING if value is None else "not finite"
+    return f"{number:,.0f}" if number == int(number) or abs(number) >= 1e4 else f"{number:.4g}"
+
+
+def duration(value: Any) -> str:
+    """Seconds as hours, minutes and seconds."""
+    seconds = finite(value)
+    if seconds is None:
+        return NOTHING
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    parts = [f"{hours} h"] * (hours > 0) + [f"{minutes} min"] * (hours + minutes > 0)
+    return " ".join([*parts, f"{rest} s"])

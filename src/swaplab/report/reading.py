@@ -1,0 +1,176 @@
+"""A run folder as a report sees it: what is there, and in words what is missing or damaged."""
+
+import base64
+import io
+import json
+import math
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from PIL import Image
+
+from swaplab.errors import UserError
+from swaplab.runs.record import RunRecord
+
+STRIP = 8  # sheets over training that are shown; the first and the last are among them
+
+STATUS_WORDS = {
+    "running": "the run has not ended; its numbers are those so far",
+    "interrupted": "the run was interrupted; the same swaplab-train command goes on with it",
+    "diverged": "the run diverged: its curves end there, and it counts as a result",
+    "failed": "the run ended by an error; its numbers are those until then",
+}
+
+
+@dataclass(frozen=True)
+class Picture:
+    """A PNG inside the page: its data URI, its size in pixels, what it shows."""
+
+    uri: str
+    width: int
+    height: int
+    caption: str
+
+
+@dataclass(frozen=True)
+class ReportedRun:
+    """Everything a report shows of one run. ``remarks``: sentences that a reader must know before the numbers.
+
+    ``rows``: the lines of ``metrics.jsonl``. ``evaluations``: the files of ``evaluation/``, test first.
+    ``samples``: sheets over training, oldest first. ``pictures``: those of evaluations, by file name.
+    """
+
+    folder: Path
+    label: str
+    status: str
+    facts: dict[str, Any]
+    config: dict[str, Any]
+    rows: list[dict[str, Any]]
+    evaluations: list[dict[str, Any]]
+    samples: list[Picture]
+    pictures: dict[str, Picture]
+    remarks: list[str]
+
+    @property
+    def rendered(self) -> bool:
+        """Whether the people of the data are invented."""
+        data = self.config.get("data")
+        return isinstance(data, dict) and data.get("kind") == "synthetic"
+
+    @property
+    def environment(self) -> dict[str, Any]:
+        """Precision, threads, versions: what the numbers depend on besides the config."""
+        found = self.facts.get("environment")
+        return found if isinstance(found, dict) else {}
+
+    @property
+    def series(self) -> list[str]:
+        """Names of all reported numbers but the axis, in the order of their first appearance."""
+        names = dict.fromkeys(name for row in self.rows for name in row)
+        return [name for name in names if name not in ("images_seen", "steps", "train/progress")]
+
+
+def read_run(folder: Path) -> ReportedRun:
+    """Read a run folder; UserError if it is none or a file of its record is damaged."""
+    record = RunRecord.load(folder)
+    facts = record.facts
+    if not isinstance(facts, dict) or not facts.get("sessions") or "status" not in facts:
+        raise UserError(f"{folder / 'run.json'} is not a run's record; restore it or train again")
+    config, status = record.config(), record.status
+    remarks = []
+    if status in STATUS_WORDS:
+        remarks.append(f"{STATUS_WORDS[status]} ({facts.get('exit_reason') or 'no reason is known'})")
+    remarks += [str(warning) for warning in facts.get("warnings", [])]
+    rows = _metric_rows(record.metrics_file, remarks)
+    evaluations = _evaluations(folder, remarks)
+    samples = _samples(folder, remarks)
+    sheets = {path.name: _picture(path, path.stem, remarks) for path in sorted((folder / "evaluation").glob("*.png"))}
+    return ReportedRun(
+        folder=folder,
+        label=f"{facts.get('name', folder.resolve().parent.name)}/{folder.resolve().name}",
+        status=status,
+        facts=facts,
+        config=config,
+        rows=rows,
+        evaluations=evaluations,
+        samples=samples,
+        pictures={name: sheet for name, sheet in sheets.items() if sheet is not None},
+        remarks=remarks,
+    )
+
+
+def _metric_rows(path: Path, remarks: list[str]) -> list[dict[str, Any]]:
+    """The rows over images seen; lines that cannot be read are left out and counted in ``remarks``."""
+    rows, damaged = [], []
+    lines = path.read_text(errors="replace").split("\n")[:-1] if path.exists() else []
+    for number, line in enumerate(lines, 1):
+        try:
+            row = json.loads(line)
+            rows.append({"images_seen": int(row["images_seen"]), **row})
+        except (ValueError, TypeError, KeyError):
+            damaged.append(number)
+    if damaged:
+        places = ", ".join(map(str, damaged[:5])) + (" ..." if len(damaged) > 5 else "")
+        remarks.append(f"{path.name} is damaged: line {places} cannot be read and is left out")
+    if not rows:
+        remarks.append("no numbers have been reported yet")
+    return rows
+
+
+def _evaluations(folder: Path, remarks: list[str]) -> list[dict[str, Any]]:
+    found = {}
+    for path in sorted((folder / "evaluation").glob("*.json")):
+        try:
+            content = json.loads(path.read_text())
+            for evaluation in content["directions"]:
+                _ = evaluation["direction"], evaluation["rows"][0]["values"], evaluation["metrics"].items()
+            found[str(content["split"])] = content
+        except (OSError, ValueError, TypeError, KeyError, IndexError, AttributeError) as error:
+            raise UserError(
+                f"{path} is not an evaluation ({error!r}); make it again with `{evaluate_command(folder, path.stem)}`"
+            ) from None
+        if content.get("weak"):
+            remarks.append(f"weak split ({path.stem}): held out are other parts of the same clips, one second apart")
+    if "test" not in found:
+        have = f"only {', '.join(found)} is" if found else "nothing is"
+        remarks.append(
+            f"{have} measured on held-out clips; `{evaluate_command(folder, 'test')}` measures the test clips"
+        )
+    return sorted(found.values(), key=lambda content: (content["split"] != "test", content["split"]))
+
+
+def evaluate_command(folder: Path, split: str) -> str:
+    """The command that measures a run."""
+    return f"swaplab-evaluate run={folder} split={split}"
+
+
+def _samples(folder: Path, remarks: list[str]) -> list[Picture]:
+    """Sheets over training, evenly chosen; the last is the newest."""
+    paths = sorted((folder / "samples").glob("*.png"))
+    last = len(paths) - 1
+    kept = sorted({round(i * last / (STRIP - 1)) for i in range(STRIP)}) if len(paths) > STRIP else range(len(paths))
+    pictures = [_picture(paths[i], _images(paths[i].stem), remarks) for i in kept]
+    return [picture for picture in pictures if picture is not None]
+
+
+def _images(stem: str) -> str:
+    return f"{int(stem):,} images" if stem.isdigit() else stem
+
+
+def _picture(path: Path, caption: str, remarks: list[str]) -> Picture | None:
+    try:
+        data = path.read_bytes()
+        with Image.open(io.BytesIO(data), formats=["PNG"]) as image:
+            image.load()
+            width, height = image.size
+    except (OSError, SyntaxError, ValueError) as error:
+        remarks.append(f"the picture {path.parent.name}/{path.name} cannot be shown ({error})")
+        return None
+    return Picture(f"data:image/png;base64,{base64.b64encode(data).decode()}", width, height, caption)
+
+
+def finite(value: Any) -> float | None:
+    """``value`` if it is a finite number, else None."""
+    known = isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+    return float(value) if known else None
