@@ -77,7 +77,6 @@ def fit(config: dict[str, Any], folder: Path, data: FaceData, evaluator: Evaluat
         resumed=resumed,
     )
     trainer = _trainer(settings, precision, dashboard, session)
-    session.listen()
     status, reason = "failed", "ended by an error"
     try:
         trainer.fit(module, datamodule=data)

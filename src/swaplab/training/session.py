@@ -71,6 +71,20 @@ class Session(Callback):
         self._start_images = module.counters.images_seen
         self._clock, self._clock_images = time.perf_counter(), self._start_images
 
+    def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        """From now on SIGTERM and SIGINT end the run after the current step, with a checkpoint.
+
+        A second SIGINT ends it at once. Here, and not earlier, because Lightning has set its own handlers by now.
+        """
+
+        def ask(number: int, frame: object) -> None:
+            if self._signalled and number == signal.SIGINT:
+                raise KeyboardInterrupt
+            self._signalled = signal.Signals(number).name
+
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, ask)
+
     @property
     def seconds(self) -> float:
         """How long this session has been training."""
@@ -198,17 +212,6 @@ class Session(Callback):
         save_weights(folder / f"ema-{seen:09d}.safetensors", _average(module), {"images_seen": str(seen)})
         for old in sorted(folder.glob("ema-*.safetensors"))[: -self.cadence.keep]:
             old.unlink()
-
-    def listen(self) -> None:
-        """From now on SIGTERM and SIGINT end the run after the current step, with a checkpoint; a second SIGINT at once."""
-
-        def ask(number: int, frame: object) -> None:
-            if self._signalled and number == signal.SIGINT:
-                raise KeyboardInterrupt
-            self._signalled = signal.Signals(number).name
-
-        for number in (signal.SIGTERM, signal.SIGINT):
-            signal.signal(number, ask)
 
 
 def peak_memory_mb() -> float:
