@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import torch
 
+from swaplab.metrics.catalogue import goodness
 from swaplab.metrics.evaluation import Evaluation, evaluate_swap
 from swaplab.metrics.pixels import EXACT
 from swaplab.metrics.task import SwapTask
@@ -29,6 +30,7 @@ def test_perfect_model_gets_full_marks(of_perfect: Evaluation) -> None:
     model = values(of_perfect, "model")
     assert model["score"] == pytest.approx(1, abs=1e-6)
     assert model[TOP1] == model[POSE] == 1
+    assert model["reconstruction_psnr"] == EXACT
     assert model["copy_ratio"] == pytest.approx(1, abs=1e-4)
     assert model["tenengrad_ratio[truth]"] == pytest.approx(1, abs=1e-3)
     assert model[IDENTITY] == pytest.approx(1, abs=0.02)
@@ -41,6 +43,21 @@ def test_rows_are_model_then_trivial_then_ceilings(of_perfect: Evaluation) -> No
     ceiling = values(of_perfect, "real")
     assert (ceiling["score"], ceiling["psnr"], ceiling[TOP1]) == (1, EXACT, 1)
     assert ceiling[IDENTITY] == pytest.approx(1, abs=1e-6)
+    assert values(of_perfect, "re_encoded")["psnr"] == EXACT  # this model gives back what it is shown
+
+
+def test_the_true_swap_is_at_the_good_end_of_every_metric(of_perfect: Evaluation) -> None:
+    judged = 0
+    for name, value in values(of_perfect, "real").items():
+        best = goodness(name, value)
+        if best is None:
+            continue
+        judged += 1
+        for key in LABELS:
+            found = goodness(name, values(of_perfect, key).get(name, value))
+            assert found is not None
+            assert found <= best + 0.05, (name, key)
+    assert judged > 12
 
 
 def test_score_of_the_best_trivial_answer_is_nought_and_no_trivial_one_is_better(of_perfect: Evaluation) -> None:
@@ -66,6 +83,25 @@ def test_copying_model_is_seen_through(model_of: Any, task: SwapTask, val_task: 
     assert model["score"] < 0
     assert model == pytest.approx(copy)
     assert model["copy_index[colour:0]"] == 1
+
+
+def test_mean_face_keeps_nothing_in_any_set(model_of: Any, task: SwapTask, val_task: SwapTask, embedder: Any) -> None:
+    mean = task.train_target.mean(0)
+    model = values(evaluate_swap(model_of(lambda faces: mean.expand_as(faces)), task, val_task, embedder), "model")
+    assert max(model[TOP1], model[POSE]) < 0.1
+    assert model["tenengrad_ratio[truth]"] < 0.7  # and is smooth
+
+
+def test_only_the_face_counts(model_of: Any, perfect: Any, task: SwapTask, val_task: SwapTask, embedder: Any) -> None:
+    disc = task.mask[:1]
+
+    def answer(faces: torch.Tensor) -> torch.Tensor:
+        true = perfect.answer(faces)
+        return disc * true + (1 - disc) * true.roll(7, 0)  # outside: another frame's
+
+    model = values(evaluate_swap(model_of(answer), task, val_task, embedder), "model")
+    assert model[TOP1] == model[POSE] == 1
+    assert model["score"] == pytest.approx(1, abs=1e-6)
 
 
 def test_composed_and_raw_are_both_measured(

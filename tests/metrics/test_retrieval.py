@@ -26,6 +26,11 @@ def test_near_frames_of_a_clip_are_no_candidates() -> None:
         assert i == j or clips[i] != clips[j] or abs(times[i] - times[j]) >= 1
 
 
+def test_a_second_apart_is_far_enough() -> None:
+    assert candidates(["a", "a"], [0.0, 1.0], seed=0).all()
+    assert not candidates(["a", "a"], [0.0, 0.99], seed=0)[0, 1]
+
+
 def test_a_hundred_candidates_where_there_are_enough_and_the_same_ones_again() -> None:
     clips, times = [str(i // 10) for i in range(150)], [0.2 * (i % 10) for i in range(150)]
     chosen = candidates(clips, times, seed=3)

@@ -15,7 +15,7 @@ def test_known_errors_give_known_decibels(val_task: SwapTask) -> None:
 
     class Shifted:
         def swap(self, faces: torch.Tensor, source: str, target: str) -> tuple[torch.Tensor, None, torch.Tensor]:
-            raw = faces + (0.1 if source == "A" else 0.01)
+            raw = faces + (0.3 if source != target else 0.1 if source == "A" else 0.01)
             return raw, None, raw
 
     values = validation(Shifted(), [val_task, other])

@@ -6,7 +6,7 @@ import torch
 import torch.nn.functional as F
 
 from swaplab.errors import UserError
-from swaplab.faces.alignment import FIVE_POINTS
+from swaplab.faces.alignment import FIVE_POINTS, Alignment, five_points
 from swaplab.networks.pretrained import identity
 from swaplab.networks.pretrained.identity import (
     CHIP,
@@ -16,6 +16,9 @@ from swaplab.networks.pretrained.identity import (
     face_chips,
 )
 from swaplab.networks.pretrained.weights import dequantised, shipped_weights
+from swaplab.synthetic.people import person
+from swaplab.synthetic.rendering import render
+from swaplab.synthetic.states import FrameState
 
 # What dlib 20.0.1 itself (face_recognition_model_v1, unquantised weights) answers for `drawn_face(150)`.
 DLIB_DESCRIPTOR = np.loadtxt(Path(__file__).with_name("dlib_descriptor.txt")).ravel()
@@ -114,6 +117,19 @@ def test_descriptor_hardly_depends_on_the_regions_resolution(embedder: IdentityE
     with torch.inference_mode():
         small, large = embedder(drawn_face(96)), embedder(F.interpolate(drawn_face(384), 256, mode="area"))
     assert float((small - large).norm()) < 0.1
+
+
+def test_two_rendered_people_are_told_apart(embedder: IdentityEmbedder) -> None:
+    alignment = Alignment(64)
+    states = [FrameState(yaw=yaw, expression=said) for yaw, said in ((-15, {}), (0, {"jawOpen": 0.5}), (15, {}))]
+    found = []
+    for who in (person("A"), person("B")):
+        frames = [render(who, state, 128) for state in states]
+        crops = [alignment.cut(f.image, alignment.matrix(five_points(f.landmarks))) for f in frames]
+        regions = torch.from_numpy(alignment.region_of(np.stack(crops)).transpose(0, 3, 1, 2).copy()).float() / 255
+        found.append(embedder(regions))
+    within = max(float(torch.pdist(descriptors).max()) for descriptors in found)
+    assert within < 0.55 < 0.6 < float(torch.cdist(*found).min())
 
 
 def test_gradient_reaches_the_face_and_not_the_weights(embedder: IdentityEmbedder) -> None:
