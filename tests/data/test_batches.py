@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from itertools import islice
 from typing import Any
 
+import cv2
 import lightning.pytorch as pl
 import numpy as np
 import pytest
@@ -68,6 +69,18 @@ def test_batches_do_not_depend_on_workers(make_faceset: Any, workers: int) -> No
     straight, worked = batches(make_faceset, 8), batches(make_faceset, 8, workers=workers)
     assert same(straight, worked)
     assert worked[0]["faces"]["A"]["input"].is_contiguous(memory_format=torch.channels_last)
+
+
+def test_workers_start_although_opencv_has_threads(make_faceset: Any) -> None:
+    data = FaceData({"A": make_faceset()}, noise(), seed=4, batch_size=6, workers=1)
+    cv2.setNumThreads(2)
+    try:
+        cv2.warpAffine(np.zeros((2000, 2000, 3), np.uint8), np.eye(2, 3), (2000, 2000))  # starts them
+        loader = data.train_dataloader()
+        loader.timeout = 60
+        assert len(next(iter(loader))["position"]) == 6
+    finally:
+        cv2.setNumThreads(-1)
 
 
 def test_batches_do_not_depend_on_how_workers_start(make_faceset: Any) -> None:

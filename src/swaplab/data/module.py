@@ -115,6 +115,9 @@ class FaceData(pl.LightningDataModule):
         """This rank's batches from ``start_position`` on; they do not end unless ``total`` says so."""
         self.setup()
         assert self._dataset is not None
+        # Also here, before workers are forked: threads that OpenCV has started would be missing in a worker, and it
+        # would wait for them for ever. On faces of this size they only cost time.
+        one_thread()
         rank, world = (self.trainer.global_rank, self.trainer.world_size) if self.trainer else (0, 1)
         positions = PositionSampler(
             self.batch_size, rank, world, self.start_position, total=self.total, parts=self.parts
@@ -133,10 +136,9 @@ class FaceData(pl.LightningDataModule):
         )
 
 
-def one_thread(worker: int) -> None:
-    """A worker is one of several processes: threads of its own would only take the cores from the others."""
+def one_thread(worker: int = 0) -> None:
+    """OpenCV without threads of its own; a worker's PyTorch has one already."""
     cv2.setNumThreads(1)
-    torch.set_num_threads(1)
 
 
 def _common_alignment(facesets: Mapping[str, Faceset], resolution: int | None) -> Alignment:
