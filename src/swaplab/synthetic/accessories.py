@@ -20,7 +20,7 @@ def long_hair(person: Person) -> tuple[Array, Triangles, Array]:
     ragged = 1 - 0.06 * np.sin(turn * 23 + person.texture) ** 2 - 0.08 * np.abs(turn) ** 6
     y = 1.05 - fall * (1.05 + person.hair_length * ragged)
     # Parted above the forehead, closing in front of the ears.
-    angle = turn * np.deg2rad(70 + 66 * np.clip((1.05 - y) / 0.75, 0, 1) ** 0.7)
+    angle = turn * np.deg2rad(70 + 54 * np.clip((1.05 - y) / 0.75, 0, 1) ** 0.7)
     dome = np.sqrt(np.clip(1 - (np.clip(y, 0, None) / 1.26) ** 2, 0, 1))
     wave = 1 + 0.018 * np.sin(angle * 11 + 3 * fall + person.texture) + 0.012 * np.sin(angle * 29 - 5 * fall)
     radius = dome * wave * (1 + 0.5 * (person.hair_volume - 0.08)) * (1 + 0.10 * fall)

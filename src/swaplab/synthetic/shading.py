@@ -123,7 +123,7 @@ def shade(surface: Surface, state: FrameState) -> tuple[Array, Array]:
     _paint_mouth(surface, colour)
     colour[part == mesh.GLASSES], gloss[part == mesh.GLASSES] = _GLASSES, 0.5
     colour[part == mesh.LASHES], gloss[part == mesh.LASHES] = _LASHES, 0
-    colour[part == mesh.HAIR_INSIDE] *= 0.4
+    colour[part == mesh.HAIR_INSIDE] *= 0.6
 
     strands = np.where((part == mesh.HAIR) | skin, hair, 0)
     lit = _light(surface.normal, state.light, colour, gloss, strands)
