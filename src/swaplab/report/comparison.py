@@ -21,8 +21,8 @@ class Fact:
 def differing_keys(runs: Sequence[ReportedRun]) -> list[Fact]:
     """The config's dotted keys whose values are not the same in all runs."""
     flat = [dict(_leaves(run.config)) for run in runs]
-    keys = dict.fromkeys(key for config in flat for key in config)
-    facts = [Fact(key, [config.get(key, NOTHING) for config in flat]) for key in keys]
+    keys = {key for config in flat for key in config}
+    facts = [Fact(key, [config.get(key, NOTHING) for config in flat]) for key in sorted(keys)]
     return [fact for fact in facts if len(set(fact.values)) > 1]
 
 

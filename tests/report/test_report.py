@@ -1,0 +1,402 @@
+import copy
+import json
+import os
+import re
+import subprocess
+import sys
+from html.parser import HTMLParser
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import yaml
+
+from swaplab.errors import UserError
+from swaplab.metrics.catalogue import metric
+from swaplab.metrics.evaluation import Evaluation, Row
+from swaplab.metrics.pixels import EXACT
+from swaplab.report.comparison import differing_keys
+from swaplab.report.curves import learning_curves, spectrum
+from swaplab.report.evaluations import directions, headlines
+from swaplab.report.numbers import EXACT_PSNR, duration, measured, significant
+from swaplab.report.page import render, write_report
+from swaplab.report.reading import STRIP, read_run
+from swaplab.runs.record import RunRecord
+from swaplab.training.samples import save_sheet
+
+CONFIG: dict[str, Any] = {
+    "name": "quick",
+    "seed": 1,
+    "data": {"kind": "synthetic"},
+    "budget": {"images": 3200},
+    "norm": None,
+    "optimizer": {"generator": {"lr": 1e-4}},
+}
+FACTS = {
+    "name": "quick",
+    "environment": {"precision": "32-true", "threads": 2, "versions": {"torch": "9.8.7"}},
+    "parameters": {"generator": 5137190},
+    "warnings": ["resumed under another environment: threads was 2, is 1"],
+}
+TOP1, IDENTITY, TENENGRAD = "retrieval_top1[mixed]@100", "identity[dlib128:fd7c9dc2]", "tenengrad_ratio[truth]"
+OCTAVES = ("octave_log2[truth:0.25-0.5]", "octave_log2[truth:0.125-0.25]")
+VALUES: dict[str, dict[str, float]] = {
+    "model": {
+        "score": 0.2344,
+        "psnr": 24.56,
+        "mse": 0.00351,
+        TOP1: 0.87,
+        IDENTITY: 0.765,
+        TENENGRAD: 0.9,
+    },
+    "copy": {"score": -4.2, "psnr": 17.5, "mse": 0.01778, TOP1: 0.6, IDENTITY: 0.0, TENENGRAD: 1.6},
+    "colour_match": {"score": -3.1, "psnr": 18.2, "mse": 0.01514, TOP1: 0.94, IDENTITY: 0.01},
+    "mean": {"score": 0.0, "psnr": 23.5, "mse": 0.00447, TOP1: 0.04, IDENTITY: 0.86, TENENGRAD: 0.95},
+    "real": {"score": 1.0, "psnr": 100.0, "mse": 0.0, TOP1: 1.0, IDENTITY: 1.0, TENENGRAD: 1.0},
+}
+KINDS = {"model": "model", "real": "ceiling"}
+BEST = {"score": "mean", "psnr": "mean", "mse": "mean", TOP1: "colour_match", IDENTITY: "mean", TENENGRAD: "mean"}
+
+
+def evaluation(direction: str = "A->B", split: str = "test") -> Evaluation:
+    values = {key: dict(found) for key, found in VALUES.items()}
+    values["model"] |= dict(zip(OCTAVES, (-1.5, -0.5), strict=True))
+    names = list(values["model"])
+    metrics = {
+        name: {
+            "group": metric(name).group,
+            "better": metric(name).better,
+            "meaning": metric(name).meaning,
+            "chance": 0.01 if name == TOP1 else None,
+            "best_trivial": BEST.get(name),
+        }
+        for name in names
+    }
+    return Evaluation(
+        direction=direction,
+        split=split,
+        rows=[Row(key, f"answer {key}", KINDS.get(key, "trivial"), found) for key, found in values.items()],
+        metrics=metrics,
+        intervals={"score": (0.1234, 0.3456)},
+        per_clip={},
+        per_frame={"mse": [0.1, 0.2]},
+        frames=[{"clip": "c1", "time": 0.0}, {"clip": "c2", "time": 1.0}],
+        settings={"seed": 0},
+    )
+
+
+def make_run(folder: Path, config: dict[str, Any] | None = None, *, measure: bool = True, **facts: Any) -> Path:
+    record = RunRecord.create(folder, CONFIG if config is None else config, copy.deepcopy(FACTS) | facts)
+    for i in (1, 2):
+        record.add_metrics({"images_seen": 1600 * i, "steps": i, "loss/generator/reconstruction": 0.5 / i})
+        save_sheet(folder / "samples" / f"{1600 * i:09d}.png", np.full((12, 24, 3), 100 * i, np.uint8))
+    record.end("complete", "the budget is spent", images_seen=3200, cost={"seconds": 3725.0, "peak_memory_mb": 1234.0})
+    if measure:
+        put_evaluation(folder, [evaluation(), evaluation("B->A")])
+        save_sheet(folder / "evaluation" / "test-A_to_B-worst.png", np.full((12, 24, 3), 7, np.uint8))
+    return folder
+
+
+def put_evaluation(folder: Path, found: list[Evaluation], split: str = "test", weak: bool = False) -> None:
+    (folder / "evaluation").mkdir(exist_ok=True)
+    content = {"split": split, "weak": weak, "directions": [each.as_json() for each in found]}
+    (folder / "evaluation" / f"{split}.json").write_text(json.dumps(content))
+
+
+class Page(HTMLParser):
+    """Elements, table rows and visible text of a page."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__(convert_charrefs=True)
+        self.elements: list[tuple[str, dict[str, str | None]]] = []
+        self.rows: list[list[str]] = []
+        self.text = ""
+        self.styles = ""
+        self._open: list[str] = []
+        self._cell = False
+        self.feed(text)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.elements.append((tag, dict(attrs)))
+        if tag in ("script", "style"):
+            self._open.append(tag)
+        if tag == "tr":
+            self.rows.append([])
+        if tag in ("td", "th"):
+            self.rows[-1].append("")
+            self._cell = True
+
+    def handle_endtag(self, tag: str) -> None:
+        if self._open and tag == self._open[-1]:
+            self._open.pop()
+        if tag in ("td", "th"):
+            self._cell = False
+
+    def handle_data(self, data: str) -> None:
+        if self._open == ["style"]:
+            self.styles += data
+        if self._open:
+            return
+        self.text += data
+        if self._cell:
+            self.rows[-1][-1] += data.strip()
+
+    def row(self, *starts: str) -> list[str]:
+        """The first row that begins with these cells."""
+        return next(row for row in self.rows if row[: len(starts)] == list(starts))
+
+
+def page(*folders: Path) -> Page:
+    return Page(render([read_run(folder) for folder in folders]))
+
+
+def test_the_file_needs_nothing_else(tmp_path: Path) -> None:
+    output = write_report([make_run(tmp_path / "s1")], tmp_path / "report.html")
+    found = Page(output.read_text())
+    for tag, attributes in found.elements:
+        assert tag not in ("link", "iframe", "object", "embed", "base")
+        for name in ("src", "href", "srcset", "poster", "action", "data", "xlink:href"):
+            assert (attributes.get(name) or "data:image/png;base64,").startswith("data:image/png;base64,")
+    assert "url(" not in found.styles
+    assert "@import" not in found.styles
+    policy = next(a["content"] for t, a in found.elements if t == "meta" and "http-equiv" in a)
+    assert policy is not None
+    assert policy.startswith("default-src 'none'")
+    assert "http" not in policy
+    assert [path.name for path in sorted(tmp_path.iterdir())] == ["report.html", "s1"]
+
+
+def test_numbers_of_the_record_appear(tmp_path: Path) -> None:
+    found = page(make_run(tmp_path / "s1"))
+    # direction, split, score with interval, top-1, that of the colour-matched source, chance, identity
+    assert found.row("A → B") == ["A → B", "test", "0.2340.123\u00a0… 0.346", "0.870", "0.940", "0.010", "0.765"]
+    assert found.row("answer mean")[1:4] == ["0.000", "23.50", "0.00447"]
+    assert found.row("answer real")[1:4] == ["1.000", "exact", "0.00000"]
+    assert found.row("chance")[1:] == ["–", "–", "–", "0.010", "–"]
+    assert found.row("training time")[1] == "1 h 2 min 5 s"
+    assert found.row("parameters, generator")[1] == "5,137,190"
+    assert found.row("images seen")[1] == "3,200 of 3,200"
+    assert found.row("version, torch")[1] == "9.8.7"
+    assert found.row("loss/generator/reconstruction")[1] == "0.250"
+    assert "resumed under another environment: threads was 2, is 1" in found.text
+    assert "do not transfer to photographs" in found.text
+
+
+def test_marks_of_the_best_trivial_answer_and_of_what_beats_it(tmp_path: Path) -> None:
+    ways = directions(read_run(make_run(tmp_path / "s1")))
+    together, apart = ways[0].tables
+    assert together.groups == [("swap", 3), ("kept", 1), ("identity", 1)]
+    marks = {line.label: [cell.mark for cell in line.cells] for line in together.lines}
+    assert marks["answer model"] == ["beats", "beats", "beats", "", ""]
+    assert marks["answer mean"] == ["best", "best", "best", "", "best"]
+    assert marks["answer colour_match"] == ["", "", "", "best", ""]
+    # nearest to 1 is best: 0.95, then 0.9, then 1.6
+    ranks = {line.label: line.cells[0].rank for line in apart.lines}
+    assert sorted(ranks, key=lambda label: ranks[label] or 0.0) == [
+        "answer copy",
+        "answer model",
+        "answer mean",
+        "answer real",
+    ]
+    # less error ranks higher
+    errors = [line.cells[2].rank for line in together.lines if line.kind == "trivial"]
+    assert errors == [-0.01778, -0.01514, -0.00447]
+
+
+def test_test_split_makes_the_headline_and_val_is_shown_too(tmp_path: Path) -> None:
+    folder = make_run(tmp_path / "s1")
+    put_evaluation(folder, [evaluation(split="val")], "val", weak=True)
+    run = read_run(folder)
+    assert [(line.direction, line.split) for line in headlines(run)] == [("A → B", "test"), ("B → A", "test")]
+    assert [way.split for way in directions(run)] == ["test", "test", "val"]
+    assert any(remark.startswith("weak split (val)") for remark in run.remarks)
+
+
+def test_spectrum_runs_from_coarse_to_fine(tmp_path: Path) -> None:
+    way = directions(read_run(make_run(tmp_path / "s1")))[0]
+    figure = spectrum(way)
+    assert figure["data"][0]["x"] == ["0.12–0.25", "0.25–0.5"]
+    assert figure["data"][0]["y"] == [-0.5, -1.5]
+
+
+def test_pictures_are_inside(tmp_path: Path) -> None:
+    folder = make_run(tmp_path / "s1")
+    sources = [a["src"] for t, a in page(folder).elements if t == "img"]
+    assert len(sources) == 3  # the worst, the newest sample, the one before it
+    for i in range(3, 40):
+        save_sheet(folder / "samples" / f"{1600 * i:09d}.png", np.full((12, 24, 3), i, np.uint8))
+    samples = read_run(folder).samples
+    assert len(samples) == STRIP
+    assert (samples[0].caption, samples[-1].caption) == ("1,600 images", "62,400 images")
+
+
+def test_hostile_names_are_text(tmp_path: Path) -> None:
+    hostile = '"><script>alert(1)</script>'
+    config = {**CONFIG, "name": hostile, "note": "</pre><img src=x>"}
+    folder = make_run(tmp_path / "<b>x", config, name=hostile, warnings=["</script><script>alert(2)</script>"])
+    content = json.loads((folder / "evaluation/test.json").read_text())
+    content["directions"][0]["rows"][1]["label"] = content["directions"][0]["direction"] = "</script><i>C->D"
+    (folder / "evaluation/test.json").write_text(json.dumps(content))
+    RunRecord(folder).add_metrics({"images_seen": 4800, "</script><script>alert(3)</script>": 1.0})
+    found = page(folder)
+    scripts = [attributes for tag, attributes in found.elements if tag == "script"]
+    assert len(scripts) == len([a for t, a in page(make_run(tmp_path / "s1")).elements if t == "script"])
+    assert not [t for t, a in found.elements if t == "img" and not (a["src"] or "").startswith("data:")]
+    assert "<script>alert(1)</script>/<b>x" in found.text
+
+
+def test_two_runs_show_only_the_keys_that_differ(tmp_path: Path) -> None:
+    other = {**CONFIG, "seed": 2, "norm": {"groups": 8}, "optimizer": {"generator": {"lr": 2e-4}}}
+    runs = [read_run(make_run(tmp_path / "s1")), read_run(make_run(tmp_path / "s2", other))]
+    assert {fact.name: fact.values for fact in differing_keys(runs)} == {
+        "seed": ["1", "2"],
+        "norm": ["null", "–"],
+        "norm.groups": ["–", "8"],
+        "optimizer.generator.lr": ["0.0001", "0.0002"],
+    }
+    found = Page(render(runs))
+    assert found.row("seed") == ["seed", "1", "2"]
+    assert ["budget.images", "3200", "3200"] not in found.rows
+    assert "precision" not in found.text.split("Result")[0]
+
+
+def test_unequal_precision_is_said_first(tmp_path: Path) -> None:
+    changed = {"environment": {**FACTS["environment"], "precision": "bf16-mixed"}}  # type: ignore[dict-item]
+    found = page(make_run(tmp_path / "s1"), make_run(tmp_path / "s2", **changed))
+    assert "unequal precision (32-true, bf16-mixed)" in found.text.split("Result")[0]
+
+
+def test_all_runs_share_a_figure_and_gaps_stay_gaps(tmp_path: Path) -> None:
+    first, second = make_run(tmp_path / "s1"), make_run(tmp_path / "s2")
+    for weighted in (0.25, 0.2):
+        RunRecord(second).add_metrics(
+            {"images_seen": 4800, "loss/d/real": float("nan"), "loss/d/real_weighted": weighted}
+        )
+    RunRecord(first).add_metrics({"images_seen": 4800, "val/psnr": 20.0, "loss/g/x": 0.5, "loss/g/x_weighted": 0.5})
+    figures = {figure["title"]: figure["data"] for figure in learning_curves([read_run(first), read_run(second)])}
+    assert list(figures) == [
+        "val/psnr",
+        "loss/generator/reconstruction",
+        "loss/g/x",  # its weighted twin is the same curve
+        "loss/d/real",
+        "loss/d/real_weighted",
+    ]
+    traces = figures["loss/generator/reconstruction"]
+    assert [trace["name"] for trace in traces] == ["quick/s1", "quick/s2"]
+    assert traces[0]["line"]["color"] != traces[1]["line"]["color"]
+    assert traces[0]["x"] == [1600, 3200]
+    assert figures["loss/d/real"][0]["y"] == [None, None]
+
+
+def test_a_new_run_says_in_words_what_is_missing(tmp_path: Path) -> None:
+    RunRecord.create(tmp_path / "s1", CONFIG, {}).end("diverged", "a loss was not finite at step 3")
+    found = page(tmp_path / "s1")
+    for words in (
+        f"swaplab-evaluate run={tmp_path / 's1'} split=test",
+        "a loss was not finite at step 3",
+        "s1 is not measured on held-out clips yet",
+        "No numbers have been reported yet",
+        "No sample sheet has been drawn yet",
+    ):
+        assert words in found.text
+
+
+def test_damaged_parts_are_left_out_and_named(tmp_path: Path) -> None:
+    folder = make_run(tmp_path / "s1")
+    with (folder / "metrics.jsonl").open("a") as file:
+        file.write(
+            '{"images_seen": 48\n[1]\n{"steps": 3}\n{"images_seen": 6400, "loss/generator/reconstruction": 0.1}\n{"im'
+        )
+    sheet = folder / "samples" / "000003200.png"
+    sheet.write_bytes(sheet.read_bytes()[:60])
+    run = read_run(folder)
+    assert [row["images_seen"] for row in run.rows] == [1600, 3200, 6400]
+    assert "metrics.jsonl is damaged: line 3, 4, 5 cannot be read and is left out" in run.remarks
+    assert [picture.caption for picture in run.samples] == ["1,600 images"]
+    assert any(remark.startswith("the picture samples/000003200.png cannot be shown") for remark in run.remarks)
+
+
+@pytest.mark.parametrize(
+    ("file", "content", "says"),
+    [
+        ("run.json", "{", r"run\.json cannot be read"),
+        ("run.json", "[]", r"run\.json is not a run's record; restore it or train again"),
+        ("run.json", '{"status": "complete"}', r"run\.json is not a run's record"),
+        ("config.yaml", "a: [", r"config\.yaml cannot be read"),
+        ("evaluation/test.json", "{", r"make it again with `swaplab-evaluate run=\S+ split=test`"),
+        ("evaluation/test.json", '{"split": "test", "directions": [{}]}', r"test\.json is not an evaluation"),
+        (
+            "evaluation/test.json",
+            '{"split": "test", "directions": [{"direction": "A->B", "rows": []}]}',
+            "not an evalu",
+        ),
+    ],
+)
+def test_a_damaged_record_is_one_sentence_and_no_file(tmp_path: Path, file: str, content: str, says: str) -> None:
+    folder = make_run(tmp_path / "s1")
+    (folder / file).write_text(content)
+    with pytest.raises(UserError, match=says):
+        write_report([folder], tmp_path / "report.html")
+    assert not (tmp_path / "report.html").exists()
+
+
+def test_a_place_that_cannot_be_written_is_named(tmp_path: Path) -> None:
+    folder = make_run(tmp_path / "s1")
+    for place in (tmp_path / "missing" / "report.html", tmp_path):
+        with pytest.raises(
+            UserError, match=rf"the report {re.escape(str(place))} cannot be written .* output=FILE.html"
+        ):
+            write_report([folder], place)
+    assert [path.name for path in tmp_path.iterdir()] == ["s1"]
+
+
+def test_numbers() -> None:
+    assert EXACT_PSNR == EXACT
+    assert measured("val/reconstruction_psnr/A", 21.2061) == "21.21"
+    assert measured("val/reconstruction_mse", 0.0099353) == "0.00994"
+    assert measured("score", -0.0001) == "0.000"
+    assert measured("score", float("inf")) == "not finite"
+    assert measured("score", None) == "–"
+    assert significant(5137190) == "5,137,190"
+    assert significant(101.184) == "101.2"
+    assert duration(59.6) == "1 min 0 s"
+    assert duration(3600) == "1 h 0 min 0 s"
+
+
+def command(folder: Path, *words: str) -> subprocess.CompletedProcess[str]:
+    call = [sys.executable, "-m", "swaplab.apps.report", *words]
+    environment = os.environ | {"COLUMNS": "200"}
+    return subprocess.run(call, cwd=folder, env=environment, capture_output=True, text=True, timeout=60, check=False)
+
+
+def test_the_command_writes_beside_one_run_and_here_for_several(tmp_path: Path) -> None:
+    one, two = make_run(tmp_path / "s1"), make_run(tmp_path / "s2")
+    (tmp_path / "here").mkdir()
+    done = command(tmp_path / "here", f"run={one}")
+    assert (done.returncode, done.stdout, done.stderr) == (0, f"report: {one / 'report.html'}\n", "")
+    done = command(tmp_path / "here", f"run=[{one},{two}]")
+    assert (done.returncode, done.stdout, done.stderr) == (0, "report: report.html\n", "")
+    assert [path.name for path in (tmp_path / "here").iterdir()] == ["report.html"]
+    assert "quick/s1, quick/s2" in (tmp_path / "here" / "report.html").read_text()
+
+
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [
+        (("run=nowhere",), "nowhere is not a run folder: it has no run.json; give a folder under runs/"),
+        (("output=x.html",), "no run is named; name its folder: swaplab-report run=DIR"),
+        (("run=[]",), "run=[] names no run folders; write run=DIR or run=[DIR1,DIR2]"),
+    ],
+)
+def test_a_mistake_is_one_sentence_with_code_2(tmp_path: Path, words: tuple[str, ...], says: str) -> None:
+    done = command(tmp_path, *words)
+    assert (done.returncode, done.stdout, done.stderr) == (2, "", f"swaplab-report: {says}\n")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_the_full_config_is_folded_in(tmp_path: Path) -> None:
+    text = render([read_run(make_run(tmp_path / "s1"))])
+    inside = re.search(r"<details><summary>Full config</summary><pre>(.*?)</pre>", text, re.DOTALL)
+    assert inside is not None
+    assert yaml.safe_load(inside.group(1)) == CONFIG
