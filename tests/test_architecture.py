@@ -1,0 +1,87 @@
+"""Arrows point down only; commands start fast; one file, one responsibility."""
+
+import ast
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+SOURCE = Path(__file__).parents[1] / "src"
+
+# What each part may import, besides itself and the three ground-floor modules. `apps` may import everything.
+ALLOWED = {
+    "faces": set(),
+    "noise": {"faces"},
+    "synthetic": {"faces"},
+    "data": {"faces", "noise", "synthetic"},
+    "networks": {"faces"},
+    "losses": {"networks"},
+    "config": set(),
+    "runs": set(),
+    "training": {"networks", "losses", "data", "runs", "config"},
+    "metrics": {"networks", "faces"},
+    "report": {"runs", "metrics"},
+}
+GROUND_FLOOR = {"errors", "randomness", "schedule", "conf", "__init__"}
+
+
+def imports_of(file: Path) -> set[str]:
+    """The parts of swaplab that a file imports, also inside functions."""
+    found = set()
+    for node in ast.walk(ast.parse(file.read_text())):
+        names = []
+        if isinstance(node, ast.Import):
+            names = [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            names = [node.module]
+        found |= {name.split(".")[1] for name in names if name.startswith("swaplab.")}
+    return found
+
+
+@pytest.mark.parametrize("part", sorted(ALLOWED))
+def test_arrows_point_down_only(part: str) -> None:
+    for file in (SOURCE / "swaplab" / part).rglob("*.py"):
+        upward = imports_of(file) - ALLOWED[part] - GROUND_FLOOR - {part}
+        assert not upward, f"{file.name} imports {upward}"
+
+
+def test_every_part_has_a_rule() -> None:
+    parts = {p.name for p in (SOURCE / "swaplab").iterdir() if p.is_dir() and not p.name.startswith("__")}
+    assert parts == set(ALLOWED) | {"apps", "conf"}
+
+
+def test_a_detector_is_never_a_training_signal() -> None:
+    for part in ("training", "losses"):
+        for file in (SOURCE / "swaplab" / part).rglob("*.py"):
+            assert "metrics" not in imports_of(file)
+            assert "threat" not in file.read_text()
+
+
+@pytest.mark.parametrize("command", ["render", "train", "evaluate", "report"])
+def test_help_says_what_with_an_example_and_is_fast(command: str) -> None:
+    words = [sys.executable, "-c", f"from swaplab.apps.{command} import main; main()", "--help"]
+    times = []
+    for _ in range(3):
+        started = time.perf_counter()
+        output = subprocess.run(words, capture_output=True, text=True, check=True, env=dict(os.environ)).stdout
+        times.append(time.perf_counter() - started)
+    assert output.startswith(f"swaplab-{command}:")
+    assert f"\n  swaplab-{command} " in output
+    assert min(times) < 1.0
+    heavy = f"import sys; sys.argv.append('--help'); from swaplab.apps.{command} import main; main(); print(*sys.modules)"
+    loaded = subprocess.run([sys.executable, "-c", heavy], capture_output=True, text=True, check=True).stdout.split()
+    assert not {"torch", "hydra", "lightning", "cv2", "wandb"} & set(loaded)
+
+
+def test_files_and_functions_stay_small_and_names_say_something() -> None:
+    for file in SOURCE.rglob("*.py"):
+        text = file.read_text()
+        assert text.count("\n") <= 400, file
+        assert not {"utils", "helpers", "misc", "core", "common"} & set(file.with_suffix("").parts), file
+        for node in ast.walk(ast.parse(text)):
+            if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+                assert node.end_lineno is not None
+                assert node.end_lineno - node.lineno <= 60, f"{file}: {node.name}"
