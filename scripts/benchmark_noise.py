@@ -31,11 +31,8 @@ def milliseconds(pipeline: NoisePipeline, faces: np.ndarray) -> float:
 def main() -> None:
     cv2.setNumThreads(1)
     with initialize_config_module("swaplab.conf", version_base="1.3"):
-        operations = dict(
-            instantiate(
-                compose(overrides=["+noise=default", "+noise/op@noise.motion_blur=motion_blur"]).noise
-            )
-        )
+        noise = compose(overrides=["+noise=default", "+noise/op@noise.motion_blur=motion_blur"]).noise
+    operations = dict(instantiate(noise))
     blur = operations.pop("motion_blur")
     for side in [int(argument) for argument in sys.argv[1:]] or [64, 128]:
         alignment = Alignment(side)
@@ -44,9 +41,7 @@ def main() -> None:
         whole = milliseconds(NoisePipeline(operations, alignment, 0), faces)
         print(f"{side} px, default noise: {whole:.3f} ms a face")
         for name, operation in {**operations, "motion_blur": blur}.items():
-            print(
-                f"    {name:13} {milliseconds(NoisePipeline({name: operation}, alignment, 0), faces):.3f} ms"
-            )
+            print(f"    {name:13} {milliseconds(NoisePipeline({name: operation}, alignment, 0), faces):.3f} ms")
 
 
 if __name__ == "__main__":
