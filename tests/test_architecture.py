@@ -71,7 +71,9 @@ def test_help_says_what_with_an_example_and_is_fast(command: str) -> None:
     assert output.startswith(f"swaplab-{command}:")
     assert f"\n  swaplab-{command} " in output
     assert min(times) < 1.0
-    heavy = f"import sys; sys.argv.append('--help'); from swaplab.apps.{command} import main; main(); print(*sys.modules)"
+    heavy = (
+        f"import sys; sys.argv.append('--help'); from swaplab.apps.{command} import main; main(); print(*sys.modules)"
+    )
     loaded = subprocess.run([sys.executable, "-c", heavy], capture_output=True, text=True, check=True).stdout.split()
     assert not {"torch", "hydra", "lightning", "cv2", "wandb"} & set(loaded)
 

@@ -385,7 +385,7 @@ def test_the_command_writes_beside_one_run_and_here_for_several(tmp_path: Path) 
     ("words", "says"),
     [
         (("run=nowhere",), "nowhere is not a run folder: it has no run.json; give a folder under runs/"),
-        (("output=x.html",), "no run is named; name its folder: swaplab-report run=DIR"),
+        (("output=x.html",), "run is not set; give run=VALUE, see --help for examples"),
         (("run=[]",), "run=[] names no run folders; write run=DIR or run=[DIR1,DIR2]"),
     ],
 )

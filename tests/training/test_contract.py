@@ -23,7 +23,8 @@ class Translators(nn.Module):
         super().__init__()
         self.identities = tuple(identities)
         make = lambda: nn.Sequential(nn.Conv2d(3, channels, 3, padding=1, bias=norm is None),
-                                     norm(channels) if norm else nn.Identity(), nn.ReLU(), nn.Conv2d(channels, 3, 1), nn.Sigmoid())
+                                     norm(channels) if norm else nn.Identity(), nn.ReLU(),
+                                     nn.Conv2d(channels, 3, 1), nn.Sigmoid())
         self.into = nn.ModuleDict({name: make() for name in identities})
     def encode(self, faces, source):
         return faces
@@ -123,10 +124,10 @@ def test_a_system_unlike_ours_trains_from_outside(
     assert code == 2
     assert "mylab.Translators" in complaint
     monkeypatch.setenv("SWAPLAB_PACKAGES", "mylab")
-    code, output, complaint = command("swaplab-train", *words)
+    code, _, complaint = command("swaplab-train", *words)
     assert code == 0, complaint
     state = load_checkpoint(outside / "runs" / "cycle_shaped" / "x" / "checkpoints" / "last.ckpt")
-    # 160 images = 10 steps of 2 parts x 2 identities x 4 faces: 10 updates of each translator, 5 of the discriminator
+    # 160 images = 10 steps of 2 parts x 2 identities x 4 faces
     assert state["counters"] == {"steps": 10, "images_seen": 160}
     assert state["made"] == {"d": 5, "into_A": 10, "into_B": 10}
     assert len(state["optimizers"]) == 3

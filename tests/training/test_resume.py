@@ -1,4 +1,4 @@
-"""k steps + resume + (n - k) steps equal n steps, bit for bit, in new processes, with workers, generator and discriminator."""
+"""k steps + resume + (n - k) steps = n steps, bit for bit, in new processes, with workers, generator, discriminator."""
 
 import json
 import os

@@ -3,6 +3,7 @@
 import os
 import sys
 from collections.abc import Callable
+from typing import Any
 
 from swaplab.errors import UserError
 
@@ -34,6 +35,21 @@ def run_command(name: str, help_text: str, start: Callable[[], object]) -> None:
     except KeyboardInterrupt:
         print(f"{name}: interrupted; the same command continues where it stopped", file=sys.stderr)
         raise SystemExit(130) from None
+
+
+def composed(config_name: str) -> list[dict[str, Any]]:
+    """The resolved configs that the command line asks for: one, several in a sweep, none where Hydra only shows one.
+
+    Composes only: an error inside Hydra's own function would be announced in its words before ours.
+    """
+    import hydra
+    from omegaconf import DictConfig
+
+    from swaplab.config.read import resolved
+
+    configs: list[DictConfig] = []
+    hydra.main(version_base="1.3", config_path="pkg://swaplab.conf", config_name=config_name)(configs.append)()
+    return [resolved(config) for config in configs]
 
 
 def _sentence(error: Exception) -> str:

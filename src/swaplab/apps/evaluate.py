@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from swaplab.apps.command import run_command
+from swaplab.apps.command import composed, run_command
 
 if TYPE_CHECKING:
     from swaplab.apps.experiment import SwapModel
@@ -30,16 +30,8 @@ def main() -> None:
 
 
 def _start() -> None:
-    import hydra
-    from omegaconf import DictConfig
-
-    @hydra.main(version_base="1.3", config_path="pkg://swaplab.conf", config_name="evaluate")
-    def evaluate(cfg: DictConfig) -> None:
-        from swaplab.config.read import resolved
-
-        evaluate_run(**resolved(cfg))
-
-    evaluate()
+    for config in composed("evaluate"):
+        evaluate_run(**config)
 
 
 def evaluate_run(run: str, split: str, weights: str, threads: int | None) -> None:

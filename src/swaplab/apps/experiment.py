@@ -38,7 +38,7 @@ class SwapModel:
 
     @torch.no_grad()
     def swap(self, faces: Tensor, source: str, target: str) -> tuple[Tensor, Tensor | None, Tensor]:
-        """Faces (n, 3, R, R) of ``source`` in [0, 1] -> raw, mask (n, 1, R, R) or None, composed; float32 on the CPU."""
+        """Faces (n, 3, R, R) of ``source`` in [0, 1] -> raw, mask (n, 1, R, R) or None, composed; float32 on CPU."""
         generator = self.generator
         assert isinstance(generator, Generator)
         x = faces.to(self.device, self.dtype, memory_format=torch.channels_last)

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from swaplab.apps.command import run_command
+from swaplab.apps.command import composed, run_command
 
 HELP = """
 swaplab-report: show one run or several, side by side, as one HTML file that needs no network.
@@ -21,24 +21,8 @@ def main() -> None:
 
 
 def _start() -> None:
-    import hydra
-    from omegaconf import DictConfig, OmegaConf
-
-    composed: list[DictConfig] = []
-
-    # composes only: an error inside would be announced in Hydra's words before ours
-    @hydra.main(version_base="1.3", config_path="pkg://swaplab.conf", config_name="report")
-    def compose(cfg: DictConfig) -> None:
-        composed.append(cfg)
-
-    compose()
-    from swaplab.config.read import resolved
-    from swaplab.errors import UserError
-
-    for cfg in composed:
-        if OmegaConf.is_missing(cfg, "run"):
-            raise UserError("no run is named; name its folder: swaplab-report run=DIR")
-        report_runs(**resolved(cfg))
+    for config in composed("report"):
+        report_runs(**config)
 
 
 def report_runs(run: Any, output: Any) -> None:

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from swaplab.apps.command import run_command
+from swaplab.apps.command import composed, run_command
 
 HELP = """
 swaplab-train: train one face-swap model and leave a run folder with its record.
@@ -20,20 +20,7 @@ with every reference filled in.
 
 def main() -> None:
     """Entry point."""
-    run_command("swaplab-train", HELP, _start)
-
-
-def _start() -> None:
-    import hydra
-    from omegaconf import DictConfig
-
-    @hydra.main(version_base="1.3", config_path="pkg://swaplab.conf", config_name="train")
-    def train(cfg: DictConfig) -> float | None:
-        from swaplab.config.read import resolved
-
-        return train_run(resolved(cfg))
-
-    train()
+    run_command("swaplab-train", HELP, lambda: [train_run(config) for config in composed("train")])
 
 
 def train_run(config: dict[str, Any]) -> float | None:

@@ -14,9 +14,12 @@ def resolved(cfg: DictConfig) -> dict[str, Any]:
 
     Raises UserError for a missing value, a bad interpolation or a target that may not run.
     """
+    missing = sorted(OmegaConf.missing_keys(cfg))
+    if missing:
+        raise UserError(f"{missing[0]} is not set; give {missing[0]}=VALUE, see --help for examples")
     try:
         config = OmegaConf.to_container(cfg, resolve=True, throw_on_missing=True)
     except OmegaConfBaseException as error:
-        raise UserError(f"the config is incomplete: {str(error).splitlines()[0]}") from None
+        raise UserError(f"the config cannot be resolved: {str(error).splitlines()[0]}") from None
     check_targets(config)
     return cast(dict[str, Any], config)

@@ -10,6 +10,7 @@ import os
 import re
 from collections.abc import Iterator
 from functools import cache
+from itertools import zip_longest
 from pathlib import Path
 from typing import Any
 
@@ -79,7 +80,7 @@ def shipped_targets() -> dict[str, frozenset[str]]:
 
 
 def declared_packages() -> tuple[str, ...]:
-    """The user's own packages: names in ``SWAPLAB_PACKAGES`` (comma-separated), else ``packages`` in the settings file."""
+    """The user's own packages: names in ``SWAPLAB_PACKAGES``, else ``packages`` of the settings file."""
     named = os.environ.get("SWAPLAB_PACKAGES")
     if named is not None:
         return tuple(name.strip() for name in named.split(",") if name.strip())
@@ -153,7 +154,7 @@ def check_outside_configs(arguments: list[str]) -> None:
 
 def _outside_folders(arguments: list[str]) -> Iterator[Path]:
     """The folders named by --config-dir, --config-path (also abbreviated) and hydra.searchpath."""
-    for argument, following in zip(arguments, [*arguments[1:], ""], strict=True):
+    for argument, following in zip_longest(arguments, arguments[1:], fillvalue=""):
         name, sign, value = argument.partition("=")
         if name in ("-cd", "-cp") or name.startswith(("--config-d", "--config-p")):
             places = [value if sign else following]

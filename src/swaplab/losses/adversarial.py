@@ -5,8 +5,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from swaplab.schedule import Schedule
 from swaplab.losses.context import StepContext
+from swaplab.schedule import Schedule
 
 
 def least_squares(scores: Tensor, label: float) -> Tensor:

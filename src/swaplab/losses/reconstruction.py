@@ -7,8 +7,8 @@ import torch
 from torch import Tensor
 
 from swaplab.errors import UserError
-from swaplab.schedule import Schedule
 from swaplab.losses.context import StepContext
+from swaplab.schedule import Schedule
 
 IMAGES = ("raw", "composed")
 

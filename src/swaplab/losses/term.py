@@ -4,8 +4,8 @@ from typing import Protocol, runtime_checkable
 
 from torch import Tensor
 
-from swaplab.schedule import Schedule
 from swaplab.losses.context import StepContext
+from swaplab.schedule import Schedule
 
 SIDES = ("generator", "discriminator")
 

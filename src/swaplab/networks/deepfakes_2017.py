@@ -46,7 +46,7 @@ class Encoder(nn.Module):
 
 
 class Decoder(nn.Module):
-    """(n, 512 width, 8, 8) -> colours and, with a mask head, alpha at 64 pixels: three upscales and a 5x5 convolution."""
+    """(n, 512 width, 8, 8) -> colours and, with a mask head, alpha at 64 pixels: three upscales, a 5x5 convolution."""
 
     def __init__(self, width: float, norm: Factory | None, mask: Factory | None) -> None:
         super().__init__()
@@ -91,7 +91,8 @@ class Deepfakes2017(nn.Module):
         super().__init__()
         if resolution != RESOLUTION:
             raise UserError(
-                f"generator deepfakes_2017 works at {RESOLUTION} pixels, not {resolution}; set data.resolution={RESOLUTION}"
+                f"generator deepfakes_2017 works at {RESOLUTION} pixels, not {resolution}; "
+                f"set data.resolution={RESOLUTION}"
             )
         self.identities = tuple(identities)
         self.encoder = Encoder(width, latent, norm)

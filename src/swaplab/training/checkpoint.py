@@ -26,7 +26,7 @@ def load_checkpoint(path: Path) -> dict[str, Any]:
         state = torch.load(path, map_location="cpu", weights_only=True)
     except FileNotFoundError:
         raise UserError(f"there is no checkpoint {path}; train the run first") from None
-    except Exception as error:  # noqa: BLE001 - torch raises many kinds for a damaged file
+    except Exception as error:
         raise UserError(f"checkpoint {path} is damaged ({type(error).__name__}); train the run again") from None
     if not isinstance(state, dict) or state.get("version") != VERSION:
         raise UserError(f"checkpoint {path} is of another version than {VERSION}; train the run again")

@@ -115,7 +115,7 @@ class SwapModule(pl.LightningModule):
                 raise UserError(f"the plan steps a {update.network}, but there is none; choose another plan or network")
             if not self.terms_of(update):
                 raise UserError(
-                    f"no loss term trains the {update.side}; add one (for example adversarial=lsgan) or drop the network"
+                    f"no loss term trains the {update.side}; add one (such as adversarial=lsgan) or drop the network"
                 )
         idle = {t.side for t in self.terms.values()} - {u.side for u in self.updates}
         if idle:
@@ -181,7 +181,7 @@ class SwapModule(pl.LightningModule):
         return optimizers if isinstance(optimizers, list) else [optimizers]
 
     def _contexts(self, batch: dict[str, Any], learning: set[int]) -> list[StepContext]:
-        """One context a part, with faces as floats in [0, 1]; ``learning``: the parts that the generator learns from."""
+        """One context a part, with faces as floats in [0, 1]; ``learning``: parts that the generator learns from."""
         dtype = next(self.networks.parameters()).dtype
         faces = {
             name: {kind: images.to(dtype).div_(255) for kind, images in of.items()}
