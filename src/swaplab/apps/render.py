@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from swaplab.apps.command import run_command
+from swaplab.apps.command import composed, run_command
 
 HELP = """
 swaplab-render: render invented people: a faceset of each, a preview sheet, and a clip beside its true swaps.
@@ -23,16 +23,8 @@ def main() -> None:
 
 
 def _start() -> None:
-    import hydra
-    from omegaconf import DictConfig
-
-    @hydra.main(version_base="1.3", config_path="pkg://swaplab.conf", config_name="render")
-    def command(cfg: DictConfig) -> None:
-        from swaplab.config.read import resolved
-
-        render(resolved(cfg))
-
-    command()
+    for config in composed("render"):
+        render(config)
 
 
 def render(config: dict[str, Any]) -> None:
