@@ -48,7 +48,7 @@ def fit(config: dict[str, Any], folder: Path, data: FaceData, evaluator: Evaluat
     A complete or diverged run is left alone. ``evaluator`` maps the averaged generator to validation values; ``facts``
     go into the record (data, ground). Raises UserError for what the user can put right; the record then says failed.
     """
-    check_mode(config["wandb"])
+    _check(config)
     main = int(os.environ.get("RANK", os.environ.get("LOCAL_RANK", "0"))) == 0
     settings = config["trainer"]
     if settings["threads"]:
@@ -95,6 +95,22 @@ def fit(config: dict[str, Any], folder: Path, data: FaceData, evaluator: Evaluat
             _close(record, dashboard, module, session, status, reason)
     metrics = _last_values(record.metrics()) if record is not None else {}
     return Run(folder, status, reason, metrics)
+
+
+def _check(config: Mapping[str, Any]) -> None:
+    """UserError for numbers and names that no run can have."""
+    check_mode(config["wandb"])
+    for name, value, least in (
+        ("budget.images", config["budget"]["images"], 1),
+        ("batch_size", config["batch_size"], 1),
+        ("seed", config["seed"], 0),
+        ("workers", config["workers"], 0),
+        ("ema.half_life", config["ema"]["half_life"], 1),
+        ("checkpoint.keep", config["checkpoint"]["keep"], 0),
+        *((f"every.{name}", value, 0) for name, value in config["every"].items()),
+    ):
+        if isinstance(value, bool) or not isinstance(value, int | float) or value < least:
+            raise UserError(f"{name}={value} cannot be; give a number of {least} or more")
 
 
 def _accelerator(settings: Mapping[str, Any]) -> str:

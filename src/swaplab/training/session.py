@@ -14,6 +14,7 @@ from lightning.pytorch.callbacks import Callback
 from numpy.typing import NDArray
 from torch import nn
 
+from swaplab.errors import UserError
 from swaplab.runs.record import RunRecord
 from swaplab.training.checkpoint import BEST, LAST, put_weights, save_checkpoint, save_weights
 from swaplab.training.distributed import sum_over_ranks, world_size
@@ -84,6 +85,16 @@ class Session(Callback):
 
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, ask)
+        if self.resumed is None and self.record is not None:
+            self._untrained(_typed(pl_module))
+
+    def _untrained(self, module: SwapModule) -> None:
+        """The first row: what the untrained network is worth. UserError if the metric to choose by is not measured."""
+        values = self.validate(_average(module))
+        if self.best_metric not in values:
+            raise UserError(f"checkpoint.best={self.best_metric} is not measured; choose among {', '.join(values)}")
+        row = {"images_seen": 0, "steps": 0, **values}
+        self._write(row, None)
 
     @property
     def seconds(self) -> float:
@@ -118,14 +129,17 @@ class Session(Callback):
             row |= self._validated(module)
         sheet = self._sheet(module) if self.outcome != "diverged" and due(self.cadence.sample) else None
         if (row or sheet) and self.record is not None:
-            row = {"images_seen": seen, "steps": module.counters.steps, **row}
-            self.record.add_metrics(row)
-            self.publish(row, sheet)
+            self._write({"images_seen": seen, "steps": module.counters.steps, **row}, sheet)
         stop = self._stop(module, done, due(self.cadence.report))
         if self.outcome != "diverged" and (stop or due(self.cadence.checkpoint)):
             self._save(module, trainer, kept=self.cadence.keep > 0 and due(self.cadence.checkpoint))
         if stop:
             trainer.should_stop = True
+
+    def _write(self, row: dict[str, Any], sheet: str | None) -> None:
+        assert self.record is not None
+        self.record.add_metrics(row)
+        self.publish(row, sheet)
 
     def _losses(self, module: SwapModule) -> dict[str, float]:
         losses, first_bad = module.meter.report()
@@ -143,8 +157,8 @@ class Session(Callback):
         started = time.perf_counter()
         network = _average(module)
         values = self.validate(network)
-        value = values.get(self.best_metric)
-        if value is not None and value < self.best:
+        value = values[self.best_metric]
+        if value < self.best:
             self.best = value
             facts = {
                 "metric": self.best_metric,

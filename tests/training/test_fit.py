@@ -1,0 +1,115 @@
+"""Whole runs of seconds: what they leave behind, and what they refuse."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import cv2
+import pytest
+import torch
+
+from swaplab.training.checkpoint import load_checkpoint, load_weights
+
+Command = Callable[..., tuple[int, str, str]]
+
+
+def train(command: Command, words: list[str], expect: int = 0) -> Path:
+    code, output, complaint = command("swaplab-train", *words)
+    assert code == expect, complaint
+    return Path(output.strip().splitlines()[-1].rsplit(": ", 1)[-1])
+
+
+def test_a_run_leaves_a_complete_record(command: Command, tiny: list[str]) -> None:
+    run = train(command, [*tiny, "checkpoint.keep=1", "every.checkpoint=16"])
+    record = json.loads((run / "run.json").read_text())
+    assert record["status"] == "complete"
+    assert record["images_seen"] == 80
+    assert record["updates"] == {"generator": 10}
+    assert record["parameters"]["generator"] > 0
+    assert record["grounds"]["A"]["kind"] == "synthetic"
+    assert record["environment"]["threads"] == 1
+    assert record["cost"]["seconds"] > 0
+    assert record["data"]["weak_split"] is False
+    rows = [json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()]
+    assert [row["images_seen"] for row in rows] == [0, 16, 32, 40, 48, 64, 80]
+    assert "val/reconstruction_mse" in rows[3]
+    assert record["metrics"]["val/reconstruction_mse"] == rows[-1]["val/reconstruction_mse"]
+    sheet = cv2.imread(str(run / "samples/000000080.png"))
+    assert sheet.shape[1] == 2 * 3 * (64 + 4)  # two directions: face, reconstruction, swap, with their gaps
+    names = {p.name for p in (run / "checkpoints").iterdir()}
+    assert names == {"last.ckpt", "best.safetensors", "final.safetensors", "ema-000000080.safetensors"}
+    best = min(row["val/reconstruction_mse"] for row in rows[1:] if "val/reconstruction_mse" in row)
+    assert load_checkpoint(run / "checkpoints/last.ckpt")["best"] == best
+
+
+def test_three_identities_train(command: Command, tiny: list[str], facesets: dict[str, Path]) -> None:
+    run = train(command, [*tiny, f"+data.identities.C={facesets['C']}", "budget.images=96"])
+    record = json.loads((run / "run.json").read_text())
+    assert record["images_seen"] == 96
+    assert record["updates"] == {"generator": 8}
+    assert {"val/reconstruction_psnr/A", "val/reconstruction_psnr/C"} <= set(record["metrics"])
+    assert any(name.startswith("decoders.C.") for name in load_weights(run / "checkpoints/final.safetensors"))
+
+
+def test_a_diverging_run_ends_as_diverged_with_its_record(command: Command, tiny: list[str]) -> None:
+    words = [*tiny, "optimizer.generator.lr=1e30", "budget.images=800", "run_id=x"]
+    run = train(command, words, expect=1)
+    record = json.loads((run / "run.json").read_text())
+    assert record["status"] == "diverged"
+    assert "was not finite at step" in record["exit_reason"]
+    assert record["sessions"][-1]["ended"]
+    assert not (run / "checkpoints/final.safetensors").exists()
+    before = (run / "run.json").read_bytes()
+    train(command, words)  # it has its result: left alone
+    assert (run / "run.json").read_bytes() == before
+
+
+def test_parts_of_another_run_can_be_taken_over_and_frozen(command: Command, tiny: list[str]) -> None:
+    first = train(command, [*tiny, "run_id=first"])
+    taken = load_checkpoint(first / "checkpoints/last.ckpt")["networks"]
+    for frozen in (True, False):
+        source = f"+init_from={{run: {first}, parts: [generator.encoder], frozen: {frozen}}}"
+        run = train(command, [*tiny, "seed=2", source, f"run_id=second{frozen}"])
+        state = load_checkpoint(run / "checkpoints/last.ckpt")["networks"]
+        encoder = [name for name in state if name.startswith("generator.encoder.")]
+        assert all(torch.equal(state[name], taken[name]) for name in encoder) == frozen
+        colour = "generator.decoders.A.colour.weight"
+        assert not torch.equal(state[colour], taken[colour])
+
+
+@pytest.mark.parametrize(
+    ("words", "parts"),
+    [
+        (["adversarial=lsgan"], ["real_or_fake", "would do nothing", "no discriminator"]),
+        (["discriminator=per_identity", "discriminator.width=0.1"], ["no loss term trains the discriminator"]),
+        (["+losses.size={_target_: swaplab.losses.mask.MaskSize}"], ["needs a mask", "mask=learned"]),
+        (["losses.reconstruction.weight=0"], ["every loss of the generator has weight 0"]),
+        (["losses.reconstruction.image=blurred"], ["raw, composed", "blurred"]),
+        (["tracked_forwards=[encoding]"], ["encoding", "judgement"]),
+        (["budget.images=0"], ["budget.images=0"]),
+        (["batch_size=0"], ["batch_size=0"]),
+        (["checkpoint.best=val/beauty"], ["val/beauty", "val/reconstruction_mse"]),
+        (["norm=group", "norm.groups=7"], ["norm.groups=7", "divisor"]),
+        (["seed=-1"], ["seed=-1"]),
+    ],
+)
+def test_what_would_do_nothing_or_cannot_be_is_refused(
+    command: Command, tiny: list[str], tmp_path: Path, words: list[str], parts: list[str]
+) -> None:
+    code, _, complaint = command("swaplab-train", *tiny, *words)
+    assert code == 2, complaint
+    for part in parts:
+        assert part in complaint
+    assert not any(p.is_file() for p in (tmp_path / "runs").rglob("*"))
+
+
+def test_noise_and_start_do_not_depend_on_what_else_is_on(command: Command, tiny: list[str]) -> None:
+    """Seed pairing: a discriminator that measures nothing into the generator leaves the generator's run as it was."""
+    plain = train(command, [*tiny, "run_id=plain"])
+    gan = ["discriminator=per_identity", "discriminator.width=0.1", "adversarial=lsgan"]
+    watched = train(command, [*tiny, *gan, "losses.adversarial.weight=0", "run_id=watched"])
+    a, b = (load_weights(run / "checkpoints/final.safetensors") for run in (plain, watched))
+    assert all(torch.equal(a[name], b[name]) for name in a)
+    rows = [json.loads(line) for line in (watched / "metrics.jsonl").read_text().splitlines()]
+    assert rows[1]["loss/generator/adversarial"] > 0
+    assert rows[1]["loss/generator/adversarial_weighted"] == 0
