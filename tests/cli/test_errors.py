@@ -112,9 +112,9 @@ def test_checkpoint_of_another_architecture(
 ) -> None:
     monkeypatch.setenv("SWAPLAB_PACKAGES", "")
     assert command("swaplab-train", *tiny, "run_id=first")[0] == 0
-    words = [*tiny, "generator.latent=32", "run_id=first", "budget.images=160"]
+    words = [*tiny, "generator.latent=32", "run_id=first"]
+    refused(command, "swaplab-train", words, tmp_path / "runs", "another config", "generator.latent", "another run_id")
     other = [*tiny, "generator.latent=32", f"+init_from={{run: {tmp_path / 'runs' / 'quick' / 'first'}}}"]
-    del words
     refused(
         command,
         "swaplab-train",

@@ -113,3 +113,19 @@ def test_noise_and_start_do_not_depend_on_what_else_is_on(command: Command, tiny
     rows = [json.loads(line) for line in (watched / "metrics.jsonl").read_text().splitlines()]
     assert rows[1]["loss/generator/adversarial"] > 0
     assert rows[1]["loss/generator/adversarial_weighted"] == 0
+
+
+def test_a_resume_under_another_environment_is_marked(
+    command: Command, tiny: list[str], caplog: pytest.LogCaptureFixture
+) -> None:
+    run = train(command, [*tiny, "run_id=x", "budget.session_images=40"])
+    path = run / "run.json"
+    record = json.loads(path.read_text())
+    assert record["status"] == "interrupted"
+    record["environment"]["threads"] = 64
+    path.write_text(json.dumps(record))
+    train(command, [*tiny, "run_id=x"])
+    record = json.loads(path.read_text())
+    assert record["status"] == "complete"
+    assert "threads was 64, is 1" in record["warnings"][0]
+    assert "threads was 64, is 1" in caplog.text

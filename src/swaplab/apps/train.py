@@ -33,7 +33,7 @@ def train_run(config: dict[str, Any]) -> float | None:
     from swaplab.apps.experiment import load_data, validator
     from swaplab.training.fit import finished, fit
 
-    done = finished(folder)
+    done = finished(folder, config)
     if done is not None:
         print(f"this run is {done.status} already (the same config and seed): {folder}")
         return done.facts["metrics"].get(config["checkpoint"]["best"])

@@ -1,13 +1,13 @@
 """Runs side by side: where their configs differ, what they cost, what numbers they ended with."""
 
-import json
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from statistics import median
 from typing import Any
 
 from swaplab.report.numbers import NOTHING, duration, measured, significant
 from swaplab.report.reading import ReportedRun, finite
+from swaplab.runs.identity import leaves
 
 
 @dataclass(frozen=True)
@@ -20,18 +20,10 @@ class Fact:
 
 def differing_keys(runs: Sequence[ReportedRun]) -> list[Fact]:
     """The config's dotted keys whose values are not the same in all runs."""
-    flat = [dict(_leaves(run.config)) for run in runs]
+    flat = [dict(leaves(run.config)) for run in runs]
     keys = {key for config in flat for key in config}
     facts = [Fact(key, [config.get(key, NOTHING) for config in flat]) for key in sorted(keys)]
     return [fact for fact in facts if len(set(fact.values)) > 1]
-
-
-def _leaves(node: Any, path: tuple[str, ...] = ()) -> Iterator[tuple[str, str]]:
-    if isinstance(node, dict) and node:
-        for key, value in node.items():
-            yield from _leaves(value, (*path, str(key)))
-    else:
-        yield ".".join(path), node if isinstance(node, str) else json.dumps(node, default=str)
 
 
 def last_values(runs: Sequence[ReportedRun]) -> list[Fact]:

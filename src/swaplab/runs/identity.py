@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+from collections.abc import Iterator
 from typing import Any
 
 # Keys that cannot change a number: where things are written, how much is shown, how fast data arrives.
@@ -26,6 +27,22 @@ def _without(config: dict[str, Any], dotted: str) -> dict[str, Any]:
     if not rest:
         return {k: v for k, v in config.items() if k != head}
     return config | ({head: _without(config[head], rest)} if isinstance(config[head], dict) else {})
+
+
+def leaves(node: Any, path: tuple[str, ...] = ()) -> Iterator[tuple[str, str]]:
+    """Dotted keys and values, as text, of a tree of dicts."""
+    if isinstance(node, dict) and node:
+        for key, value in node.items():
+            yield from leaves(value, (*path, str(key)))
+    else:
+        yield ".".join(path), node if isinstance(node, str) else json.dumps(node, default=str)
+
+
+def changed_keys(before: dict[str, Any], now: dict[str, Any]) -> list[str]:
+    """Dotted keys that can change numbers and whose values are not the same in two configs."""
+    for key in NEUTRAL:
+        before, now = _without(before, key), _without(now, key)
+    return sorted({key for key, _ in set(leaves(before)) ^ set(leaves(now))})
 
 
 def config_hash(config: dict[str, Any]) -> str:

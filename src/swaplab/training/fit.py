@@ -17,7 +17,7 @@ from swaplab.data.module import FaceData
 from swaplab.errors import UserError
 from swaplab.losses.context import GENERATOR
 from swaplab.runs.environment import differences, environment, git_state, resolve_precision
-from swaplab.runs.identity import config_hash
+from swaplab.runs.identity import changed_keys, config_hash
 from swaplab.runs.record import ENDED, RunRecord
 from swaplab.training.assemble import build_module
 from swaplab.training.checkpoint import FINAL, LAST, check_disk, disk_need, load_checkpoint, save_weights
@@ -58,7 +58,7 @@ def fit(config: dict[str, Any], folder: Path, data: FaceData, evaluator: Evaluat
     images = int(config["budget"]["images"])
     pl.seed_everything(config["seed"], verbose=False)
     module = build_module(config, data.identities, resolution, images)
-    resumed = _resumable(folder)
+    fresh, resumed = not folder.exists(), _resumable(folder)
     if resumed is not None:
         data.start_position = resumed["counters"]["steps"] * config["batch_size"] * module.parts
     data.parts = module.parts
@@ -83,7 +83,8 @@ def fit(config: dict[str, Any], folder: Path, data: FaceData, evaluator: Evaluat
         status, reason = session.outcome, session.reason
     except UserError as error:
         reason = str(error)
-        if module.counters.steps == 0:  # refused at its first step: there is nothing to keep
+        if fresh and module.counters.steps == 0:  # refused at its first step: there is nothing to keep
+            dashboard.finish({}, failed=True)
             shutil.rmtree(folder, ignore_errors=True)
             record = None
         raise
@@ -232,9 +233,15 @@ def _last_values(rows: list[dict[str, float]]) -> dict[str, float]:
     return values
 
 
-def finished(folder: Path) -> RunRecord | None:
-    """The record in ``folder`` if the run has its result already, else None."""
+def finished(folder: Path, config: dict[str, Any]) -> RunRecord | None:
+    """The record in ``folder`` if the run has its result already, else None.
+
+    Raises UserError if the folder holds a run of another config: the same name must not mix two runs.
+    """
     if not (folder / "run.json").exists():
         return None
     record = RunRecord.load(folder)
+    changed = changed_keys(record.config(), config)
+    if changed:
+        raise UserError(f"{folder} holds a run of another config ({', '.join(changed)} differ); choose another run_id")
     return record if record.status in ENDED else None
