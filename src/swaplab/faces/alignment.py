@@ -16,6 +16,10 @@ Points = NDArray[np.float64]
 # are those of faceswap-GAN v2.2's template (made symmetric); the whole is moved up so that the chin stays inside.
 FIVE_POINTS: Points = np.array([[0.3015, 0.270], [0.6985, 0.270], [0.5, 0.510], [0.3477, 0.733], [0.6523, 0.733]])
 
+# The points that place the crop. Not the nose: when a head turns, its tip moves by the nose's length, so the crop's shift
+# would tell identities apart, and a swap would inherit the wrong one's.
+PLACING = [0, 1, 3, 4]
+
 # Stored side / side of the face region.
 MARGIN = 1.5
 
@@ -57,8 +61,11 @@ class Alignment:
         return (self.stored - self.region) // 2
 
     def matrix(self, points: Points) -> NDArray[np.float64]:
-        """The 2x3 matrix from source pixels to stored-crop pixels for five points (5, 2) in the source image."""
-        return similarity(points, FIVE_POINTS * self.region + self.border)
+        """The 2x3 matrix from source pixels to stored-crop pixels for five points (5, 2) in the source image.
+
+        Eyes and mouth corners decide, as in FFHQ's alignment (Karras et al. 2019, appendix C).
+        """
+        return similarity(points[PLACING], (FIVE_POINTS * self.region + self.border)[PLACING])
 
     def cut(self, image: NDArray[np.uint8], matrix: NDArray[np.float64]) -> NDArray[np.uint8]:
         """The stored crop (stored, stored, C) of ``image`` (H, W, C), resampled once; outside the image: replicate."""
