@@ -16,8 +16,8 @@ Points = NDArray[np.float64]
 # are those of faceswap-GAN v2.2's template (made symmetric); the whole is moved up so that the chin stays inside.
 FIVE_POINTS: Points = np.array([[0.3015, 0.270], [0.6985, 0.270], [0.5, 0.510], [0.3477, 0.733], [0.6523, 0.733]])
 
-# The points that place the crop. Not the nose: when a head turns, its tip moves by the nose's length, so the crop's shift
-# would tell identities apart, and a swap would inherit the wrong one's.
+# The points that place the crop. Not the nose: when a head turns, its tip moves by the nose's length, so the crop's
+# shift would tell identities apart, and a swap would inherit the wrong one's.
 PLACING = [0, 1, 3, 4]
 
 # Stored side / side of the face region.
