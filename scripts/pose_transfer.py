@@ -1,0 +1,63 @@
+"""How much a swap turns the head: the pose of each held-out frame against that of its swap, read off the nearest faces.
+
+    python scripts/pose_transfer.py runs/quick/s1-...
+
+For rendered people only. The pose of a picture is the mean pose of the three nearest training faces of the target, by
+pixel distance. Printed are slope, intercept and root mean square error of a line through the test frames: for the swap,
+for the true swap, and for the true swap re-encoded by the model. A slope of 1 keeps the pose; the true swap's own line
+shows how good the reading is.
+"""
+
+import sys
+from pathlib import Path
+
+import numpy as np
+from torch import Tensor
+
+from swaplab.apps.evaluate import load_generator
+from swaplab.apps.experiment import SwapModel, load_data, tasks_of
+from swaplab.config.trust import check_targets
+from swaplab.faces.faceset import Faceset
+from swaplab.runs.record import RunRecord
+
+NEIGHBOURS = 3
+
+
+def nearest(pictures: Tensor, gallery: Tensor) -> np.ndarray:
+    """Indices (n, 3) of the nearest faces (m, 3, R, R) to pictures (n, 3, R, R)."""
+    a, b = pictures.flatten(1), gallery.flatten(1)
+    distance = (b**2).sum(1) - 2 * a @ b.T
+    return distance.topk(NEIGHBOURS, largest=False).indices.numpy()
+
+
+def poses(faceset: Faceset, split: str, axis: str) -> np.ndarray:
+    """Degrees of the faces of a split, in the order of the records."""
+    return np.array([r.parameters[axis] for r in faceset.records if r.split == split and r.parameters])
+
+
+def main(folder: Path) -> None:
+    """Print one line for each direction, picture and axis."""
+    config = RunRecord.load(folder).config()
+    check_targets(config)
+    sources, data = load_data(config)
+    model = SwapModel(load_generator(folder, config, data.identities, data.resolution, "final"))
+    facesets = data.split_facesets()
+    for task in tasks_of(sources, data, "test"):
+        assert task.truth is not None, "the true swap is known of rendered people only"
+        pictures = {
+            "swap": model.swap(task.query, task.source, task.target)[2],
+            "true swap": task.truth,
+            "true swap re-encoded": model.swap(task.truth, task.target, task.target)[2],
+        }
+        for name, picture in pictures.items():
+            neighbours = nearest(picture, task.train_target)
+            for axis in ("yaw", "pitch"):
+                asked = poses(facesets[task.source], "test", axis)
+                shown = poses(facesets[task.target], "train", axis)[neighbours].mean(1)
+                slope, intercept = np.polyfit(asked, shown, 1)
+                error = np.sqrt(np.mean((asked - shown) ** 2))
+                print(f"{task.direction} {name:21} {axis:5} {slope:5.2f} x {intercept:+5.2f} deg, rms {error:.2f} deg")
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]))
