@@ -9,6 +9,11 @@ Factory = Callable[[int], nn.Module]
 """Builds a layer for a number of channels: how normalisations and attentions are handed into networks."""
 
 
+def scaled(channels: int, width: float) -> int:
+    """``channels`` times ``width``, rounded to a multiple of 8 (at least 8), which norms by groups can divide."""
+    return max(8, round(channels * width / 8) * 8)
+
+
 class SameConv2d(nn.Conv2d):
     """Convolution whose output has ceil(side / stride) pixels, padded as TensorFlow's "same": the odd pixel goes right
     and below.

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from swaplab.errors import UserError
-from swaplab.networks.blocks import Attended, ConvBlock, Dense, Factory, SameConv2d, Upscale
+from swaplab.networks.blocks import Attended, ConvBlock, Dense, Factory, SameConv2d, Upscale, scaled
 from swaplab.networks.generator import SwapOutput
 
 SLOPE = 0.1
@@ -15,16 +15,12 @@ RESOLUTION = 64
 _BOTTLENECK_SIDE = 4
 
 
-def _scaled(channels: int, width: float) -> int:
-    return max(8, round(channels * width / 8) * 8)
-
-
 class Encoder(nn.Module):
     """(n, 3, 64, 64) -> (n, 512 width, 8, 8): four strided 5x5 convolutions, two dense layers, one upscale."""
 
     def __init__(self, width: float, latent: int, norm: Factory | None) -> None:
         super().__init__()
-        channels = [3, *(_scaled(c, width) for c in (128, 256, 512, 1024))]
+        channels = [3, *(scaled(c, width) for c in (128, 256, 512, 1024))]
         self.down = nn.Sequential(
             OrderedDict(
                 (
@@ -37,7 +33,7 @@ class Encoder(nn.Module):
         self.top = channels[-1]
         self.squeeze = Dense(self.top * _BOTTLENECK_SIDE**2, latent)
         self.expand = Dense(latent, self.top * _BOTTLENECK_SIDE**2)
-        self.up = Upscale(self.top, _scaled(512, width), slope=SLOPE, norm=norm)
+        self.up = Upscale(self.top, scaled(512, width), slope=SLOPE, norm=norm)
 
     def forward(self, faces: Tensor) -> Tensor:
         latent = self.squeeze(self.down(faces).flatten(1))
@@ -50,7 +46,7 @@ class Decoder(nn.Module):
 
     def __init__(self, width: float, norm: Factory | None, mask: Factory | None) -> None:
         super().__init__()
-        channels = [_scaled(c, width) for c in (512, 256, 128, 64)]
+        channels = [scaled(c, width) for c in (512, 256, 128, 64)]
         self.up = nn.Sequential(
             OrderedDict((f"up{i}", Upscale(channels[i - 1], channels[i], slope=SLOPE, norm=norm)) for i in range(1, 4))
         )
@@ -101,8 +97,8 @@ class Deepfakes2017(nn.Module):
             self._attend(attention, attention_sites, width)
 
     def _attend(self, attention: Factory, sites: Sequence[str], width: float) -> None:
-        widths = {f"encoder.down{i}": _scaled(c, width) for i, c in enumerate((128, 256, 512, 1024), 1)}
-        widths |= {f"decoder.up{i}": _scaled(c, width) for i, c in enumerate((256, 128, 64), 1)}
+        widths = {f"encoder.down{i}": scaled(c, width) for i, c in enumerate((128, 256, 512, 1024), 1)}
+        widths |= {f"decoder.up{i}": scaled(c, width) for i, c in enumerate((256, 128, 64), 1)}
         unknown = sorted(set(sites) - set(widths))
         if unknown or not sites:
             what = f"has no attention site {unknown[0]!r}" if unknown else "needs attention_sites"

@@ -7,7 +7,7 @@ from typing import Protocol, runtime_checkable
 import torch
 from torch import Tensor, nn
 
-from swaplab.networks.blocks import ConvBlock, Factory, SameConv2d
+from swaplab.networks.blocks import ConvBlock, Factory, SameConv2d, scaled
 
 SLOPE = 0.2
 
@@ -27,7 +27,7 @@ class Discriminator(Protocol):
 class PatchDiscriminator(nn.Module):
     """Strided 4x4 convolutions down to 8x8, then one score a patch (faceswap-GAN v2.2, without its norm).
 
-    Shape: (n, channels, R, R) in [0, 1] -> (n, 1, 8, 8), no output non-linearity. ``width`` multiplies 64, 128, 256 ...
+    Shape: (n, channels, R, R) in [0, 1] -> (n, 1, 8, 8), no output non-linearity. ``width`` multiplies 64, 128, 256 (to multiples of 8).
     """
 
     def __init__(self, channels: int, resolution: int, width: float, norm: Factory | None) -> None:
@@ -35,7 +35,7 @@ class PatchDiscriminator(nn.Module):
         blocks: OrderedDict[str, nn.Module] = OrderedDict()
         side, widths = resolution, [channels]
         while side > 8:
-            widths.append(max(8, round(min(64 * 2 ** len(blocks), 256) * width)))
+            widths.append(scaled(min(64 * 2 ** len(blocks), 256), width))
             # the first block is never normalised: it would remove the picture's own contrast
             blocks[f"down{len(blocks) + 1}"] = ConvBlock(
                 widths[-2], widths[-1], kernel=4, stride=2, slope=SLOPE, norm=norm if blocks else None
