@@ -27,7 +27,8 @@ class Discriminator(Protocol):
 class PatchDiscriminator(nn.Module):
     """Strided 4x4 convolutions down to 8x8, then one score a patch (faceswap-GAN v2.2, without its norm).
 
-    Shape: (n, channels, R, R) in [0, 1] -> (n, 1, 8, 8), no output non-linearity. ``width`` multiplies 64, 128, 256 (to multiples of 8).
+    Shape: (n, channels, R, R) in [0, 1] -> (n, 1, 8, 8), no output non-linearity. ``width`` multiplies 64, 128, 256
+    (to multiples of 8).
     """
 
     def __init__(self, channels: int, resolution: int, width: float, norm: Factory | None) -> None:
