@@ -89,7 +89,7 @@ def test_sdist_builds_the_same_wheel(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-def test_a_new_environment_installs_everything_and_trains(tmp_path: Path) -> None:
+def test_a_new_environment_installs_everything_and_runs_anywhere(tmp_path: Path) -> None:
     (tmp_path / "dist").mkdir()
     wheel = build("wheel", tmp_path / "dist")
     run(sys.executable, "-m", "venv", tmp_path / "venv", cwd=tmp_path)
