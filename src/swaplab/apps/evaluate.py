@@ -45,7 +45,7 @@ def evaluate_run(run: str, split: str, weights: str, threads: int | None) -> Non
     from rich.console import Console
     from rich.progress import track
 
-    from swaplab.apps.experiment import SwapModel, load_data, tasks_of
+    from swaplab.apps.experiment import SwapModel, load_data, tasks_of, validation_tasks
     from swaplab.config.trust import check_targets
     from swaplab.metrics.evaluation import evaluate_swap
     from swaplab.networks.pretrained.identity import IdentityEmbedder
@@ -59,7 +59,7 @@ def evaluate_run(run: str, split: str, weights: str, threads: int | None) -> Non
     sources, data = load_data(config)
     generator = load_generator(record.folder, config, data.identities, data.resolution, weights)
     model, embedder = SwapModel(generator), IdentityEmbedder()
-    tasks, val_tasks = tasks_of(sources, data, split), tasks_of(sources, data, "val")
+    tasks, val_tasks = tasks_of(sources, data, split), validation_tasks(sources, data)
     evaluations = [
         evaluate_swap(model, task, val_task, embedder)
         for task, val_task in track(list(zip(tasks, val_tasks, strict=True)), "evaluating", transient=True)

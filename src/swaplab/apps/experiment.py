@@ -1,6 +1,7 @@
 """What training and evaluation share: the data of a config, and the model that is measured."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import torch
@@ -58,7 +59,12 @@ def tasks_of(sources: Sources, data: FaceData, split: str) -> list[SwapTask]:
     return [swap_task(facesets, a, b, split, sources.truth, sources.retrieval) for a, b in directions(data.identities)]
 
 
+def validation_tasks(sources: Sources, data: FaceData) -> list[SwapTask]:
+    """The val split without its retrieval sets: neither training nor the fit of trivial answers reads them."""
+    return tasks_of(replace(sources, retrieval={}), data, "val")
+
+
 def validator(sources: Sources, data: FaceData) -> Callable[[nn.Module], dict[str, float]]:
     """What training calls now and then: validation values of the averaged generator."""
-    tasks = tasks_of(sources, data, "val")
+    tasks = validation_tasks(sources, data)
     return lambda generator: validation(SwapModel(generator), tasks)

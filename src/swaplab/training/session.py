@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from torch import nn
 
 from swaplab.errors import UserError
+from swaplab.losses.context import GENERATOR
 from swaplab.runs.record import RunRecord
 from swaplab.training.checkpoint import BEST, LAST, put_weights, save_checkpoint, save_weights
 from swaplab.training.distributed import sum_over_ranks, world_size
@@ -65,7 +66,7 @@ class Session(Callback):
     def on_fit_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Take over a checkpoint's state."""
         module = _typed(pl_module)
-        module.ema = EMA(module.networks["generator"], module.ema_half_life)
+        module.ema = EMA(module.networks[GENERATOR], module.ema_half_life)
         if self.resumed is not None:
             self._restore(module, trainer, self.resumed)
         self._started = time.perf_counter()
