@@ -1,0 +1,187 @@
+"""Content credentials (C2PA 2.2): a signed manifest inside the file that says how it was made and from what.
+
+Everything is local: no time-stamp server, no remote manifest, no revocation look-up. Pictures of the original (which
+the library would add as thumbnails) are left out, and so is its name: an output must not show whom it was made of.
+"""
+
+import json
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from types import ModuleType
+from typing import Any, Literal
+
+import swaplab
+from swaplab.errors import UserError
+from swaplab.marking.claim import Claim
+from swaplab.marking.signer import SigningKey
+
+State = Literal["valid, trusted signer", "valid, untrusted signer", "invalid", "absent"]
+
+CLAIM_LABEL = "swaplab.conversion"
+# https://cv.iptc.org/newscodes/digitalsourcetype: a camera's picture with parts made by a trained model
+COMPOSITE = "http://cv.iptc.org/newscodes/digitalsourcetype/compositeWithTrainedAlgorithmicMedia"
+UNTRUSTED = "signingCredential.untrusted"
+FORMATS = {
+    ".png": "image/png",
+    ".jpg": "image/jpeg",
+    ".jpeg": "image/jpeg",
+    ".webp": "image/webp",
+    ".gif": "image/gif",
+    ".tif": "image/tiff",
+    ".tiff": "image/tiff",
+    ".mp4": "video/mp4",
+    ".m4v": "video/mp4",
+    ".mov": "video/quicktime",
+    ".avi": "video/avi",
+}
+
+
+@dataclass(frozen=True)
+class Credentials:
+    """What the credentials of a file say.
+
+    ``reasons`` are the codes of what is wrong (C2PA 2.2, section 15.2). ``claim`` is swaplab's own statement;
+    ``composite``: the standard statement that a trained model made parts of it; ``earlier``: manifests of the original.
+    """
+
+    state: State
+    reasons: tuple[str, ...] = ()
+    manifest: str | None = None
+    signer: str | None = None
+    claim: dict[str, Any] | None = None
+    composite: bool = False
+    earlier: int = 0
+
+    @property
+    def valid(self) -> bool:
+        """Whether the file is unchanged since somebody signed it, whoever that was."""
+        return self.state.startswith("valid")
+
+
+def library() -> ModuleType:
+    """c2pa-python with its native library; UserError if either is missing."""
+    try:
+        import c2pa  # type: ignore[import-untyped]
+    except (ImportError, OSError, RuntimeError) as error:
+        raise UserError(
+            f"the content credentials library cannot be loaded ({error}); install c2pa-python for this platform again"
+        ) from None
+    module: ModuleType = c2pa
+    return module
+
+
+def sign(source: Path, destination: Path, claim: Claim, parent: Path, key: SigningKey) -> None:
+    """Write ``source`` with a signed manifest to ``destination``: an edit, with ``parent`` as what was edited.
+
+    Manifests that ``parent`` carries are kept inside. Raises UserError if anything at all prevents it.
+    """
+    c2pa = library()
+    agent = {"name": "swaplab", "version": swaplab.__version__}
+    edited = {"action": "c2pa.edited", "digitalSourceType": COMPOSITE, "softwareAgent": agent}
+    manifest = {
+        "title": "converted by swaplab",
+        "claim_generator_info": [agent],
+        "assertions": [
+            {"label": "c2pa.actions", "data": {"actions": [edited]}},
+            {"label": CLAIM_LABEL, "data": claim.as_json()},
+        ],
+    }
+    try:
+        with (
+            _context(c2pa) as context,
+            c2pa.Builder(manifest, context=context) as builder,
+            c2pa.Signer.from_info(c2pa.C2paSignerInfo(key.algorithm, key.chain, key.key, None)) as signer,
+            parent.open("rb") as original,
+            source.open("rb") as unsigned,
+            destination.open("w+b") as signed,
+        ):
+            builder.set_intent(c2pa.C2paBuilderIntent.EDIT)
+            ingredient = {"title": "original", "relationship": "parentOf"}
+            builder.add_ingredient(ingredient, _format(parent), original)
+            builder.sign(signer, _format(destination), unsigned, signed)
+            signed.flush()
+            os.fsync(signed.fileno())
+    except (c2pa.C2paError, OSError) as error:
+        raise UserError(f"content credentials could not be written ({error}); nothing was kept") from None
+
+
+def read(path: Path) -> Credentials:
+    """The credentials of a file, checked against its bytes. A kind of file that cannot carry any has none."""
+    c2pa = library()
+    try:
+        with _context(c2pa) as context, path.open("rb") as file, c2pa.Reader(None, file, context=context) as reader:
+            store = json.loads(reader.json())
+    except (c2pa.C2paError.ManifestNotFound, c2pa.C2paError.NotSupported):
+        return Credentials("absent")
+    except c2pa.C2paError as error:
+        return Credentials("invalid", (str(error),))
+    except OSError as error:
+        raise UserError(f"{path} cannot be read ({error.strerror}); check the path") from None
+    active = store["manifests"].get(store.get("active_manifest"), {})
+    failures = [item["code"] for item in store["validation_results"]["activeManifest"]["failure"]]
+    state: State = "invalid"
+    if store["validation_state"] == "Trusted" and not failures:
+        state = "valid, trusted signer"
+    elif store["validation_state"] == "Valid" and set(failures) <= {UNTRUSTED}:
+        state = "valid, untrusted signer"
+    assertions = {item["label"]: item["data"] for item in active.get("assertions", ())}
+    claim = assertions.get(CLAIM_LABEL)
+    actions = [
+        action for label, data in assertions.items() if label.startswith("c2pa.actions") for action in data["actions"]
+    ]
+    return Credentials(
+        state,
+        tuple(dict.fromkeys(failures)),
+        store.get("active_manifest"),
+        active.get("signature_info", {}).get("common_name"),
+        claim if isinstance(claim, dict) else None,
+        any(action.get("digitalSourceType") == COMPOSITE for action in actions),
+        len(store["manifests"]) - 1,
+    )
+
+
+def check_parent(path: Path) -> None:
+    """Raises UserError if ``path`` carries credentials so damaged that they cannot be kept beside new ones."""
+    credentials = read(path)
+    if credentials.state == "invalid" and credentials.manifest is None:
+        raise UserError(
+            f"{path} carries content credentials that cannot be read ({credentials.reasons[0]}), and they are never "
+            "dropped silently; start from an undamaged copy"
+        )
+
+
+def _format(path: Path) -> str:
+    return FORMATS.get(path.suffix.lower(), "application/octet-stream")
+
+
+def _context(c2pa: ModuleType) -> Any:
+    """Settings of every call: offline, no thumbnails, our own statements attributed to the signer.
+
+    The signers a reader trusts are PEM certificates in the file that ``SWAPLAB_TRUST`` names; by default none.
+    """
+    trust = os.environ.get("SWAPLAB_TRUST")
+    try:
+        anchors = Path(trust).expanduser().read_text() if trust else None
+    except (OSError, UnicodeDecodeError) as error:
+        raise UserError(f"SWAPLAB_TRUST={trust} cannot be read ({error}); name a file of PEM certificates") from None
+    return c2pa.Context.from_dict(
+        {
+            "version": 1,
+            "trust": {"user_anchors": anchors} if anchors else {},
+            "core": {"allowed_network_hosts": []},
+            "verify": {
+                "verify_after_reading": True,
+                "verify_after_sign": True,
+                "verify_trust": True,
+                "remote_manifest_fetch": False,
+                "ocsp_fetch": False,
+            },
+            "builder": {
+                "thumbnail": {"enabled": False},
+                "created_assertion_labels": ["c2pa.actions", "c2pa.actions.v2", "c2pa.ingredient.v3", CLAIM_LABEL],
+                # a changed byte in padding boxes is a change too
+                "bmff_hash_exclude_free_and_skip_boxes": False,
+            },
+        }
+    )

@@ -1,0 +1,93 @@
+"""The visible label: a few words in a corner that say, without any tool, that a picture was altered."""
+
+import math
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image, ImageDraw, ImageFont
+
+from swaplab.errors import UserError
+
+# The least height of an explicit label in GB 45438-2025, as a part of the short side.
+LEAST_HEIGHT = 0.05
+# Below this many pixels letters run together; frames too narrow for it get what fits.
+READABLE = 10
+# White on this plate over white still has a contrast of 5.7 : 1 (WCAG 2.2 asks for 4.5 : 1).
+PLATE_OPACITY = 0.6
+
+
+@dataclass(frozen=True)
+class Label:
+    """White ``text`` on a dim plate in the lower left corner; letters at least ``height`` of the frame's short side.
+
+    Raises UserError for a text that cannot be read: empty, several lines, or with letters that the font lacks.
+    """
+
+    text: str = "AI-altered"
+    height: float = LEAST_HEIGHT
+
+    def __post_init__(self) -> None:
+        if not self.text.strip() or not self.text.isprintable():
+            raise UserError(f"label text {self.text!r} cannot be read; give one line of printable letters")
+        if not LEAST_HEIGHT <= self.height <= 0.2:
+            raise UserError(f"label height {self.height} is out of range; give a part of the short side in [0.05, 0.2]")
+        missing = _shape_of("\U0010ffff")
+        unknown = [letter for letter in self.text if not letter.isspace() and _shape_of(letter) == missing]
+        if unknown:
+            raise UserError(
+                f"label text {self.text!r} has letters the font lacks ({''.join(unknown)}); use Latin letters"
+            )
+
+    def draw(self, frame: NDArray[np.uint8]) -> NDArray[np.uint8]:
+        """A copy of ``frame``, (H, W, 3) RGB uint8, with the label; the same pixels for the same frame."""
+        rows, columns, letters = self._place(*frame.shape[:2])
+        labelled = frame.copy()
+        dimmed = frame[rows, columns].astype(np.float32) * (1 - PLATE_OPACITY)
+        labelled[rows, columns] = np.rint(dimmed + (255 - dimmed) * letters[..., None]).astype(np.uint8)
+        return labelled
+
+    def likeness(self, frame: NDArray[np.uint8]) -> float:
+        """How much the label's place in ``frame`` looks like the label: correlation of brightness, in [-1, 1]."""
+        rows, columns, letters = self._place(*frame.shape[:2])
+        seen = frame[rows, columns].mean(-1) - frame[rows, columns].mean()
+        expected = letters - letters.mean()
+        scale = math.sqrt(float((seen**2).sum() * (expected**2).sum()))
+        return float((seen * expected).sum()) / scale if scale > 0 else 0.0
+
+    def _place(self, height: int, width: int) -> tuple[slice, slice, NDArray[np.float32]]:
+        """Rows and columns of the plate and the letters' coverage there, (h, w) in [0, 1]."""
+        short = min(height, width)
+        least = math.ceil(self.height * short)
+        for letter_height in range(max(least, READABLE), least - 1, -1):
+            letters = _letters(self.text, letter_height)
+            h, w = letters.shape
+            if h <= height and w <= width:
+                margin = min(letter_height // 2, height - h, width - w)
+                return slice(height - margin - h, height - margin), slice(margin, margin + w), letters
+        raise UserError(f"label '{self.text}' does not fit on {width} x {height} pixels; give a shorter text")
+
+
+@lru_cache(maxsize=64)
+def _letters(text: str, letter_height: int) -> NDArray[np.float32]:
+    """Coverage in [0, 1] of ``text`` on its plate; ink at least ``letter_height`` pixels high."""
+    size = letter_height
+    while True:
+        font = ImageFont.load_default(size)
+        left, top, right, bottom = font.getbbox(text)
+        if bottom - top >= letter_height:
+            break
+        size += 1
+    pad = max(1, letter_height // 3)
+    plate = Image.new("L", (math.ceil(right - left) + 2 * pad, math.ceil(bottom - top) + 2 * pad))
+    ImageDraw.Draw(plate).text((pad - left, pad - top), text, fill=255, font=font)
+    letters: NDArray[np.float32] = np.asarray(plate, np.float32) / np.float32(255)
+    letters.setflags(write=False)
+    return letters
+
+
+def _shape_of(letter: str) -> Any:
+    mask = ImageFont.load_default(32).getmask(letter)
+    return mask.size, bytes(mask)

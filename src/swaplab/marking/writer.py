@@ -1,0 +1,134 @@
+"""The one way to write a converted file: all of its marks, read back and found intact, or no file at all."""
+
+import json
+import os
+import tempfile
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Literal
+
+from swaplab.errors import UserError
+from swaplab.marking import credentials
+from swaplab.marking.claim import Claim
+from swaplab.marking.sidecar import sidecar_of, sidecar_text
+from swaplab.marking.signer import signing_key
+from swaplab.marking.verify import verify
+
+# What can be written, because it can carry content credentials.
+SUFFIXES: dict[str, Literal["picture", "video"]] = {
+    ".mp4": "video",
+    ".mov": "video",
+    ".png": "picture",
+    ".jpg": "picture",
+    ".jpeg": "picture",
+}
+LONGEST_NAME = 255
+
+
+def check_output(output: Path, source: Path, overwrite: bool = False) -> None:
+    """Raises UserError if ``output`` cannot be written, or must not be, before any work is done.
+
+    Refused: a suffix that cannot be marked, ``source`` itself under whatever name, a folder that is missing or
+    read-only, and, unless ``overwrite``, a file or a sidecar that is there already.
+    """
+    suffix, known = output.suffix.lower(), ", ".join(SUFFIXES)
+    if suffix in {".mkv", ".webm"}:
+        raise UserError(f"{output}: Matroska files cannot carry content credentials, so they are not written; use .mp4")
+    if suffix not in SUFFIXES:
+        raise UserError(f"{output}: '{suffix}' is no format that can be written and marked; use one of {known}")
+    if not output.parent.is_dir():
+        raise UserError(f"{output}: folder {output.parent} does not exist; make it first")
+    if len(os.fsencode(sidecar_of(output).name)) > LONGEST_NAME:
+        raise UserError(f"{output}: the name leaves no room for '.json', the sidecar's; choose a shorter one")
+    if output.is_dir():
+        raise UserError(f"{output} is a folder; give the name of a file in it")
+    if output.exists() and source.exists() and os.path.samefile(output, source):
+        raise UserError(f"{output} is the original itself, which is never changed; choose another output")
+    if not os.access(output.parent, os.W_OK | os.X_OK):
+        raise UserError(f"{output}: folder {output.parent} is read-only; choose another output")
+    for path in (output, sidecar_of(output)):
+        if not os.path.lexists(path):
+            continue
+        if not overwrite:
+            raise UserError(f"{path} exists already; choose another output or set overwrite=true")
+        if path.is_dir() or (path.exists() and not os.access(path, os.W_OK)):
+            raise UserError(f"{path} is read-only or a folder and cannot be replaced; choose another output")
+
+
+def write_marked(
+    output: Path,
+    original: Path,
+    claim: Claim | Callable[[], Claim],
+    produce: Callable[[Path], None],
+    overwrite: bool = False,
+) -> Path:
+    """Write ``output`` and its sidecar; returns the sidecar's path.
+
+    ``produce`` writes the media, label included, to the path it is given; ``claim`` is asked for after that. Both are
+    then signed, read back, checked as `verify` does, and renamed into place. Whatever fails: neither file is there, no
+    temporary file is left, and what stood there before still does. ``original`` is only read. Raises UserError if the
+    output is refused (`check_output`) or any mark is not in the file.
+    """
+    check_output(output, original, overwrite)
+    # hours of work should not end at something that could be known before
+    credentials.library()
+    key = signing_key()
+    credentials.check_parent(original)
+    with _folder_beside(output) as folder:
+        unsigned, signed = folder / f"unsigned{output.suffix}", folder / f"signed{output.suffix}"
+        produce(unsigned)
+        stated = claim if isinstance(claim, Claim) else claim()
+        if stated.kind != SUFFIXES[output.suffix.lower()]:
+            raise ValueError(f"a claim of a {stated.kind} for {output.name}")
+        credentials.sign(unsigned, signed, stated, original, key)
+        unsigned.unlink()
+        try:
+            _read_back(signed, stated)
+            check_output(output, original, overwrite)
+            _publish([(sidecar_of(signed), sidecar_of(output)), (signed, output)], folder)
+        except OSError as error:
+            raise UserError(f"{output} could not be written ({error}); nothing was kept") from None
+    return sidecar_of(output)
+
+
+@contextmanager
+def _folder_beside(output: Path) -> Iterator[Path]:
+    """A temporary folder on the file system of ``output``, so that a rename is one step."""
+    try:
+        folder = tempfile.TemporaryDirectory(prefix=".swaplab-", dir=output.parent)
+    except OSError as error:
+        raise UserError(f"{output}: folder {output.parent} cannot be written ({error.strerror})") from None
+    with folder as name:
+        yield Path(name)
+
+
+def _read_back(signed: Path, stated: Claim) -> None:
+    """Read the marks that were just written, and write the sidecar; UserError if any of them is not as stated."""
+    found = credentials.read(signed)
+    if found.valid and found.claim != json.loads(json.dumps(stated.as_json())):
+        raise UserError("the content credentials read back state something else than was written; nothing was kept")
+    with sidecar_of(signed).open("w", encoding="utf-8") as file:
+        file.write(sidecar_text(signed, found))
+        file.flush()
+        os.fsync(file.fileno())
+    problems = verify(signed).problems
+    if problems:
+        raise UserError(f"a mark is not in the written file ({'; '.join(problems)}); nothing was kept")
+
+
+def _publish(renames: Sequence[tuple[Path, Path]], folder: Path) -> None:
+    """Do all renames or none; what is replaced waits in ``folder`` until all are done."""
+    undo: list[tuple[Path, Path]] = []
+    try:
+        for new, final in renames:
+            if os.path.lexists(final):
+                aside = folder / f"replaced-{final.name}"
+                os.replace(final, aside)
+                undo.append((aside, final))
+            os.replace(new, final)
+            undo.append((final, new))
+    except BaseException:
+        for now, before in reversed(undo):
+            os.replace(now, before)
+        raise
