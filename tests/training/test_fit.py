@@ -115,6 +115,18 @@ def test_noise_and_start_do_not_depend_on_what_else_is_on(command: Command, tiny
     assert rows[1]["loss/generator/adversarial_weighted"] == 0
 
 
+def test_matching_codes_changes_swaps_and_not_the_training(command: Command, tiny: list[str]) -> None:
+    runs = {
+        option: train(command, [*tiny, f"code_match={option}", f"run_id={option}"]) for option in ("none", "moments")
+    }
+    plain, matched = (load_weights(run / "checkpoints/final.safetensors") for run in runs.values())
+    assert all(torch.equal(matched[name], plain[name]) for name in plain)
+    assert set(matched) - set(plain) == {f"code_match.{part}" for part in ("mean", "deviation", "measured")}
+    assert matched["code_match.measured"].tolist() == [1, 1]
+    swaps = [(run / "samples/000000080.png").read_bytes() for run in runs.values()]
+    assert swaps[0] != swaps[1]
+
+
 def test_a_resume_under_another_environment_is_marked(
     command: Command, tiny: list[str], caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -12,7 +12,7 @@ from swaplab.data.module import FaceData
 from swaplab.data.sources import Sources, load_sources
 from swaplab.metrics.task import SwapTask, swap_task
 from swaplab.metrics.validation import validation
-from swaplab.networks.generator import Generator, SwapOutput
+from swaplab.networks.generator import Generator, SwapOutput, matched
 
 
 def load_data(config: dict[str, Any]) -> tuple[Sources, FaceData]:
@@ -43,7 +43,8 @@ class SwapModel:
         generator = self.generator
         assert isinstance(generator, Generator)
         x = faces.to(self.device, self.dtype, memory_format=torch.channels_last)
-        output: SwapOutput = generator.decode(generator.encode(x, source), target)
+        code = matched(generator, generator.encode(x, source), source, target)
+        output: SwapOutput = generator.decode(code, target)
         mask = None if output.mask is None else output.mask.float().cpu()
         return output.raw.float().cpu(), mask, output.composed(x).float().cpu()
 

@@ -25,6 +25,7 @@ def main() -> None:
 
 def train_run(config: dict[str, Any]) -> float | None:
     """Train the run of a resolved config; returns its best metric's last value, for sweepers."""
+    from dataclasses import asdict
     from pathlib import Path
 
     from swaplab.runs.identity import run_id_of
@@ -39,7 +40,11 @@ def train_run(config: dict[str, Any]) -> float | None:
         return done.facts["metrics"].get(config["checkpoint"]["best"])
     sources, data = load_data(config)
     grounds = {name: {"kind": f.ground.kind, "digest": f.ground.digest()} for name, f in sources.facesets.items()}
-    facts = {"data": {"digest": sources.digest, "weak_split": data.weak_split}, "grounds": grounds}
+    facts = {
+        "data": {"digest": sources.digest, "weak_split": data.weak_split},
+        "faces": {"identities": list(data.identities), **asdict(data.alignment)},
+        "grounds": grounds,
+    }
     run = fit(config, folder, data, validator(sources, data), facts)
     print(f"{run.status}: {run.reason}; run record: {run.folder}")
     if run.status == "diverged":

@@ -25,6 +25,7 @@ KINDS = (
     "norm",
     "attention",
     "mask",
+    "code_match",
     "losses",
     "noise",
     "optimizer",

@@ -11,7 +11,7 @@ from typing import TypeVar, cast
 import torch
 from torch import Tensor, nn
 
-from swaplab.networks.generator import Generator, SwapOutput
+from swaplab.networks.generator import Generator, SwapOutput, matched
 from swaplab.networks.statistics import untracked
 
 GENERATOR, DISCRIMINATOR = "generator", "discriminator"
@@ -113,13 +113,13 @@ class StepContext:
 
     def swap(self, source: str, target: str) -> SwapOutput:
         """The faces of ``source`` decoded as ``target``."""
-        return self._once(("swap", source, target), "swap", lambda: self._decode(self.code(source), target))
+        return self._once(("swap", source, target), "swap", lambda: self._swap(self.code(source), source, target))
 
     def cycle(self, source: str, via: str) -> SwapOutput:
         """The swap of ``source`` to ``via``, encoded again and decoded as ``source``."""
         swapped = self.swap(source, via).raw
         return self._once(
-            ("cycle", source, via), "cycle", lambda: self._decode(self.generator.encode(swapped, via), source)
+            ("cycle", source, via), "cycle", lambda: self._swap(self.generator.encode(swapped, via), via, source)
         )
 
     def resemblance(self, name: str) -> SwapOutput:
@@ -145,6 +145,9 @@ class StepContext:
     def generator(self) -> Generator:
         """The generator, by its protocol."""
         return cast(Generator, self.networks[GENERATOR])
+
+    def _swap(self, code: Tensor, source: str, target: str) -> SwapOutput:
+        return self._decode(matched(self.generator, code, source, target), target)
 
     def _decode(self, code: Tensor, name: str) -> SwapOutput:
         output = self.generator.decode(code, name)

@@ -41,3 +41,9 @@ class Generator(Protocol):
     def decode(self, code: Tensor, target: str) -> SwapOutput:
         """The faces of ``target`` that a code stands for."""
         ...
+
+
+def matched(generator: Generator, code: Tensor, source: str, target: str) -> Tensor:
+    """A code of ``source`` moved to where the codes of ``target`` lie, if the generator has a ``code_match``."""
+    code_match = getattr(generator, "code_match", None)
+    return code if code_match is None else code_match(code, source, target)

@@ -33,10 +33,27 @@ def build_networks(config: Mapping[str, Any], identities: tuple[str, ...], resol
             raise UserError(
                 f"{name} {type(networks[name]).__name__} does not have the members of a {protocol.__name__}"
             )
+    if config["code_match"]:
+        _add_code_match(networks[GENERATOR], config["code_match"], identities, resolution)
     for name, network in networks.items():
         initialise(network, config["seed"], name)
         network.to(memory_format=torch.channels_last)
     return nn.ModuleDict(networks)
+
+
+def _add_code_match(generator: nn.Module, node: dict[str, Any], identities: tuple[str, ...], resolution: int) -> None:
+    """Give a generator the part that matches codes between identities, whatever shape its codes have."""
+    assert isinstance(generator, Generator)
+    if not generator.shared_encoder:
+        raise UserError(
+            f"code_match would mean nothing: {type(generator).__name__} has no shared encoder, so its codes are not of "
+            f"one kind; set code_match=none"
+        )
+    generator.eval()  # one look at a code must not move running statistics
+    with torch.no_grad():
+        code = generator.encode(torch.zeros(1, 3, resolution, resolution), identities[0])
+    generator.train()
+    generator.add_module("code_match", build(node, "code_match", identities=identities, shape=code.shape[1:]))
 
 
 def build_terms(config: Mapping[str, Any]) -> dict[str, LossTerm]:

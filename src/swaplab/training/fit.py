@@ -10,12 +10,14 @@ from pathlib import Path
 from typing import Any
 
 import lightning.pytorch as pl
+import numpy as np
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from swaplab.data.module import FaceData
 from swaplab.errors import UserError
 from swaplab.losses.context import GENERATOR
+from swaplab.networks.generator import Generator
 from swaplab.runs.environment import differences, environment, git_state, resolve_precision
 from swaplab.runs.identity import changed_keys, config_hash
 from swaplab.runs.record import ENDED, RunRecord
@@ -28,6 +30,7 @@ from swaplab.training.samples import even_indices, sample_sheet
 from swaplab.training.session import Cadence, Session, peak_memory_mb
 
 SAMPLES = 8
+CODES = 512  # faces of each identity that the moments of its codes are taken from
 
 Evaluator = Callable[[nn.Module], dict[str, float]]
 
@@ -69,6 +72,7 @@ def fit(config: dict[str, Any], folder: Path, data: FaceData, evaluator: Evaluat
     session = Session(
         record,
         Cadence(**config["every"], keep=int(config["checkpoint"]["keep"])),
+        prepare=_preparer(data),
         validate=evaluator,
         draw=_drawer(data),
         publish=dashboard.publish,
@@ -178,6 +182,35 @@ def _drawer(data: FaceData) -> Callable[[nn.Module], Any]:
     return lambda generator: sample_sheet(generator, chosen, pairs)
 
 
+def _preparer(data: FaceData) -> Callable[[nn.Module], None]:
+    """Measures the codes of training faces without noise, for a generator that matches codes between identities."""
+    faces: dict[str, Tensor] = {}
+
+    @torch.no_grad()
+    def prepare(generator: nn.Module) -> None:
+        code_match = getattr(generator, "code_match", None)
+        if code_match is None:
+            return
+        assert isinstance(generator, Generator)
+        if not faces:
+            faces.update({name: _some_faces(data, name) for name in data.identities})
+        at = next(generator.parameters())
+        for name, images in faces.items():
+            parts = [part.to(at.device, at.dtype).div(255) for part in images.split(64)]
+            code_match.measure(name, torch.cat([generator.encode(part, name) for part in parts]))
+
+    return prepare
+
+
+def _some_faces(data: FaceData, name: str) -> Tensor:
+    """Training faces of an identity, spread evenly: (n, 3, R, R) uint8."""
+    faceset = data.split_facesets()[name]
+    training = [i for i, record in enumerate(faceset.records) if record.split == "train"]
+    chosen = faceset.select([training[i] for i in even_indices(len(training), CODES)])
+    images = np.ascontiguousarray(data.alignment.region_of(chosen.faces()))
+    return torch.from_numpy(images).permute(0, 3, 1, 2)
+
+
 def _trainer(settings: Mapping[str, Any], precision: str, dashboard: Dashboard, session: Session) -> pl.Trainer:
     from swaplab.training.progress import ImagesBar
 
@@ -213,7 +246,7 @@ def _close(
     metrics = _last_values(record.metrics())
     if status == "complete" and module.ema is not None:
         facts = {"images_seen": str(module.counters.images_seen), "weights": "ema"}
-        save_weights(record.checkpoints / FINAL, module.ema.network, facts)
+        save_weights(record.checkpoints / FINAL, session.average(module), facts)
     record.end(
         status,
         reason,

@@ -24,6 +24,7 @@ from swaplab.training.module import Counters, SwapModule
 from swaplab.training.samples import save_sheet
 
 Validate = Callable[[nn.Module], dict[str, float]]
+Prepare = Callable[[nn.Module], None]
 Draw = Callable[[nn.Module], NDArray[np.uint8]]
 Publish = Callable[[dict[str, Any], "str | None"], None]
 
@@ -47,6 +48,7 @@ class Session(Callback):
         record: RunRecord | None,
         cadence: Cadence,
         *,
+        prepare: Prepare,
         validate: Validate,
         draw: Draw,
         publish: Publish,
@@ -55,7 +57,8 @@ class Session(Callback):
         resumed: dict[str, Any] | None = None,
     ) -> None:
         self.record, self.cadence = record, cadence
-        self.validate, self.draw, self.publish = validate, draw, publish
+        self.prepare, self.validate, self.draw, self.publish = prepare, validate, draw, publish
+        self._prepared: int | None = None
         self.best_metric = best_metric
         self.session_images = session_images
         self.resumed = resumed
@@ -91,7 +94,7 @@ class Session(Callback):
 
     def _untrained(self, module: SwapModule) -> None:
         """The first row: what the untrained network is worth. UserError if the metric to choose by is not measured."""
-        values = self.validate(_average(module))
+        values = self.validate(self.average(module))
         if self.best_metric not in values:
             raise UserError(f"checkpoint.best={self.best_metric} is not measured; choose among {', '.join(values)}")
         row = {"images_seen": 0, "steps": 0, **values}
@@ -137,6 +140,14 @@ class Session(Callback):
         if stop:
             trainer.should_stop = True
 
+    def average(self, module: SwapModule) -> nn.Module:
+        """The averaged generator as it is measured and kept: prepared once for each step that asks."""
+        assert module.ema is not None
+        if self._prepared != module.counters.steps:
+            self.prepare(module.ema.network)
+            self._prepared = module.counters.steps
+        return module.ema.network
+
     def _write(self, row: dict[str, Any], sheet: str | None) -> None:
         assert self.record is not None
         self.record.add_metrics(row)
@@ -156,7 +167,7 @@ class Session(Callback):
         if self.record is None:
             return {}
         started = time.perf_counter()
-        network = _average(module)
+        network = self.average(module)
         values = self.validate(network)
         value = values[self.best_metric]
         if value < self.best:
@@ -174,7 +185,7 @@ class Session(Callback):
         if self.record is None:
             return None
         path = self.record.folder / "samples" / f"{module.counters.images_seen:09d}.png"
-        save_sheet(path, self.draw(_average(module)))
+        save_sheet(path, self.draw(self.average(module)))
         return str(path)
 
     def _stop(self, module: SwapModule, done: bool, reporting: bool) -> bool:
@@ -224,7 +235,7 @@ class Session(Callback):
         """Keep this moment's average too, and only the newest ``keep`` of them."""
         assert self.record is not None
         folder, seen = self.record.checkpoints, module.counters.images_seen
-        save_weights(folder / f"ema-{seen:09d}.safetensors", _average(module), {"images_seen": str(seen)})
+        save_weights(folder / f"ema-{seen:09d}.safetensors", self.average(module), {"images_seen": str(seen)})
         for old in sorted(folder.glob("ema-*.safetensors"))[: -self.cadence.keep]:
             old.unlink()
 
@@ -232,11 +243,6 @@ class Session(Callback):
 def peak_memory_mb() -> float:
     """The largest memory this process has held, in MB."""
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-
-
-def _average(module: SwapModule) -> nn.Module:
-    assert module.ema is not None
-    return module.ema.network
 
 
 def _typed(module: pl.LightningModule) -> SwapModule:
