@@ -1,0 +1,104 @@
+"""Where the faces are in a frame: boxes, five points, and how sure the detector is."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+Pixels = NDArray[np.uint8]
+Floats = NDArray[np.float64]
+
+# The detector's first network looks through windows of 12 pixels; below 20 it takes anything for a face.
+_SMALLEST_SEARCHED = 20.0
+
+
+@dataclass(frozen=True)
+class Detection:
+    """A face: ``box`` (4,) x0, y0, x1, y1 and ``points`` (5, 2), in pixels of the frame.
+
+    The points are the eyes, the nose tip and the mouth corners, the left of the picture first. ``probability`` is the
+    detector's, in [0, 1].
+    """
+
+    box: Floats
+    probability: float
+    points: Floats
+
+    @property
+    def area(self) -> float:
+        """Of the box, in square pixels."""
+        return float(np.prod(np.maximum(self.box[2:] - self.box[:2], 0)))
+
+
+class Detector(Protocol):
+    """Finds the faces of frames (H, W, 3) RGB uint8: one list a frame, the largest face first."""
+
+    def __call__(self, frames: Sequence[Pixels]) -> list[list[Detection]]: ...
+
+
+class MTCNNDetector:
+    """The three cascaded networks of Zhang et al. 2016 (facenet-pytorch, weights in its package), on the CPU.
+
+    ``min_face``: smallest face looked for, in pixels of the frame. ``probability``: faces below it are left out.
+    ``longest_side``: larger frames are scaled down to it for the search; faces smaller than 20 pixels after that are
+    not found. ``batch``: frames that go through the networks together.
+    """
+
+    def __init__(
+        self, min_face: float = 40, probability: float = 0.9, longest_side: int = 960, batch: int = 16
+    ) -> None:
+        self.min_face, self.probability = min_face, probability
+        self.longest_side, self.batch = longest_side, batch
+        self._networks: dict[float, Any] = {}
+
+    def __call__(self, frames: Sequence[Pixels]) -> list[list[Detection]]:
+        """The faces of each frame. Frames of unequal size may be mixed; the result does not depend on the batch."""
+        found: list[list[Detection]] = [[] for _ in frames]
+        by_size: dict[tuple[int, ...], list[int]] = {}
+        for index, frame in enumerate(frames):
+            by_size.setdefault(frame.shape, []).append(index)
+        for indices in by_size.values():
+            for start in range(0, len(indices), self.batch):
+                part = indices[start : start + self.batch]
+                for index, detections in zip(part, self._search([frames[i] for i in part]), strict=True):
+                    found[index] = detections
+        return found
+
+    def _search(self, frames: list[Pixels]) -> list[list[Detection]]:
+        height, width = frames[0].shape[:2]
+        scale = min(1.0, self.longest_side / max(height, width))
+        side = max(self.min_face * scale, _SMALLEST_SEARCHED)
+        size = (max(1, round(width * scale)), max(1, round(height * scale)))
+        if min(size) <= side:
+            return [[] for _ in frames]
+        if scale < 1:
+            frames = [np.asarray(cv2.resize(f, size, interpolation=cv2.INTER_AREA), np.uint8) for f in frames]
+        # Pixel centres: a point x of the small frame is (x + 1/2) / scale - 1/2 of the large one.
+        factor = np.array([width / size[0], height / size[1]])
+        boxes, probabilities, points = self._network(side).detect(np.stack(frames), landmarks=True)
+        return [
+            self._detections(*found, factor) if found[0] is not None else []
+            for found in zip(boxes, probabilities, points, strict=True)
+        ]
+
+    def _network(self, side: float) -> Any:
+        if side not in self._networks:
+            from facenet_pytorch import MTCNN
+
+            self._networks[side] = MTCNN(keep_all=True, min_face_size=side, device="cpu")
+        return self._networks[side]
+
+    def _detections(self, boxes: Any, probabilities: Any, points: Any, factor: Floats) -> list[Detection]:
+        found = [
+            Detection(
+                ((np.asarray(box, float).reshape(2, 2) + 0.5) * factor - 0.5).ravel(),
+                float(probability),
+                (np.asarray(five, float) + 0.5) * factor - 0.5,
+            )
+            for box, probability, five in zip(boxes, probabilities, points, strict=True)
+        ]
+        sure = [face for face in found if face.probability >= self.probability]
+        return sorted(sure, key=lambda face: -face.area)

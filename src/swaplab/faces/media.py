@@ -1,0 +1,241 @@
+"""Pictures and videos of the user as upright RGB frames, whatever they were made with.
+
+Pictures are read by Pillow, videos by FFmpeg (PyAV). What cannot be read is one sentence; nothing is guessed from a
+file's name alone.
+"""
+
+import re
+import struct
+from collections.abc import Collection, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+from typing import Any, Literal
+
+import av
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image, ImageOps
+
+from swaplab.errors import UserError
+
+Pixels = NDArray[np.uint8]
+Kind = Literal["picture", "video"]
+KINDS: tuple[Kind, ...] = ("picture", "video")
+
+# What a folder is searched for. A file named on its own may have any name.
+PICTURE_SUFFIXES = {".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff", ".gif"}
+VIDEO_SUFFIXES = {".mp4", ".mov", ".m4v", ".mkv", ".webm", ".avi", ".mpg", ".mpeg", ".ts", ".m2ts", ".wmv", ".3gp"}
+
+# What Pillow raises on damaged files, by format.
+_DAMAGE = (OSError, SyntaxError, ValueError, EOFError, struct.error, Image.DecompressionBombError)
+
+
+def kind_of(path: Path) -> Kind:
+    """Whether a file holds a picture or a video, by its content; an animated GIF is a video.
+
+    Raises UserError if it is missing, a folder, unreadable, empty, or neither.
+    """
+    _check_file(path)
+    try:
+        with Image.open(path) as image:
+            moving = image.format == "MPEG" or (image.format == "GIF" and getattr(image, "is_animated", False))
+            return "video" if moving else "picture"
+    except _DAMAGE:
+        pass  # not one of Pillow's formats
+    try:
+        with av.open(str(path)) as container:
+            if container.streams.video:
+                return "video"
+    except av.error.FFmpegError:
+        pass
+    raise UserError(f"{path} is neither a picture nor a video that can be read; check the file or give another")
+
+
+def _check_file(path: Path) -> None:
+    if path.is_dir():
+        raise UserError(f"{path} is a folder where one picture or video is needed; give a file")
+    if not path.exists():
+        raise UserError(f"{path} does not exist; check the path")
+    try:
+        with path.open("rb") as file:
+            first = file.read(1)
+    except OSError as error:
+        raise UserError(f"{path} cannot be read ({error.strerror}); check its permissions") from None
+    if not first:
+        raise UserError(f"{path} is empty (0 bytes); copy or record it again")
+
+
+def read_picture(path: Path) -> Pixels:
+    """The picture as RGB (H, W, 3), turned as its EXIF orientation says.
+
+    Grey, palette, 16-bit, CMYK and alpha are converted; transparent pixels keep their colour. Raises UserError if the
+    file is missing, empty, damaged or no picture.
+    """
+    _check_file(path)
+    try:
+        with Image.open(path) as image:
+            upright = ImageOps.exif_transpose(image)
+            return _rgb(upright)
+    except Image.UnidentifiedImageError:
+        raise UserError(f"{path} is no picture that can be read; give a PNG or JPEG") from None
+    except _DAMAGE as error:
+        raise UserError(f"{path} is damaged ({_reason(error)}); restore it or give another picture") from None
+
+
+def _rgb(image: Image.Image) -> Pixels:
+    if image.mode.startswith("I") or image.mode == "F":
+        # Pillow would clip the 16 bits of these modes to 8 instead of scaling them.
+        grey = np.asarray(image, dtype=np.float64)
+        scale = 255 / 65535 if image.mode.startswith("I") else 255 / max(float(grey.max()), 1.0)
+        return np.repeat((grey * scale).round().clip(0, 255).astype(np.uint8)[..., None], 3, axis=2)
+    return np.array(image.convert("RGB"), dtype=np.uint8)
+
+
+@dataclass(frozen=True)
+class Frame:
+    """A frame: its place in the video, seconds since the first frame, container time stamp, upright RGB (H, W, 3)."""
+
+    index: int
+    time: float
+    pts: int | None
+    image: Pixels
+
+
+class Video:
+    """A video being read: facts at once, frames one by one, in the order they are shown.
+
+    ``width`` and ``height`` are those of upright frames; ``rotation`` (0, 90, 180, 270 degrees counterclockwise) made
+    them so. ``rate`` is the average, in frames a second; ``duration`` is in seconds or None, ``frame_count`` is what
+    the container claims or None. ``damage``, known once the frames were read, says what could not be decoded.
+    """
+
+    def __init__(self, path: Path, container: Any) -> None:
+        self.path = path
+        self.damage: str | None = None
+        self._stream = container.streams.video[0]
+        self._stream.thread_type = "AUTO"
+        self._decoded = self._decode(container)
+        self._first = next(self._decoded, None)
+        if self._first is None:
+            reason = f" ({self.damage})" if self.damage else ""
+            raise UserError(f"{path} holds no frame that can be decoded{reason}; record or export it again")
+        self.rotation = round(self._first.rotation / 90) % 4 * 90
+        sides = (self._first.width, self._first.height)
+        self.width, self.height = sides[::-1] if self.rotation in (90, 270) else sides
+        self.rate: Fraction = self._stream.average_rate or self._stream.guessed_rate or Fraction(25)
+        self.time_base: Fraction = self._stream.time_base
+        self.has_audio = bool(container.streams.audio)
+        self.frame_count: int | None = self._stream.frames or None
+        self.duration: float | None = None if container.duration is None else container.duration / av.time_base
+
+    @classmethod
+    @contextmanager
+    def open(cls, path: Path) -> Iterator["Video"]:
+        """Open a video. Raises UserError if it is missing, empty, no video, or holds no frame that can be decoded."""
+        _check_file(path)
+        try:
+            container = av.open(str(path))
+        except av.error.FFmpegError as error:
+            raise UserError(f"{path} is no video that can be read ({_reason(error)}); export it again") from None
+        with container:
+            if not container.streams.video:
+                raise UserError(f"{path} holds no pictures, only sound; give a video")
+            yield cls(path, container)
+
+    def frames(self) -> Iterator[Frame]:
+        """All frames, once. Packets that cannot be decoded are passed over and told of in ``damage``.
+
+        Raises UserError if the frames change their size.
+        """
+        if self._first is None:
+            raise ValueError("the frames of a video are read once; open it again")
+        first, self._first = self._first, None
+        begin, time, index = first.pts, 0.0, 0
+        decoded: Any = first
+        while decoded is not None:
+            if (decoded.width, decoded.height) != (first.width, first.height):
+                raise UserError(
+                    f"{self.path} changes its size at frame {index} from {first.width} x {first.height} to "
+                    f"{decoded.width} x {decoded.height}; export it at one size"
+                )
+            if index:
+                timed = decoded.pts is not None and begin is not None
+                time = float((decoded.pts - begin) * self.time_base) if timed else time + float(1 / self.rate)
+            image = np.rot90(decoded.to_ndarray(format="rgb24"), self.rotation // 90)
+            yield Frame(index, time, decoded.pts, np.ascontiguousarray(image))
+            index += 1
+            decoded = next(self._decoded, None)
+        if self.damage is None and self.frame_count and index < self.frame_count:
+            self.damage = f"{self.frame_count} frames are announced, {index} could be decoded"
+
+    def _decode(self, container: Any) -> Iterator[Any]:
+        """Decoded frames; a packet that cannot be decoded does not end the video, one that cannot be read does."""
+        packets = container.demux(self._stream)
+        broken, reason = 0, ""
+        while True:
+            try:
+                packet = next(packets, None)
+            except av.error.FFmpegError as error:
+                self.damage = f"the file cannot be read to its end: {_reason(error)}"
+                return
+            if packet is None:
+                return
+            try:
+                yield from packet.decode()
+            except av.error.FFmpegError as error:
+                broken, reason = broken + 1, _reason(error)
+                self.damage = f"{broken} packets cannot be decoded: {reason}"
+
+
+def _reason(error: BaseException) -> str:
+    """What a library says is wrong, without the path, which our sentence names already."""
+    text = str(getattr(error, "strerror", None) or error or type(error).__name__).strip()
+    return re.sub(r"^\[Errno \d+\] ", "", text.splitlines()[0] if text else type(error).__name__)
+
+
+def expand_inputs(text: str, kinds: Collection[Kind] = KINDS) -> list[Path]:
+    """The files that a command's ``input`` names: files and folders, separated by commas.
+
+    A path that exists is taken whole, commas and all. Of a folder: its pictures and videos by name, without its
+    subfolders. Raises UserError if something is missing, of another kind than ``kinds``, or if a folder holds nothing.
+    """
+    files: dict[Path, None] = {}
+    for path in _named(text):
+        for file in _media_of(path) if path.is_dir() else (path,):
+            kind = kind_of(file)
+            if kind in kinds:
+                files[file] = None
+            elif file is path:
+                raise UserError(f"{file} is a {kind}; give a {' or '.join(kinds)}")
+    if not files:
+        raise UserError(f"input={text} names no {' or '.join(kinds)}; give a file, a folder, or several with commas")
+    return list(files)
+
+
+def _named(text: str) -> Iterator[Path]:
+    """Existing paths, the longest first: a name may hold commas itself."""
+    parts = text.split(",")
+    while parts:
+        for taken in range(len(parts), 0, -1):
+            name = ",".join(parts[:taken]).strip()
+            if name and Path(name).expanduser().exists():
+                yield Path(name).expanduser()
+                break
+        else:
+            if parts[0].strip():
+                raise UserError(f"{parts[0].strip()} does not exist; check the path given as input")
+            taken = 1
+        parts = parts[taken:]
+
+
+def _media_of(folder: Path) -> list[Path]:
+    found = [
+        file
+        for file in sorted(folder.iterdir())
+        if file.suffix.lower() in PICTURE_SUFFIXES | VIDEO_SUFFIXES and not file.name.startswith(".")
+    ]
+    if not found:
+        raise UserError(f"{folder} holds no picture and no video (subfolders are not searched); give their folder")
+    return found
