@@ -74,7 +74,7 @@ def verify(path: Path) -> Verification:
 def _credentials_mark(found: Credentials) -> Mark:
     name = "content credentials"
     if found.state == "absent":
-        return Mark(name, "missing", "none; any program that writes the file anew drops them")
+        return Mark(name, "missing", "none in the file; any program that writes it anew drops them")
     if not found.valid:
         return Mark(
             name, "broken", f"changed after signing, or not made as the standard says ({', '.join(found.reasons)})"

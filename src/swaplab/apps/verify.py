@@ -1,0 +1,71 @@
+"""swaplab-verify: which marks a file carries, and what each of them proves."""
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from swaplab.errors import UserError
+
+if TYPE_CHECKING:
+    from swaplab.marking.verify import Verification
+
+HELP = """
+swaplab-verify: read the marks of pictures and videos, and say what each of them proves.
+
+  swaplab-verify converted.mp4
+  swaplab-verify converted/*.png
+
+Looks for signed content credentials, the visible label and the sidecar FILE.json; needs no network. Exit code: 0 all
+marks are there and intact, 1 a mark is missing or broken, 2 something that is no picture or video.
+SWAPLAB_TRUST=FILE names PEM certificates of signers you trust; without it every signer is untrusted.
+"""
+
+
+def main() -> None:
+    """Entry point."""
+    words = sys.argv[1:]
+    if {"-h", "--help"} & set(words):
+        print(HELP.strip())
+        return
+    if not words:
+        print("swaplab-verify: no file is named; give one or more paths, see --help", file=sys.stderr)
+        raise SystemExit(2)
+    try:
+        raise SystemExit(max(verify_file(Path(word)) for word in words))
+    except KeyboardInterrupt:
+        print("swaplab-verify: interrupted", file=sys.stderr)
+        raise SystemExit(130) from None
+
+
+def verify_file(path: Path) -> int:
+    """Print the marks of one file; returns 0 if all are intact, 1 if not, 2 if it cannot be read."""
+    from swaplab.marking.verify import verify
+
+    try:
+        verification = verify(path)
+    except UserError as error:
+        print(f"swaplab-verify: {error}", file=sys.stderr)
+        return 2
+    print("\n".join(_lines(verification)))
+    return 0 if verification.intact else 1
+
+
+def _lines(verification: "Verification") -> list[str]:
+    """The report. Names and reasons come from the file, so nothing of them may steer a terminal."""
+    lines = [str(verification.path)]
+    for mark in verification.marks:
+        lines.append(f"  {mark.name}: {mark.state}; {mark.found}")
+        if mark.proves:
+            lines.append(f"    proves: {mark.proves}")
+    claim = verification.credentials.claim
+    if verification.credentials.valid and claim:
+        stated = {key: value for key, value in claim.items() if value is not None}
+        lines.append("  stated by the signer: " + ", ".join(f"{key} {value}" for key, value in stated.items()))
+    if verification.credentials.earlier:
+        lines.append(f"  the original carried credentials too: {verification.credentials.earlier} kept inside")
+    lines.append("  all marks are there and intact" if verification.intact else "  NOT all marks are there and intact")
+    return ["".join(letter if letter.isprintable() else "?" for letter in line) for line in lines]
+
+
+if __name__ == "__main__":
+    main()
