@@ -13,6 +13,7 @@ from swaplab.data.sources import Sources, load_sources
 from swaplab.metrics.task import SwapTask, swap_task
 from swaplab.metrics.validation import validation
 from swaplab.networks.generator import Generator, SwapOutput, matched
+from swaplab.training.assemble import masks_of
 
 
 def load_data(config: dict[str, Any]) -> tuple[Sources, FaceData]:
@@ -25,6 +26,7 @@ def load_data(config: dict[str, Any]) -> tuple[Sources, FaceData]:
         seed=config["seed"],
         batch_size=config["batch_size"],
         workers=config["workers"],
+        masks=masks_of(config),
         resolution=config["data"].get("resolution"),
     )
     return sources, data

@@ -8,11 +8,14 @@ from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from typing import TypeVar, cast
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
+from swaplab.errors import UserError
 from swaplab.networks.generator import Generator, SwapOutput, matched
 from swaplab.networks.statistics import untracked
+from swaplab.randomness import generator_at
 
 GENERATOR, DISCRIMINATOR = "generator", "discriminator"
 
@@ -29,11 +32,14 @@ class StepSettings:
     global_batch: faces an identity in the batch of all ranks together, the divisor of every mean.
     joint: encode all identities in one pass (needs a shared encoder). tracked: the forwards that move running
     statistics; all others normalise by the batch and leave them alone, so that turning a term on cannot.
+    seed: of the random numbers inside a step. masks: the names of the masks that batches carry, in their order.
     """
 
     global_batch: int
     joint: bool = True
     tracked: frozenset[str] = frozenset({"encode", "reconstruction", "judgement"})
+    seed: int = 0
+    masks: tuple[str, ...] = ()
 
 
 class StepContext:
@@ -86,9 +92,35 @@ class StepContext:
         """The faces of ``name`` that the network shall give back, (n, 3, R, R) in [0, 1]."""
         return self.faces[name]["target"]
 
-    def masks(self, name: str) -> Tensor:
-        """The masks of the targets (n, k, R, R) in [0, 1], in the order of ``data.masks``."""
-        return self.faces[name]["masks"]
+    def mask(self, name: str, which: str) -> Tensor:
+        """The mask ``which`` ("face", "eyes", ...) of the targets of ``name``, (n, 1, R, R) in [0, 1].
+
+        Raises UserError if the batch does not carry it.
+        """
+        if which not in self.settings.masks:
+            raise UserError(f"a loss needs the mask '{which}' of the faces; set +data_masks.{which}=true")
+        return self.faces[name]["masks"].narrow(1, self.settings.masks.index(which), 1)
+
+    def uniform(self, purpose: str, name: str) -> Tensor:
+        """Numbers (n,) in [0, 1), one a face of ``name``: functions of (seed, purpose, identity, position) alone."""
+        return self._drawn([g.random() for g in self._generators(purpose, name)])
+
+    def beta(self, purpose: str, name: str, a: float) -> Tensor:
+        """Numbers (n,) of Beta(a, a) in [0, 1], one a face of ``name``, keyed as `uniform`."""
+        return self._drawn([g.beta(a, a) for g in self._generators(purpose, name)])
+
+    def one_beta(self, purpose: str, name: str, a: float) -> float:
+        """One number of Beta(a, a) for all faces of ``name`` on all ranks, keyed by the step's first position."""
+        first = int(self.position[0]) // self.settings.global_batch * self.settings.global_batch
+        return float(generator_at(self.settings.seed, "model", purpose, name, first).beta(a, a))
+
+    def _generators(self, purpose: str, name: str) -> Iterator[np.random.Generator]:
+        for position in self.position.tolist():
+            yield generator_at(self.settings.seed, "model", purpose, name, position)
+
+    def _drawn(self, numbers: list[float]) -> Tensor:
+        like = next(iter(self.faces.values()))["input"]
+        return torch.tensor(numbers, dtype=like.dtype, device=like.device)
 
     def code(self, name: str) -> Tensor:
         """The code of the inputs of ``name``."""

@@ -74,6 +74,11 @@ def _term(node: dict[str, Any], name: str) -> LossTerm:
     return term
 
 
+def masks_of(config: Mapping[str, Any]) -> tuple[str, ...]:
+    """The masks that batches carry because a component of the config asks for them."""
+    return tuple(name for name, wanted in config["data_masks"].items() if wanted)
+
+
 def build_module(
     config: Mapping[str, Any], identities: tuple[str, ...], resolution: int, total_images: int
 ) -> SwapModule:
@@ -93,7 +98,13 @@ def build_module(
         plan,
         optimizers,
         identities=identities,
-        settings=StepSettings(config["batch_size"], config["joint_pass"], frozenset(config["tracked_forwards"])),
+        settings=StepSettings(
+            config["batch_size"],
+            config["joint_pass"],
+            frozenset(config["tracked_forwards"]),
+            seed=config["seed"],
+            masks=masks_of(config),
+        ),
         total_images=total_images,
         learning_rate=build(config["schedule"], "schedule") or 1.0,
         ema_half_life=float(config["ema"]["half_life"]),

@@ -7,12 +7,9 @@ import torch.distributed as dist
 from lightning.pytorch.strategies import DDPStrategy
 from torch import Tensor
 
+from swaplab.collectives import world_size
+
 BUCKET_BYTES = 25 * 2**20
-
-
-def world_size() -> int:
-    """Number of ranks; 1 without a process group."""
-    return dist.get_world_size() if dist.is_available() and dist.is_initialized() else 1
 
 
 def _buckets(tensors: Iterable[Tensor]) -> Iterator[list[Tensor]]:
@@ -48,15 +45,6 @@ def sum_gradients(parameters: Iterable[torch.nn.Parameter]) -> None:
         dist.all_reduce(flat)
         for gradient, total in zip(bucket, flat.split([g.numel() for g in bucket]), strict=True):
             gradient.copy_(total.view_as(gradient))
-
-
-@torch.no_grad()
-def sum_over_ranks(values: Tensor) -> Tensor:
-    """The sum of ``values`` over all ranks; the same tensor on one rank."""
-    if world_size() > 1:
-        values = values.clone()
-        dist.all_reduce(values)
-    return values
 
 
 class SummedGradients(DDPStrategy):

@@ -10,11 +10,12 @@ import lightning.pytorch as pl
 import torch
 from torch import Tensor, nn
 
+from swaplab.collectives import sum_over_ranks
 from swaplab.errors import UserError
 from swaplab.losses.context import GENERATOR, StepContext, StepSettings
 from swaplab.losses.term import SIDES, LossTerm
 from swaplab.schedule import Schedule, value_at
-from swaplab.training.distributed import sum_gradients, sum_over_ranks
+from swaplab.training.distributed import sum_gradients
 from swaplab.training.ema import EMA
 from swaplab.training.plan import Plan, Update, parts
 

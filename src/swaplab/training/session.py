@@ -14,11 +14,11 @@ from lightning.pytorch.callbacks import Callback
 from numpy.typing import NDArray
 from torch import nn
 
+from swaplab.collectives import sum_over_ranks, world_size
 from swaplab.errors import UserError
 from swaplab.losses.context import GENERATOR
 from swaplab.runs.record import RunRecord
 from swaplab.training.checkpoint import BEST, LAST, put_weights, save_checkpoint, save_weights
-from swaplab.training.distributed import sum_over_ranks, world_size
 from swaplab.training.ema import EMA
 from swaplab.training.module import Counters, SwapModule
 from swaplab.training.samples import save_sheet

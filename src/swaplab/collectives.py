@@ -1,0 +1,71 @@
+"""What ranks tell each other: sums and gathered batches, the same on every rank, exact at any sharding.
+
+Every rank's loss is its share of the global one and gradients are summed over ranks (``training.distributed``). So the
+backward of a sum over ranks is again a sum over ranks.
+"""
+
+from typing import Any
+
+import torch
+import torch.distributed as dist
+from torch import Tensor
+
+
+def world_size() -> int:
+    """Number of ranks; 1 without a process group."""
+    return dist.get_world_size() if dist.is_available() and dist.is_initialized() else 1
+
+
+def rank() -> int:
+    """This process among the ranks; 0 without a process group."""
+    return dist.get_rank() if world_size() > 1 else 0
+
+
+@torch.no_grad()
+def sum_over_ranks(values: Tensor) -> Tensor:
+    """The sum of ``values`` over all ranks, without a gradient; the same tensor on one rank."""
+    if world_size() > 1:
+        values = values.clone()
+        dist.all_reduce(values)
+    return values
+
+
+class _GlobalSum(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, values: Tensor) -> Tensor:
+        total = values.clone(memory_format=torch.contiguous_format)
+        dist.all_reduce(total)
+        return total
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor) -> Tensor:
+        return global_sum(gradients[0])
+
+
+def global_sum(values: Tensor) -> Tensor:
+    """The sum of ``values`` over all ranks, differentiable (twice, too); the same tensor on one rank.
+
+    All ranks must take part with equal shapes, forward and backward: no rank may leave out a loss that uses it.
+    """
+    if world_size() == 1:
+        return values
+    total: Tensor = _GlobalSum.apply(values)
+    return total
+
+
+def gathered(values: Tensor) -> tuple[Tensor, int]:
+    """The rows (n, ...) of all ranks, in the order of ranks, differentiable; and where this rank's begin.
+
+    Ranks may hold unequal numbers of rows.
+    """
+    if world_size() == 1:
+        return values, 0
+    counts = torch.zeros(world_size(), dtype=torch.int64, device=values.device)
+    counts[rank()] = len(values)
+    sizes = sum_over_ranks(counts).tolist()
+    begin = sum(sizes[: rank()])
+    before, after = (
+        values.new_zeros(begin, *values.shape[1:]),
+        values.new_zeros(sum(sizes) - begin - len(values), *values.shape[1:]),
+    )
+    return global_sum(torch.cat([before, values, after])), begin
