@@ -1,8 +1,9 @@
 """How every command starts and ends: fast help, checks before Hydra, one sentence for a user's mistake."""
 
 import os
+import re
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from typing import Any
 
 from swaplab.errors import UserError
@@ -37,19 +38,37 @@ def run_command(name: str, help_text: str, start: Callable[[], object]) -> None:
         raise SystemExit(130) from None
 
 
-def composed(config_name: str) -> list[dict[str, Any]]:
+def composed(config_name: str, literal: Collection[str] = ()) -> list[dict[str, Any]]:
     """The resolved configs that the command line asks for: one, several in a sweep, none where Hydra only shows one.
 
-    Composes only: an error inside Hydra's own function would be announced in its words before ours.
+    What is given for the keys ``literal`` reaches the config as typed, whatever characters it holds: paths and names
+    are no place for Hydra's grammar. Composes only: an error inside Hydra's own function would be announced in its
+    words before ours.
     """
     import hydra
     from omegaconf import DictConfig
 
     from swaplab.config.read import resolved
 
+    typed = sys.argv
+    sys.argv = [_quoted(word, literal) for word in typed]
     configs: list[DictConfig] = []
-    hydra.main(version_base="1.3", config_path="pkg://swaplab.conf", config_name=config_name)(configs.append)()
+    try:
+        hydra.main(version_base="1.3", config_path="pkg://swaplab.conf", config_name=config_name)(configs.append)()
+    finally:
+        sys.argv = typed
     return [resolved(config) for config in configs]
+
+
+def _quoted(word: str, literal: Collection[str]) -> str:
+    """An override of a literal key with its value quoted for Hydra's grammar and OmegaConf's interpolation."""
+    key, sign, value = word.partition("=")
+    if not sign or key not in literal:
+        return word
+    # Interpolations: OmegaConf takes \${ for ${. Quotes: only backslashes before a quote are read as escapes.
+    escaped = re.sub(r"(\\*)\$\{", lambda match: match[1] * 2 + r"\${", value)
+    escaped = re.sub(r'(\\*)("|\Z)', lambda match: match[1] * 2 + ('\\"' if match[2] else ""), escaped)
+    return f'{key}="{escaped}"'
 
 
 def _sentence(error: Exception) -> str:

@@ -144,8 +144,8 @@ class Video:
                 raise UserError(f"{path} holds no pictures, only sound; give a video")
             yield cls(path, container)
 
-    def frames(self) -> Iterator[Frame]:
-        """All frames, once. Packets that cannot be decoded are passed over and told of in ``damage``.
+    def frames(self, every: int = 1) -> Iterator[Frame]:
+        """All frames, or each ``every``-th, once. What cannot be decoded is passed over and told of in ``damage``.
 
         Raises UserError if the frames change their size.
         """
@@ -163,8 +163,9 @@ class Video:
             if index:
                 timed = decoded.pts is not None and begin is not None
                 time = float((decoded.pts - begin) * self.time_base) if timed else time + float(1 / self.rate)
-            image = np.rot90(decoded.to_ndarray(format="rgb24"), self.rotation // 90)
-            yield Frame(index, time, decoded.pts, np.ascontiguousarray(image))
+            if index % every == 0:
+                image = np.rot90(decoded.to_ndarray(format="rgb24"), self.rotation // 90)
+                yield Frame(index, time, decoded.pts, np.ascontiguousarray(image))
             index += 1
             decoded = next(self._decoded, None)
         if self.damage is None and self.frame_count and index < self.frame_count:

@@ -1,0 +1,182 @@
+"""swaplab-extract: clips of one person become a faceset."""
+
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+from swaplab.apps.command import composed, run_command
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from swaplab.faces.extraction import Extraction, Progress
+    from swaplab.faces.ground import Ground
+
+HELP = """
+swaplab-extract: find one person's face in clips, cut it out, and write a faceset with a contact sheet.
+
+  swaplab-extract input=clip.mp4 identity=A ground=self output=faces/A
+  swaplab-extract input=clips/,more.mov identity=B output=faces/B ground=consent statement=consent.yaml
+  swaplab-extract input=talker.mpg identity=C output=faces/C ground=licensed 'licence=CC BY 4.0' link=https://...
+  swaplab-extract input=long.mp4 every=5 resolution=128 identity=A ground=self output=faces/A
+
+Of each clip the face that is largest for longest is kept; others are counted. All pictures of a folder are one clip.
+Nobody's face is used without a ground: self (you), consent (a YAML file with who, scope, date), licensed, or synthetic.
+Options are keys of conf/extract.yaml (KEY=VALUE); --cfg job prints the composed config.
+"""
+
+# Paths and free text: taken as typed.
+LITERAL = ("input", "output", "identity", "statement", "licence", "link")
+
+
+def main() -> None:
+    """Entry point."""
+    run_command("swaplab-extract", HELP, _start)
+
+
+def _start() -> None:
+    for config in composed("extract", LITERAL):
+        extract(config)
+
+
+def extract(config: dict[str, Any]) -> None:
+    """Write the faceset that a resolved config asks for. Raises UserError, and then leaves nothing behind."""
+    from pathlib import Path
+
+    from swaplab.errors import UserError
+    from swaplab.faces.alignment import Alignment
+    from swaplab.faces.extraction import Extraction, clips_of
+    from swaplab.faces.faceset import Faceset, FacesetWriter
+    from swaplab.faces.media import expand_inputs
+
+    _check(config)
+    output, alignment = Path(config["output"]).expanduser(), Alignment(config["resolution"])
+    writer = FacesetWriter(output, config["identity"], _ground(config), alignment)
+    clips = clips_of(expand_inputs(config["input"]))
+    limits = dict(config["limits"])
+    limits["side"] = 0.75 * config["resolution"] if limits["side"] is None else limits["side"]
+    with _bar() as progress:
+        extraction = Extraction(
+            clips,
+            _detector(config["detector"]),
+            alignment,
+            limits,
+            every=config["every"],
+            find_landmarks=_landmarker(alignment),
+            progress=progress,
+        )
+        extraction.find()
+        try:
+            with writer:
+                extraction.cut(writer)
+        except OSError as error:
+            raise UserError(
+                f"{output} cannot be written ({error.strerror}); give a folder that can, output=DIR"
+            ) from None
+    if config["sheet"]:
+        _write_sheet(Faceset.load(output), output / "sheet.png", config["sheet"])
+    _report(extraction, output, bool(config["sheet"]))
+
+
+def _check(config: dict[str, Any]) -> None:
+    from swaplab.errors import UserError
+
+    least = {"resolution": 16, "every": 1, "sheet": 0}
+    for key, smallest in least.items():
+        value = config[key]
+        if not isinstance(value, int) or value < smallest or (key == "resolution" and value % 2):
+            even = "an even" if key == "resolution" else "a"
+            raise UserError(f"{key}={value} is not possible; give {even} whole number of at least {smallest}")
+    for key in ("input", "identity", "output"):
+        if not str(config[key]).strip():
+            raise UserError(f"{key} is empty; give {key}=VALUE")
+
+
+def _ground(config: dict[str, Any]) -> "Ground":
+    """The ground that the keys ground, statement, licence and link give; what would silently do nothing is refused."""
+    from pathlib import Path
+
+    from swaplab.errors import UserError
+    from swaplab.faces.ground import Ground
+
+    kind = config["ground"]
+    if kind is None:
+        raise UserError(
+            "nothing says that this person's face may be used; set ground=self, ground=consent statement=FILE, "
+            "ground=licensed licence=NAME link=URL, or ground=synthetic"
+        )
+    belongs = {"statement": "consent", "licence": "licensed", "link": "licensed"}
+    for key, its_kind in belongs.items():
+        if config[key] is not None and kind != its_kind:
+            raise UserError(f"{key} belongs to ground={its_kind}, not to ground={kind}; remove one of them")
+    if kind == "consent":
+        if config["statement"] is None:
+            raise UserError("ground=consent needs a statement file that says who, scope and date; give statement=FILE")
+        return Ground.from_consent(Path(config["statement"]).expanduser())
+    return Ground(kind, licence=config["licence"], link=config["link"])
+
+
+def _detector(settings: dict[str, Any]) -> Any:
+    from swaplab.faces.detection import MTCNNDetector
+
+    return MTCNNDetector(**settings)
+
+
+def _landmarker(alignment: Any) -> Any:
+    from swaplab.networks.pretrained.landmarks import Landmarker
+
+    find = Landmarker()
+    return lambda crops: find(crops, border=alignment.border)
+
+
+@contextmanager
+def _bar() -> Iterator["Progress"]:
+    """A progress bar on a terminal; nothing elsewhere."""
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+    console = Console(stderr=True)
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=console, disable=not console.is_terminal) as bar:
+        tasks: dict[str, Any] = {}
+
+        def advance(stage: str, done: int, total: int) -> None:
+            if stage not in tasks:
+                tasks[stage] = bar.add_task(stage, total=total)
+            bar.update(tasks[stage], advance=done)
+
+        yield advance
+
+
+def _write_sheet(faceset: Any, path: "Path", faces: int) -> None:
+    import cv2
+
+    from swaplab.faces.sheet import contact_sheet
+    from swaplab.runs.atomic import write_atomically
+
+    picture = cv2.imencode(".png", cv2.cvtColor(contact_sheet(faceset, faces), cv2.COLOR_RGB2BGR))[1].tobytes()
+    write_atomically(path, lambda file: file.write(picture))
+
+
+def _report(extraction: "Extraction", output: "Path", has_sheet: bool) -> None:
+    """Print what was found, how long it took, and where it is."""
+    tallies = list(extraction.tallies.values())
+    for name, tally in extraction.tallies.items():
+        others = f"; {tally.other_faces} other faces" if tally.other_faces else ""
+        print(f"  {name}: {tally.faces} faces in {tally.frames} frames{others}")
+        if tally.damage:
+            print(f"  {name}: damaged: {tally.damage}")
+    flagged = sum((tally.flagged for tally in tallies), Counter[str]())
+    counted = ", ".join(f"{count} {flag}" for flag, count in sorted(flagged.items())) or "none"
+    print(
+        f"{sum(t.faces for t in tallies)} faces in {sum(t.frames for t in tallies)} frames of {len(tallies)} clip(s); "
+        f"{sum(t.without_face for t in tallies)} frames without the face; "
+        f"{sum(t.other_faces for t in tallies)} other faces, not kept; flagged: {counted}"
+    )
+    print("seconds: " + ", ".join(f"{stage} {spent:.1f}" for stage, spent in extraction.seconds.items()))
+    print(f"faceset: {output}" + (f"; look at {output / 'sheet.png'}" if has_sheet else ""))
+
+
+if __name__ == "__main__":
+    main()

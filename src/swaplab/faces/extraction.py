@@ -1,0 +1,229 @@
+"""Clips become a faceset: find every face, keep the principal one of each clip, cut it out of the source frame.
+
+Clips are read twice, first to find and follow faces, then to cut out those that were chosen. So memory does not grow
+with the length of a clip, and a crop comes from the source frame in one resampling.
+"""
+
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from itertools import islice
+from pathlib import Path
+from typing import Protocol
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from swaplab.errors import UserError
+from swaplab.faces.alignment import Alignment
+from swaplab.faces.detection import Detection, Detector
+from swaplab.faces.faceset import FacesetWriter
+from swaplab.faces.hull import face_masks
+from swaplab.faces.media import Frame, Video, kind_of, read_picture
+from swaplab.faces.quality import flags, measure
+from swaplab.faces.tracking import Track, follow, is_cut, principal, thumbnail
+
+Pixels = NDArray[np.uint8]
+Floats = NDArray[np.float64]
+
+# Finds 68 landmarks (n, 68, 2), in crop pixels, in stored crops (n, stored, stored, 3) RGB uint8.
+FindLandmarks = Callable[[Pixels], Floats]
+
+# Frames or crops that are worked on together.
+_BATCH = 16
+
+
+@dataclass(frozen=True)
+class Clip:
+    """A video, or the pictures of one folder, which are taken to be a second apart and each on its own."""
+
+    name: str
+    files: tuple[Path, ...]
+    is_video: bool
+
+
+@dataclass
+class Tally:
+    """What became of a clip: its frames, the faces kept, faces of others, frames without the face, flags, damage."""
+
+    frames: int = 0
+    faces: int = 0
+    other_faces: int = 0
+    without_face: int = 0
+    flagged: Counter[str] = field(default_factory=Counter)
+    damage: str | None = None
+
+
+class Progress(Protocol):
+    """Told that ``done`` more of about ``total`` frames went through a stage (``finding faces``, ``cutting out``)."""
+
+    def __call__(self, stage: str, done: int, total: int) -> None: ...
+
+
+def clips_of(files: Sequence[Path]) -> list[Clip]:
+    """The clips that files make: each video is one, and so are all pictures of one folder. Names are unique."""
+    groups: dict[Path, list[Path]] = {}
+    for file in files:
+        groups.setdefault(file if kind_of(file) == "video" else file.resolve().parent, []).append(file)
+    clips: list[Clip] = []
+    taken: set[str] = set()
+    for group, members in groups.items():
+        is_video = group == members[0]
+        name = unique = members[0].stem if is_video or len(members) == 1 else group.name
+        count = 1
+        while unique in taken:
+            count += 1
+            unique = f"{name}-{count}"
+        taken.add(unique)
+        clips.append(Clip(unique, tuple(members), is_video))
+    return clips
+
+
+class Extraction:
+    """Takes the faces of one identity out of clips.
+
+    ``every``: of a video's frames, each such one is looked at. ``limits``: least sharpness, side and probability of a
+    face without a flag (see `quality`). With ``find_landmarks`` faces get 68 landmarks and masks, else five points and
+    none. ``tallies`` by clip and ``seconds`` by stage tell of what was done.
+    """
+
+    def __init__(
+        self,
+        clips: Sequence[Clip],
+        detector: Detector,
+        alignment: Alignment,
+        limits: Mapping[str, float],
+        *,
+        every: int = 1,
+        find_landmarks: FindLandmarks | None = None,
+        progress: Progress = lambda stage, done, total: None,
+    ) -> None:
+        self.clips, self.alignment, self.limits, self.every = clips, alignment, limits, every
+        self.tallies = {clip.name: Tally() for clip in clips}
+        self.seconds: dict[str, float] = {}
+        self._detector, self._find_landmarks, self._progress = detector, find_landmarks, progress
+        self._chosen: dict[str, dict[int, Detection]] = {}
+
+    def find(self) -> None:
+        """Choose the face of every frame. Raises UserError for unreadable clips, and if no clip shows a face."""
+        # Every clip is opened once before the long work: a bad one at the end would waste all before it.
+        expected = sum(self._expected_frames(clip) for clip in self.clips)
+        for clip in self.clips:
+            self._chosen[clip.name] = self._find_in(clip, expected)
+        if not any(self._chosen.values()):
+            looked_at = sum(tally.frames for tally in self.tallies.values())
+            names = ", ".join(str(file) for clip in self.clips for file in clip.files[:1])
+            raise UserError(
+                f"no face was found in {looked_at} frame(s) of {names}; give clips that show the face from the front, "
+                f"or lower detector.min_face or detector.probability"
+            )
+
+    def _find_in(self, clip: Clip, expected: int) -> dict[int, Detection]:
+        """The chosen faces of a clip by frame."""
+        tally, before = self.tallies[clip.name], None
+        indices: list[int] = []
+        found: list[list[Detection]] = []
+        cuts: set[int] = set()
+        for batch in self._batches(clip):
+            with self._timed("detection"):
+                found += self._detector([frame.image for frame in batch])
+            for frame in batch:
+                after = thumbnail(frame.image)
+                if before is not None and is_cut(before, after):
+                    cuts.add(len(indices))
+                before = after
+                indices.append(frame.index)
+            self._progress("finding faces", len(batch), expected)
+        track = principal(follow(found, cuts)) if clip.is_video else _largest(found)
+        kept = zip(track.frames, track.detections, strict=True) if track else ()
+        chosen = {indices[place]: detection for place, detection in kept}
+        tally.frames, tally.without_face = len(indices), len(indices) - len(chosen)
+        tally.other_faces = sum(map(len, found)) - len(chosen)
+        return chosen
+
+    def _expected_frames(self, clip: Clip) -> int:
+        """How many frames the clip claims to have; 0 where it does not say."""
+        if not clip.is_video:
+            return len(clip.files)
+        with Video.open(clip.files[0]) as video:
+            return (video.frame_count or round((video.duration or 0) * video.rate)) // self.every
+
+    def cut(self, writer: FacesetWriter) -> None:
+        """Cut out the faces that `find` chose and add them to ``writer``, in the order of clips and frames."""
+        total = sum(len(chosen) for chosen in self._chosen.values())
+        for clip in self.clips:
+            if not self._chosen[clip.name]:
+                continue
+            for frames in self._batches(clip, self._chosen[clip.name]):
+                self._write(clip, frames, writer)
+                self._progress("cutting out", len(frames), total)
+
+    def _write(self, clip: Clip, frames: list[Frame], writer: FacesetWriter) -> None:
+        tally, detections = self.tallies[clip.name], [self._chosen[clip.name][frame.index] for frame in frames]
+        with self._timed("cutting"):
+            matrices = [self.alignment.matrix(detection.points) for detection in detections]
+            crops = [self.alignment.cut(f.image, matrix) for f, matrix in zip(frames, matrices, strict=True)]
+        located: list[Floats | None] = [None] * len(frames)
+        if self._find_landmarks is not None:
+            with self._timed("landmarks"):
+                located = list(self._find_landmarks(np.stack(crops)))
+        with self._timed("writing"):
+            faces = zip(frames, detections, matrices, crops, located, strict=True)
+            for frame, detection, matrix, crop, landmarks in faces:
+                quality = measure(crop, matrix, detection.probability, self.alignment)
+                flagged = flags(quality, self.limits)
+                tally.faces += 1
+                tally.flagged.update(flagged)
+                points = detection.points if landmarks is None else _in_source(landmarks, matrix)
+                writer.add(
+                    crop,
+                    None if landmarks is None else face_masks(landmarks, self.alignment.stored),
+                    source=clip.files[0 if clip.is_video else frame.index].name,
+                    clip=clip.name,
+                    frame=frame.index,
+                    time=round(frame.time, 4),
+                    box=detection.box.round(2).tolist(),
+                    landmarks=points.round(3).tolist(),
+                    matrix=matrix.tolist(),
+                    quality=quality,
+                    flags=flagged,
+                )
+
+    def _batches(self, clip: Clip, wanted: Mapping[int, Detection] | None = None) -> Iterator[list[Frame]]:
+        """The clip's frames, or those ``wanted``, a few at a time."""
+        frames = self._frames(clip)
+        while True:
+            with self._timed("decoding"):
+                batch = list(islice((f for f in frames if wanted is None or f.index in wanted), _BATCH))
+            if not batch:
+                return
+            yield batch
+
+    def _frames(self, clip: Clip) -> Iterator[Frame]:
+        if clip.is_video:
+            with Video.open(clip.files[0]) as video:
+                yield from video.frames(self.every)
+                self.tallies[clip.name].damage = video.damage
+        else:
+            for index, file in enumerate(clip.files):
+                yield Frame(index, float(index), None, read_picture(file))
+
+    @contextmanager
+    def _timed(self, stage: str) -> Iterator[None]:
+        started = time.perf_counter()
+        yield
+        self.seconds[stage] = self.seconds.get(stage, 0.0) + time.perf_counter() - started
+
+
+def _largest(found: Sequence[Sequence[Detection]]) -> Track:
+    """The largest face of every picture: pictures do not follow each other."""
+    largest = {place: faces[0] for place, faces in enumerate(found) if faces}
+    return Track(list(largest), list(largest.values()))
+
+
+def _in_source(landmarks: Floats, matrix: Floats) -> Floats:
+    """Landmarks (68, 2) in pixels of the source frame."""
+    return np.asarray(cv2.transform(landmarks[None], cv2.invertAffineTransform(matrix))[0], np.float64)
