@@ -1,6 +1,11 @@
 """Normalisation layers: each is built for a number of channels."""
 
-from torch import nn
+import math
+
+import torch
+from torch import Tensor, nn
+
+from swaplab.networks.regularisation import RegularisedConv2d, he_normal
 
 
 class GroupNorm(nn.GroupNorm):
@@ -16,6 +21,27 @@ class GroupNorm(nn.GroupNorm):
         super().__init__(groups, channels, eps)
 
 
+class LayerNorm(nn.GroupNorm):
+    """Layer normalisation (Ba et al. 2016, section 3) over all channels and pixels of a sample, affine per channel.
+
+    Shape: (n, channels, h, w) -> same.
+    """
+
+    def __init__(self, channels: int, *, eps: float = 1e-5) -> None:
+        super().__init__(1, channels, eps)
+
+
+class InstanceNorm(nn.GroupNorm):
+    """Instance normalisation (Ulyanov et al. 2016, equation 4): each channel of a sample by itself, affine per channel.
+
+    Shape: (n, channels, h, w) -> same. Faceswap-GAN's ``layernorm`` is this with eps 1e-6 behind convolutions, and
+    groups of four channels before a pixel shuffle.
+    """
+
+    def __init__(self, channels: int, *, eps: float = 1e-5) -> None:
+        super().__init__(channels, channels, eps)
+
+
 class BatchNorm(nn.BatchNorm2d):
     """Batch normalisation (Ioffe & Szegedy 2015, algorithm 1) over the faces of this rank.
 
@@ -24,3 +50,69 @@ class BatchNorm(nn.BatchNorm2d):
 
     def __init__(self, channels: int, *, momentum: float = 0.1, eps: float = 1e-5) -> None:
         super().__init__(channels, eps, momentum)
+
+
+class ScalarLayerNorm(nn.Module):
+    """What faceswap-GAN v2.2 calls ``instancenorm``: (x - mean) / (deviation + eps) over all channels and pixels of a
+    sample, with one gain and one bias.
+
+    Shape: (n, channels, h, w) -> same. ``eps`` is added to the population deviation, not to the variance.
+    """
+
+    def __init__(self, channels: int, *, eps: float = 1e-3) -> None:
+        super().__init__()
+        self.eps = eps
+        self.weight = nn.Parameter(torch.empty(1))
+        self.bias = nn.Parameter(torch.empty(1))
+        self.reset_parameters()
+
+    def reset_parameters(self) -> None:
+        nn.init.ones_(self.weight)
+        nn.init.zeros_(self.bias)
+
+    def forward(self, x: Tensor) -> Tensor:
+        wide = x.float() if x.dtype in (torch.bfloat16, torch.float16) else x
+        deviation, mean = torch.std_mean(wide, (1, 2, 3), correction=0, keepdim=True)
+        return ((wide - mean) / (deviation + self.eps) * self.weight + self.bias).to(x.dtype)
+
+
+class AffineOnly(nn.Module):
+    """What ``batchnorm`` of faceswap-GAN v2.2 really did: gain * x / sqrt(1 + eps) + bias per channel.
+
+    Its moving statistics were never updated and its training ran in inference mode, so it normalised by mean 0 and
+    variance 1 for ever. Shape: (n, channels, h, w) -> same.
+    """
+
+    def __init__(self, channels: int, *, eps: float = 1e-3) -> None:
+        super().__init__()
+        self.eps = eps
+        self.weight = nn.Parameter(torch.empty(channels))
+        self.bias = nn.Parameter(torch.empty(channels))
+        self.reset_parameters()
+
+    def reset_parameters(self) -> None:
+        nn.init.ones_(self.weight)
+        nn.init.zeros_(self.bias)
+
+    def forward(self, x: Tensor) -> Tensor:
+        gain = self.weight / math.sqrt(1 + self.eps)
+        return x * gain[:, None, None] + self.bias[:, None, None]
+
+
+class HybridNorm(nn.Module):
+    """``hybrid`` of faceswap-GAN v2.2 (default of its Colab demo): the first channels through a 1x1 convolution, the
+    others through `ScalarLayerNorm`.
+
+    Shape: (n, channels, h, w) -> same. ``convolved``: how many channels come first; None is half of them.
+    """
+
+    def __init__(self, channels: int, *, convolved: int | None = None, eps: float = 1e-3) -> None:
+        super().__init__()
+        first = channels // 2 if convolved is None else convolved
+        self.sizes = (first, channels - first)
+        self.conv = RegularisedConv2d(first, first, 1, init=he_normal)
+        self.norm = ScalarLayerNorm(channels - first, eps=eps)
+
+    def forward(self, x: Tensor) -> Tensor:
+        first, others = x.split(self.sizes, 1)
+        return torch.cat([self.conv(first), self.norm(others)], 1)

@@ -1,0 +1,161 @@
+"""Attention layers: each is built for a number of channels and keeps the shape (n, channels, h, w)."""
+
+from collections.abc import Sequence
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from swaplab.errors import UserError
+from swaplab.networks.blocks import Factory, SameConv2d
+from swaplab.networks.regularisation import RegularisedConv2d, he_normal
+
+
+def attended(wanted: Sequence[str] | None, sites: Sequence[str], default: Sequence[str], owner: str) -> tuple[str, ...]:
+    """Which of a network's ``sites`` (such as "encoder.down2") carry an attention.
+
+    wanted: names from the config, None for ``default``; those of other networks (another first part) are passed over.
+    Raises UserError for a name that this network should have and has not; ``owner`` is what the message calls it.
+    """
+    if wanted is None:
+        return tuple(default)
+    parts = {site.split(".")[0] for site in sites}
+    own = tuple(site for site in wanted if site.split(".")[0] in parts)
+    unknown = sorted(set(own) - set(sites))
+    if unknown:
+        raise UserError(f"{owner} has no attention site {unknown[0]!r}; choose among {', '.join(sites)}")
+    return own
+
+
+def _pixels(x: Tensor) -> Tensor:
+    """(n, c, h, w) -> (n, h w, c)."""
+    return x.flatten(2).transpose(1, 2)
+
+
+class SelfAttention(nn.Module):
+    """Self-attention of SAGAN (Zhang et al. 2018, section 3) as faceswap-GAN v2.2 has it: out = gamma * O + x.
+
+    O of a pixel is the mean of all values, weighted by the softmax of query . key, unscaled. Queries and keys have
+    channels / ``squeeze`` channels, values all; every 1x1 convolution has a bias; gamma is one number and starts at 0.
+    (SAGAN's own code halves the values and pools the keys.)
+
+    ``streaming`` never holds the (h w, h w) map: memory grows with the pixels, not with their square; results agree up
+    to rounding. It has no second derivative: not for a discriminator under a gradient penalty.
+    """
+
+    def __init__(self, channels: int, *, squeeze: int = 8, streaming: bool = False) -> None:
+        super().__init__()
+        if channels % squeeze:
+            raise UserError(
+                f"attention.squeeze={squeeze} does not divide a width of {channels}; choose a divisor of it"
+            )
+        self.streaming = streaming
+        self.query = RegularisedConv2d(channels, channels // squeeze, 1)
+        self.key = RegularisedConv2d(channels, channels // squeeze, 1)
+        self.value = RegularisedConv2d(channels, channels, 1)
+        self.gamma = nn.Parameter(torch.empty(1))
+        self.reset_parameters()
+
+    def reset_parameters(self) -> None:
+        nn.init.zeros_(self.gamma)
+
+    def forward(self, x: Tensor) -> Tensor:
+        query, key, value = (_pixels(layer(x)) for layer in (self.query, self.key, self.value))
+        attend = _streamed if self.streaming else _naive
+        weighted = attend(query, key, value).transpose(1, 2).unflatten(2, x.shape[2:])
+        return self.gamma * weighted + x
+
+
+def _naive(query: Tensor, key: Tensor, value: Tensor) -> Tensor:
+    """softmax(query key^T) value; (n, p, d), (n, p, d), (n, p, c) -> (n, p, c)."""
+    return torch.softmax(query @ key.transpose(1, 2), -1) @ value
+
+
+def _streamed(query: Tensor, key: Tensor, value: Tensor) -> Tensor:
+    """As `_naive`, by a kernel that walks the map in blocks."""
+    # such kernels want queries as wide as values; channels of zeros change no product
+    missing = value.shape[2] - query.shape[2]
+    query, key = F.pad(query, (0, missing)), F.pad(key, (0, missing))
+    query, key, value = (x.unsqueeze(1).contiguous() for x in (query, key, value))
+    return F.scaled_dot_product_attention(query, key, value, scale=1.0).squeeze(1)
+
+
+class ChannelAttention(nn.Module):
+    """Attention between channels (DANet, Fu et al. 2019, section 3.3): out = gamma * O + x, gamma starts at 0.
+
+    The affinity of two channels is their product over all pixels; O weights channels by the softmax of (row maximum -
+    affinity), which has no parameters.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.gamma = nn.Parameter(torch.empty(1))
+        self.reset_parameters()
+
+    def reset_parameters(self) -> None:
+        nn.init.zeros_(self.gamma)
+
+    def forward(self, x: Tensor) -> Tensor:
+        flat = x.flatten(2)
+        affinity = flat @ flat.transpose(1, 2)
+        weights = torch.softmax(affinity.amax(-1, keepdim=True) - affinity, -1)
+        return self.gamma * (weights @ flat).unflatten(2, x.shape[2:]) + x
+
+
+class _ConvReLU(nn.Module):
+    """3x3 convolution without bias, ReLU, normalisation if any."""
+
+    def __init__(self, channels: int, norm: Factory | None) -> None:
+        super().__init__()
+        self.conv = RegularisedConv2d(channels, channels, 3, bias=False, init=he_normal)
+        self.norm = norm(channels) if norm else nn.Identity()
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.norm(F.relu(self.conv(x)))
+
+
+class DualAttention(nn.Module):
+    """Position and channel attention side by side, summed (DANet, Fu et al. 2019, figure 2), as in faceswap-GAN v2.2,
+    where it is written down but never used.
+
+    Each branch: 3x3 convolution, attention, 3x3 convolution. ``norm`` builds a normalisation for a number of channels.
+    """
+
+    def __init__(
+        self, channels: int, *, squeeze: int = 8, streaming: bool = False, norm: Factory | None = None
+    ) -> None:
+        super().__init__()
+        attentions = {
+            "position": SelfAttention(channels, squeeze=squeeze, streaming=streaming),
+            "channel": ChannelAttention(),
+        }
+        for name, attention in attentions.items():
+            branch = nn.Sequential(_ConvReLU(channels, norm), attention, _ConvReLU(channels, norm))
+            self.add_module(name, branch)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.position(x) + self.channel(x)  # type: ignore[operator]
+
+
+class MultiHeadAttention(nn.Module):
+    """Scaled dot-product attention of several heads over pixels (Vaswani et al. 2017, section 3.2), added to its input.
+
+    The output projection starts at 0, so that the layer starts as the identity. Raises UserError if ``heads`` does not
+    divide ``channels``.
+    """
+
+    def __init__(self, channels: int, *, heads: int = 4) -> None:
+        super().__init__()
+        if channels % heads:
+            raise UserError(f"attention.heads={heads} does not divide a width of {channels}; choose a divisor of it")
+        self.heads = heads
+        self.query, self.key, self.value = (SameConv2d(channels, channels, 1) for _ in range(3))
+        self.out = SameConv2d(channels, channels, 1, init=nn.init.zeros_)
+
+    def forward(self, x: Tensor) -> Tensor:
+        split = [
+            _pixels(layer(x)).unflatten(2, (self.heads, -1)).transpose(1, 2)
+            for layer in (self.query, self.key, self.value)
+        ]
+        mixed = F.scaled_dot_product_attention(*split).transpose(2, 3).flatten(1, 2)
+        return x + self.out(mixed.unflatten(2, x.shape[2:]))
