@@ -62,7 +62,7 @@ class Credentials:
 def library() -> ModuleType:
     """c2pa-python with its native library; UserError if either is missing."""
     try:
-        import c2pa  # type: ignore[import-untyped]
+        import c2pa
     except (ImportError, OSError, RuntimeError) as error:
         raise UserError(
             f"the content credentials library cannot be loaded ({error}); install c2pa-python for this platform again"
@@ -169,7 +169,8 @@ def _context(c2pa: ModuleType) -> Any:
         {
             "version": 1,
             "trust": {"user_anchors": anchors} if anchors else {},
-            "core": {"allowed_network_hosts": []},
+            # above this size its copy of a video waits on disk; one more stays in memory whatever is set
+            "core": {"allowed_network_hosts": [], "backing_store_memory_threshold_in_mb": 32},
             "verify": {
                 "verify_after_reading": True,
                 "verify_after_sign": True,

@@ -74,18 +74,24 @@ class Label:
 def _letters(text: str, letter_height: int) -> NDArray[np.float32]:
     """Coverage in [0, 1] of ``text`` on its plate; ink at least ``letter_height`` pixels high."""
     size = letter_height
-    while True:
-        font = ImageFont.load_default(size)
-        left, top, right, bottom = font.getbbox(text)
-        if bottom - top >= letter_height:
-            break
+    # a row counts as ink where some pixel of it is at least half covered
+    while ((ink := _ink(text, size)).max(1) >= 0.5).sum() < letter_height:
         size += 1
-    pad = max(1, letter_height // 3)
-    plate = Image.new("L", (math.ceil(right - left) + 2 * pad, math.ceil(bottom - top) + 2 * pad))
-    ImageDraw.Draw(plate).text((pad - left, pad - top), text, fill=255, font=font)
-    letters: NDArray[np.float32] = np.asarray(plate, np.float32) / np.float32(255)
+    letters = np.pad(ink, max(1, letter_height // 3))
     letters.setflags(write=False)
     return letters
+
+
+def _ink(text: str, size: int) -> NDArray[np.float32]:
+    """Coverage in [0, 1] of ``text`` in a font of ``size``, without empty margins."""
+    font = ImageFont.load_default(size)
+    # the box that the font declares is up to two pixels off what it draws
+    left, top, right, bottom = font.getbbox(text)
+    canvas = Image.new("L", (math.ceil(right - left) + 2 * size, math.ceil(bottom - top) + 2 * size))
+    ImageDraw.Draw(canvas).text((size - left, size - top), text, fill=255, font=font)
+    coverage = np.asarray(canvas, np.float32) / np.float32(255)
+    rows, columns = np.nonzero(coverage)
+    return coverage[rows.min() : rows.max() + 1, columns.min() : columns.max() + 1]
 
 
 def _shape_of(letter: str) -> Any:
