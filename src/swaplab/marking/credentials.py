@@ -11,6 +11,8 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any, Literal
 
+from cryptography import x509
+
 import swaplab
 from swaplab.errors import UserError
 from swaplab.marking.claim import Claim
@@ -156,15 +158,8 @@ def _format(path: Path) -> str:
 
 
 def _context(c2pa: ModuleType) -> Any:
-    """Settings of every call: offline, no thumbnails, our own statements attributed to the signer.
-
-    The signers a reader trusts are PEM certificates in the file that ``SWAPLAB_TRUST`` names; by default none.
-    """
-    trust = os.environ.get("SWAPLAB_TRUST")
-    try:
-        anchors = Path(trust).expanduser().read_text() if trust else None
-    except (OSError, UnicodeDecodeError) as error:
-        raise UserError(f"SWAPLAB_TRUST={trust} cannot be read ({error}); name a file of PEM certificates") from None
+    """Settings of every call: offline, no thumbnails, our own statements attributed to the signer."""
+    anchors = _trusted()
     return c2pa.Context.from_dict(
         {
             "version": 1,
@@ -186,3 +181,16 @@ def _context(c2pa: ModuleType) -> Any:
             },
         }
     )
+
+
+def _trusted() -> str | None:
+    """The signers that the reader trusts: PEM certificates in the file that ``SWAPLAB_TRUST`` names, if any."""
+    named = os.environ.get("SWAPLAB_TRUST")
+    if not named:
+        return None
+    try:
+        anchors = Path(named).expanduser().read_text()
+        x509.load_pem_x509_certificates(anchors.encode())
+    except (OSError, ValueError) as error:
+        raise UserError(f"SWAPLAB_TRUST={named} cannot be read ({error}); name a file of PEM certificates") from None
+    return anchors

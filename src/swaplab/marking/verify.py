@@ -139,7 +139,8 @@ def _frames(path: Path) -> Iterator[NDArray[np.uint8]]:
         pass
     container: Any
     with av.open(str(path)) as container:
-        for stream in container.streams.video[:1]:
+        # a damaged header may leave a stream whose codec nobody knows
+        for stream in [s for s in container.streams.video if s.codec_context][:1]:
             stream.codec_context.skip_frame = "NONKEY"
             for frame in container.decode(stream):
                 yield frame.to_ndarray(format="rgb24")
