@@ -1,0 +1,193 @@
+"""swaplab-convert: swap the face in a picture or a video with a trained run."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from swaplab.apps.command import composed, run_command
+
+if TYPE_CHECKING:
+    from swaplab.conversion.convert import Converter, Progress
+    from swaplab.conversion.report import Report
+    from swaplab.conversion.swapper import FaceSwapper
+    from swaplab.marking.claim import Claim
+    from swaplab.marking.label import Label
+    from swaplab.runs.record import RunRecord
+
+HELP = """
+swaplab-convert: swap the face in a picture or a video with a trained run, and mark what is written.
+
+  swaplab-convert run=runs/mine/s1-0123456789 input=clip.mp4 output=swapped.mp4
+  swaplab-convert run=runs/mine/s1-0123456789 input=clip.mp4 output=swapped.mp4 source=B target=A
+  swaplab-convert run=runs/mine/s1-0123456789 input=photo.jpg output=swapped.png faces=all
+
+Frames keep their number and their times, sound is copied, frames without a face stay as they are. Every output carries
+a visible label, signed content credentials and a sidecar OUTPUT.json; swaplab-verify reads them.
+Options are keys of conf/convert.yaml (KEY=VALUE); --cfg job prints the composed config.
+"""
+
+LITERAL = ("run", "input", "output", "source", "target", "label", "disclosure_elsewhere")
+WEIGHTS = ("final", "best")
+
+
+def main() -> None:
+    """Entry point."""
+    run_command("swaplab-convert", HELP, _start)
+
+
+def _start() -> None:
+    for config in composed("convert", LITERAL):
+        convert(config)
+
+
+def convert(config: dict[str, Any]) -> None:
+    """Write the picture or video that a resolved config asks for, and its sidecar; UserError leaves nothing behind."""
+    from swaplab.errors import UserError
+    from swaplab.faces.media import kind_of
+    from swaplab.marking.label import Label
+    from swaplab.marking.writer import SUFFIXES, check_output, write_marked
+    from swaplab.runs.record import RunRecord
+
+    source, output = (Path(config[key]).expanduser() for key in ("input", "output"))
+    record = RunRecord.load(Path(config["run"]).expanduser())
+    kind = kind_of(source)
+    check_output(output, source, config["overwrite"])
+    if SUFFIXES[output.suffix.lower()] != kind:
+        fitting = ", ".join(suffix for suffix, its_kind in SUFFIXES.items() if its_kind == kind)
+        raise UserError(f"{source} is a {kind}, which {output.name} cannot hold; give an output ending in {fitting}")
+    label = Label(config["label"]) if config["disclosure_elsewhere"] is None else None
+    swapper = load_swapper(record, config)
+    converter, reports = _converter(config, swapper, label), []
+
+    def produce(path: Path) -> None:
+        with _bar() as progress:
+            run = converter.video if kind == "video" else converter.picture
+            reports.append(run(source, path, progress))
+
+    try:
+        sidecar = write_marked(
+            output,
+            source,
+            lambda: _claim(config, record, swapper, label, kind, reports[0]),
+            produce,
+            config["overwrite"],
+        )
+    except OSError as error:
+        raise UserError(f"{output} could not be written ({error.strerror or error}); nothing was kept") from None
+    _print(reports[0], output, sidecar)
+
+
+def load_swapper(record: "RunRecord", config: dict[str, Any]) -> "FaceSwapper":
+    """The run's generator in the direction asked for, from the run's folder alone.
+
+    Raises UserError if its record does not say what its faces are like, or its weights are missing or do not fit.
+    """
+    import torch
+
+    from swaplab.apps.evaluate import load_generator
+    from swaplab.apps.experiment import SwapModel
+    from swaplab.config.trust import check_targets
+    from swaplab.conversion.swapper import FaceSwapper, direction
+    from swaplab.errors import UserError
+    from swaplab.faces.alignment import Alignment
+
+    if config["weights"] not in WEIGHTS:
+        raise UserError(f"weights={config['weights']} is not known; choose {' or '.join(WEIGHTS)}")
+    if config["threads"]:
+        torch.set_num_threads(config["threads"])
+    try:
+        faces = record.facts["faces"]
+        identities, alignment = tuple(faces["identities"]), Alignment(faces["region"], faces["margin"])
+    except (KeyError, TypeError):
+        raise UserError(
+            f"{record.folder / 'run.json'} does not say which identities and what size of faces the run was trained "
+            f"on; train it again with this version"
+        ) from None
+    source, target = direction(identities, config["source"], config["target"])
+    trained = record.config()
+    check_targets(trained)
+    generator = load_generator(record.folder, trained, identities, alignment.region, config["weights"])
+    return FaceSwapper(SwapModel(generator), alignment, source, target)
+
+
+def _converter(config: dict[str, Any], swapper: "FaceSwapper", label: "Label | None") -> "Converter":
+    from swaplab.conversion.convert import Converter, Settings
+    from swaplab.faces.detection import MTCNNDetector
+    from swaplab.networks.pretrained.landmarks import Landmarker
+
+    settings = Settings(**{key: config[key] for key in ("faces", "colour", "mask", "feather")})
+    landmarker, border = Landmarker(), swapper.alignment.border
+    return Converter(
+        MTCNNDetector(**config["detector"]), lambda crops: landmarker(crops, border), swapper, label, settings
+    )
+
+
+def _claim(
+    config: dict[str, Any],
+    record: "RunRecord",
+    swapper: "FaceSwapper",
+    label: "Label | None",
+    kind: Any,
+    done: "Report",
+) -> "Claim":
+    """What is signed of the output."""
+    import hashlib
+
+    from swaplab.marking.claim import Claim, GroundDigest
+    from swaplab.training.checkpoint import BEST, FINAL
+
+    weights = record.checkpoints / (FINAL if config["weights"] == "final" else BEST)
+    config_digest, weights_digest = (
+        hashlib.sha256(path.read_bytes()).hexdigest() for path in (record.folder / "config.yaml", weights)
+    )
+    source, target = (
+        GroundDigest(record.facts["grounds"][name]["kind"], record.facts["grounds"][name]["digest"])
+        for name in (swapper.source, swapper.target)
+    )
+    return Claim(
+        kind=kind,
+        run=record.folder.resolve().name,
+        config_sha256=config_digest,
+        weights_sha256=weights_digest,
+        source=source,
+        target=target,
+        frames=done.frames_out,
+        faces_swapped=done.faces,
+        label=label,
+        disclosure_elsewhere=config["disclosure_elsewhere"],
+    )
+
+
+@contextmanager
+def _bar() -> Iterator["Progress"]:
+    """A progress bar on a terminal; nothing elsewhere."""
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+    console = Console(stderr=True)
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=console, disable=not console.is_terminal) as bar:
+        tasks: dict[str, Any] = {}
+
+        def advance(stage: str, done: int, total: int | None) -> None:
+            if stage not in tasks:
+                tasks[stage] = bar.add_task(stage, total=total)
+            bar.update(tasks[stage], advance=done)
+
+        yield advance
+
+
+def _print(report: "Report", output: Path, sidecar: Path) -> None:
+    """Counts, times and places."""
+    others = f", {report.other_faces} other faces left as they were" if report.other_faces else ""
+    print(f"frames: {report.frames_in} in, {report.frames_out} out, {report.passed_through} without a swapped face")
+    print(f"faces: {report.faces} swapped{others}")
+    for note in report.notes:
+        print(f"note: {note}")
+    print("seconds: " + ", ".join(f"{stage} {spent:.1f}" for stage, spent in report.seconds.items()))
+    print(f"converted: {output}; what it is: {sidecar}")
+
+
+if __name__ == "__main__":
+    main()

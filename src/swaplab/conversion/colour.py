@@ -1,0 +1,33 @@
+"""The swapped face takes on the colours of the face it replaces."""
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+Faces = NDArray[np.float32]
+
+# A flat swap of a sharp face would become a caricature: contrast grows at most by this factor, and shrinks freely.
+GAIN_LIMIT = 2.0
+
+
+def match_statistics(faces: Faces, references: Faces, weights: Faces, gain_limit: float = GAIN_LIMIT) -> Faces:
+    """``faces`` with the mean and standard deviation that ``references`` have, per channel of CIE L*a*b*.
+
+    faces, references: RGB (n, R, R, 3) in [0, 1]; weights (n, R, R) in [0, 1] say which pixels count. Returns colours
+    in [0, 1] for all pixels, also those without weight; a face without any weight is returned as it was. Contrast
+    grows at most by ``gain_limit``. Source: Reinhard et al. 2001, Color Transfer between Images, in L*a*b*.
+    """
+    matched = faces.copy()
+    for i in np.flatnonzero(weights.sum((1, 2)) > 0):
+        lab, wanted = (cv2.cvtColor(image, cv2.COLOR_RGB2Lab) for image in (faces[i], references[i]))
+        mean, deviation = _statistics(lab, weights[i])
+        wanted_mean, wanted_deviation = _statistics(wanted, weights[i])
+        gain = np.minimum(wanted_deviation / np.maximum(deviation, 1e-6), gain_limit)
+        matched[i] = cv2.cvtColor(((lab - mean) * gain + wanted_mean).astype(np.float32), cv2.COLOR_Lab2RGB)
+    return np.clip(matched, 0, 1)
+
+
+def _statistics(image: Faces, weight: Faces) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    pixels, share = image.reshape(-1, 3).astype(np.float64), weight.ravel() / weight.sum(dtype=np.float64)
+    mean = share @ pixels
+    return mean, np.sqrt(share @ (pixels - mean) ** 2)

@@ -1,0 +1,206 @@
+"""Pictures and videos with one face swapped for another: read, find, swap, paste back, write."""
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from itertools import islice
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from swaplab.conversion.colour import match_statistics
+from swaplab.conversion.compositing import FINER, feathered, paste_back
+from swaplab.conversion.picture import read_alpha_and_profile, write_picture
+from swaplab.conversion.report import Report
+from swaplab.conversion.swapper import FaceSwapper
+from swaplab.conversion.video_writer import VideoWriter
+from swaplab.errors import UserError
+from swaplab.faces.detection import Detection, Detector
+from swaplab.faces.hull import hull_mask
+from swaplab.faces.media import Frame, Video, read_picture
+from swaplab.faces.tracking import follow, is_cut, thumbnail
+from swaplab.marking.label import Label
+
+Pixels = NDArray[np.uint8]
+Landmarker = Callable[[Pixels], NDArray[np.float64]]
+# What a progress bar is told: the stage, how many more of its frames are done, and of how many, where that is known.
+Progress = Callable[[str, int, int | None], None]
+
+
+def _silent(stage: str, done: int, total: int | None) -> None:
+    """No progress bar."""
+
+
+# Frames that are in memory together: many enough for full batches, few enough for 4K.
+MOST_FRAMES, MOST_BYTES = 32, 200_000_000
+
+
+@dataclass(frozen=True)
+class Settings:
+    """How faces are swapped.
+
+    faces: ``largest`` in each frame, a face that is seen longer counting for more, or ``all``. colour: ``statistics``
+    gives the swapped face the colours of the one it replaces, ``none`` keeps its own. mask: the learned mask within the
+    hull of the landmarks, or the ``hull`` alone. feather: width of the soft edge, as a part of the face region's side.
+    """
+
+    faces: Literal["largest", "all"] = "largest"
+    colour: Literal["statistics", "none"] = "statistics"
+    mask: Literal["learned_and_hull", "hull"] = "learned_and_hull"
+    feather: float = 0.1
+
+    def __post_init__(self) -> None:
+        options = {
+            "faces": ("largest", "all"),
+            "colour": ("statistics", "none"),
+            "mask": ("learned_and_hull", "hull"),
+        }
+        for key, known in options.items():
+            if getattr(self, key) not in known:
+                raise UserError(f"{key}={getattr(self, key)} is not known; choose {' or '.join(known)}")
+        if not isinstance(self.feather, int | float) or not 0 <= self.feather <= 0.5:
+            raise UserError(f"feather={self.feather} is out of range; give a part of the face's side in [0, 0.5]")
+
+
+@dataclass(frozen=True)
+class Converter:
+    """Everything a conversion needs: who finds faces and their 68 points, who swaps them, and how.
+
+    ``landmarker`` takes stored crops (n, S, S, 3) to points (n, 68, 2) in their pixels. ``label`` is drawn on every
+    frame; None where disclosure is made elsewhere.
+    """
+
+    detector: Detector
+    landmarker: Landmarker
+    swapper: FaceSwapper
+    label: Label | None
+    settings: Settings = field(default_factory=Settings)
+
+    def picture(self, source: Path, output: Path, progress: Progress = _silent) -> Report:
+        """Convert one picture. Raises UserError if no face is found in it."""
+        report = Report(frames_in=1)
+        with report.timed("read"):
+            image = read_picture(source)
+        with report.timed("find faces"):
+            found = self.detector([image])
+        self._check_found(found, source)
+        self._swap([image], self._chosen(found, set(), report), report)
+        with report.timed("write"):
+            alpha, profile = read_alpha_and_profile(source)
+            report.notes += write_picture(output, self._labelled(image), alpha, profile)
+        progress("swapping faces", 1, 1)
+        report.frames_out = 1
+        return report
+
+    def video(self, source: Path, output: Path, progress: Progress = _silent) -> Report:
+        """Convert a video in two passes: find faces, then swap them; only a batch of frames is in memory.
+
+        Raises UserError if there is no face in any frame.
+        """
+        report = Report()
+        found, cuts = self._found_in(source, report, progress)
+        self._check_found(found, source)
+        chosen = self._chosen(found, cuts, report)
+        with Video.open(source) as video, VideoWriter(output, source, video.width, video.height) as writer:
+            for frames in _batches(video, report):
+                images = [frame.image for frame in frames]
+                self._swap(images, chosen[frames[0].index : frames[-1].index + 1], report)
+                for frame, image in zip(frames, images, strict=True):
+                    with report.timed("label"):
+                        image = self._labelled(image)
+                    with report.timed("encode"):
+                        writer.write(image, frame.pts)
+                progress("swapping faces", len(frames), len(found))
+        report.frames_out = writer.frames
+        report.notes += writer.notes
+        if video.damage:
+            report.notes.append(f"the original is damaged: {video.damage}")
+        return report
+
+    def _found_in(self, source: Path, report: Report, progress: Progress) -> tuple[list[list[Detection]], set[int]]:
+        """First pass: the faces of every frame, and the frames that follow a cut."""
+        found: list[list[Detection]] = []
+        cuts: set[int] = set()
+        last: NDArray[np.float32] | None = None
+        with Video.open(source) as video:
+            for frames in _batches(video, report):
+                with report.timed("find faces"):
+                    found += self.detector([frame.image for frame in frames])
+                for frame in frames:
+                    before, last = last, thumbnail(frame.image)
+                    if before is not None and is_cut(before, last):
+                        cuts.add(frame.index)
+                progress("finding faces", len(frames), video.frame_count)
+        report.frames_in = len(found)
+        return found, cuts
+
+    def _check_found(self, found: Sequence[Sequence[Detection]], source: Path) -> None:
+        if not any(found):
+            where = "in it" if len(found) == 1 else f"in any of its {len(found)} frames"
+            raise UserError(f"{source}: no face was found {where}; lower min_face or probability, or give another file")
+
+    def _chosen(self, found: list[list[Detection]], cuts: set[int], report: Report) -> list[list[Detection]]:
+        """The faces to swap, frame by frame."""
+        chosen = found if self.settings.faces == "all" else principal_faces(found, cuts)
+        report.faces = sum(map(len, chosen))
+        report.other_faces = sum(map(len, found)) - report.faces
+        report.passed_through = sum(not faces for faces in chosen)
+        return chosen
+
+    def _swap(self, images: list[Pixels], chosen: list[list[Detection]], report: Report) -> None:
+        """Swap the chosen faces of frames, in place."""
+        alignment = self.swapper.alignment
+        places = [(i, alignment.matrix(face.points)) for i, faces in enumerate(chosen) for face in faces]
+        if not places:
+            return
+        with report.timed("align"):
+            crops = np.stack([alignment.cut(images[i], matrix) for i, matrix in places])
+        with report.timed("landmarks"):
+            landmarks = self.landmarker(crops)
+        with report.timed("swap"):
+            raw, masks = self.swapper(crops)
+        with report.timed("masks"):
+            alphas = np.stack([self._hull_alpha(points) for points in landmarks])
+            if masks is not None and self.settings.mask == "learned_and_hull":
+                alphas *= masks
+        with report.timed("colour"):
+            if self.settings.colour == "statistics":
+                raw = match_statistics(raw, np.float32(1 / 255) * alignment.region_of(crops), alphas)
+        with report.timed("paste back"):
+            shift = np.array([[0, 0, alignment.border], [0, 0, alignment.border]])
+            for (i, matrix), face, alpha in zip(places, raw, alphas, strict=True):
+                paste_back(images[i], face, alpha, matrix - shift)
+
+    def _hull_alpha(self, landmarks: NDArray[np.float64]) -> NDArray[np.float32]:
+        side, border = self.swapper.alignment.region, self.swapper.alignment.border
+        finer = (landmarks - border + 0.5) * FINER - 0.5
+        return feathered(hull_mask(finer, (side * FINER, side * FINER)), side, self.settings.feather)
+
+    def _labelled(self, image: Pixels) -> Pixels:
+        return image if self.label is None else self.label.draw(image)
+
+
+def principal_faces(found: list[list[Detection]], cuts: set[int]) -> list[list[Detection]]:
+    """At most one face a frame: of the faces there, the one whose track has the largest sum of box areas.
+
+    So a passer-by who is larger for a moment does not take over, and after a cut the next shot has its own.
+    """
+    best: list[tuple[float, list[Detection]]] = [(0.0, []) for _ in found]
+    for track in follow(found, cuts):
+        for index, face in zip(track.frames, track.detections, strict=True):
+            if track.area > best[index][0]:
+                best[index] = (track.area, [face])
+    return [faces for _, faces in best]
+
+
+def _batches(video: Video, report: Report) -> Iterator[list[Frame]]:
+    """The frames of a video in lists that fit into memory."""
+    size = max(1, min(MOST_FRAMES, MOST_BYTES // (video.width * video.height * 3)))
+    frames = video.frames()
+    while True:
+        with report.timed("read"):
+            batch = list(islice(frames, size))
+        if not batch:
+            return
+        yield batch
