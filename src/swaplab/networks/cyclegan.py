@@ -1,0 +1,163 @@
+"""The generators of CycleGAN: one residual network into the domain of each identity."""
+
+from collections import OrderedDict
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from swaplab.errors import UserError
+from swaplab.networks.blocks import Attended, Factory, scaled
+from swaplab.networks.generator import SwapOutput
+
+STD = 0.02
+
+
+class GaussianConv2d(nn.Conv2d):
+    """Convolution whose weight starts as N(0, 0.02) (Radford et al. 2016, section 3), its bias as 0."""
+
+    def reset_parameters(self) -> None:
+        _start(self)
+
+
+class GaussianConvTranspose2d(nn.ConvTranspose2d):
+    """Transposed convolution that starts as `GaussianConv2d` does."""
+
+    def reset_parameters(self) -> None:
+        _start(self)
+
+
+def _start(layer: nn.Conv2d | nn.ConvTranspose2d) -> None:
+    nn.init.normal_(layer.weight, 0.0, STD)
+    if layer.bias is not None:
+        nn.init.zeros_(layer.bias)
+
+
+def attend(
+    chains: dict[str, nn.Sequential], attention: Factory | None, sites: Sequence[str], widths: dict[str, int], name: str
+) -> None:
+    """Put an attention behind the blocks ``sites`` of ``chains`` (both by site); ``widths``: channels at every site.
+
+    Raises UserError for a site that generator ``name`` does not have, and for an attention without a site.
+    """
+    if attention is None:
+        return
+    unknown = sorted(set(sites) - set(widths))
+    if unknown or not sites:
+        what = f"has no attention site {unknown[0]!r}" if unknown else "needs attention_sites"
+        raise UserError(f"generator {name} {what}; choose among {', '.join(widths)}")
+    for site in sites:
+        chain = chains[site]
+        setattr(chain, site, Attended(getattr(chain, site), attention(widths[site])))
+
+
+def _normed(layer: nn.Module, channels: int, norm: Factory | None, *before: nn.Module) -> nn.Sequential:
+    """Padding if any, convolution, norm, ReLU, under the names of their sites."""
+    parts: OrderedDict[str, nn.Module] = OrderedDict((f"pad{i}", pad) for i, pad in enumerate(before))
+    parts |= {"conv": layer, "norm": norm(channels) if norm else nn.Identity(), "relu": nn.ReLU()}
+    return nn.Sequential(parts)
+
+
+class ResidualBlock(nn.Module):
+    """Two reflected 3x3 convolutions beside the identity, nothing after the sum: (n, c, h, w) -> same (R256)."""
+
+    def __init__(self, channels: int, norm: Factory | None) -> None:
+        super().__init__()
+        self.first = _normed(GaussianConv2d(channels, channels, 3), channels, norm, nn.ReflectionPad2d(1))
+        self.second = _normed(GaussianConv2d(channels, channels, 3), channels, norm, nn.ReflectionPad2d(1))
+        del self.second.relu
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x + self.second(self.first(x))
+
+
+class ResNetTrunk(nn.Sequential):
+    """c7s1-64, d128, d256, R256 x ``blocks``, u128, u64: (n, 3, R, R) -> (n, 64 width, R, R), R a multiple of 4."""
+
+    def __init__(self, width: float, blocks: int, norm: Factory | None) -> None:
+        a, b, c = (scaled(channels, width) for channels in (64, 128, 256))
+        super().__init__(
+            OrderedDict[str, Any](
+                stem=_normed(GaussianConv2d(3, a, 7), a, norm, nn.ReflectionPad2d(3)),
+                down1=_normed(GaussianConv2d(a, b, 3, 2, 1), b, norm),
+                down2=_normed(GaussianConv2d(b, c, 3, 2, 1), c, norm),
+                **{f"block{i}": ResidualBlock(c, norm) for i in range(1, blocks + 1)},
+                up1=_normed(GaussianConvTranspose2d(c, b, 3, 2, 1, 1), b, norm),
+                up2=_normed(GaussianConvTranspose2d(b, a, 3, 2, 1, 1), a, norm),
+            )
+        )
+        self.widths = {"down1": b, "down2": c, **{f"block{i}": c for i in range(1, blocks + 1)}, "up1": b, "up2": a}
+
+
+class ResNetTranslator(nn.Module):
+    """A trunk and its colours, c7s1-3 with tanh; with a mask head also alpha, from a trunk of its own where it asks."""
+
+    def __init__(self, width: float, blocks: int, norm: Factory | None, mask: Factory | None) -> None:
+        super().__init__()
+        self.trunk = ResNetTrunk(width, blocks, norm)
+        channels = self.trunk.widths["up2"]
+        self.colour = nn.Sequential(
+            OrderedDict[str, nn.Module](pad=nn.ReflectionPad2d(3), conv=GaussianConv2d(channels, 3, 7))
+        )
+        self.mask = mask(channels) if mask else None
+        self.mask_trunk = ResNetTrunk(width, blocks, norm) if getattr(self.mask, "own_trunk", False) else None
+
+    def forward(self, faces: Tensor) -> SwapOutput:
+        x = faces * 2 - 1
+        features = self.trunk(x)
+        raw = (torch.tanh(self.colour(features)) + 1) / 2
+        if self.mask is None:
+            return SwapOutput(raw)
+        return SwapOutput(raw, self.mask(features if self.mask_trunk is None else self.mask_trunk(x)))
+
+
+class CycleGAN(nn.Module):
+    """One ResNet generator into each identity's domain (Zhu et al. 2017, section 4 and appendix 7.2).
+
+    At ``width=1`` with instance norm without parameters a generator has 11,378,179 parameters at 9 blocks (for 256
+    pixels) and 7,837,699 at 6 (up to 128), as the authors' code. Faces in and out: (n, 3, R, R) in [0, 1], R a multiple
+    of 4; inside they are in [-1, 1]. The code is the face itself, so two identities make the pair of the paper and N
+    make N networks. The convolutions keep their biases before a norm, which the published counts include.
+
+    Args: ``norm`` and ``attention`` build a layer for a channel count; ``attention`` stands behind the blocks in
+    ``attention_sites`` (down1, down2, block1 .., up1, up2). ``mask`` builds a mask head.
+    Raises UserError for an unknown site, no block, or a resolution that is not a multiple of 4.
+    """
+
+    shared_encoder = False
+
+    def __init__(
+        self,
+        identities: Sequence[str],
+        *,
+        resolution: int,
+        width: float = 1.0,
+        blocks: int = 9,
+        norm: Factory | None = None,
+        attention: Factory | None = None,
+        attention_sites: Sequence[str] = (),
+        mask: Factory | None = None,
+    ) -> None:
+        super().__init__()
+        if resolution % 4:
+            raise UserError(
+                f"generator resnet halves the side twice, which {resolution} does not allow; give 4 k pixels"
+            )
+        if blocks < 1:
+            raise UserError(f"generator.blocks={blocks} leaves nothing to translate with; give 1 or more (6 or 9)")
+        self.identities = tuple(identities)
+        into = {name: ResNetTranslator(width, blocks, norm, mask) for name in self.identities}
+        for translator in into.values():
+            trunk = translator.trunk
+            attend(dict.fromkeys(trunk.widths, trunk), attention, attention_sites, trunk.widths, "resnet")
+        self.into = nn.ModuleDict(into)
+
+    def encode(self, faces: Tensor, source: str) -> Tensor:
+        """The faces themselves, (n, 3, R, R) in [0, 1]."""
+        return faces
+
+    def decode(self, code: Tensor, target: str) -> SwapOutput:
+        """Faces translated into the domain of ``target``."""
+        output: SwapOutput = self.into[target](code)
+        return output
