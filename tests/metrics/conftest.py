@@ -8,6 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from swaplab.metrics.geometry import mean_head
 from swaplab.metrics.task import RetrievalSet, SwapTask
 
 SIDE = 16
@@ -64,6 +65,23 @@ class ColourEmbedder:
         return faces.mean((2, 3))
 
 
+class BalanceFinder:
+    """Heads turn by how much brighter a face's left half is, and open their mouths by how much brighter its upper."""
+
+    name = "balance:0"
+
+    def landmarks(self, faces: Tensor) -> Tensor:
+        """(N, 3, R, R) -> (N, 68, 2): the mean head from afar. Both shapes are balanced, so only states count."""
+        grey, half = faces.mean(1).double(), faces.shape[-1] // 2
+        yaw = 2 * (grey[:, :, :half].mean((1, 2)) - grey[:, :, half:].mean((1, 2)))
+        gap = (grey[:, :half].mean((1, 2)) - grey[:, half:].mean((1, 2)) + 1) / 4
+        head = mean_head()
+        x = yaw.cos()[:, None] * head[:, 0] - yaw.sin()[:, None] * head[:, 2]
+        y = head[:, 1].repeat(len(faces), 1)
+        y[:, 65:68] += gap[:, None]
+        return 4 * torch.stack([x, y], 2) + half
+
+
 @dataclass
 class KnownModel:
     """Swaps by ``answer``, and gives back what it is shown where source and target are the same."""
@@ -97,6 +115,11 @@ def val_task() -> SwapTask:
 @pytest.fixture(scope="session")
 def embedder() -> ColourEmbedder:
     return ColourEmbedder()
+
+
+@pytest.fixture(scope="session")
+def finder() -> BalanceFinder:
+    return BalanceFinder()
 
 
 @pytest.fixture(scope="session")

@@ -8,6 +8,7 @@ import torch
 
 from swaplab.metrics.catalogue import goodness
 from swaplab.metrics.evaluation import Evaluation, evaluate_swap
+from swaplab.metrics.geometry import ANGLES
 from swaplab.metrics.pixels import EXACT
 from swaplab.metrics.task import SwapTask
 from swaplab.metrics.trivial import LABELS
@@ -16,8 +17,8 @@ TOP1, POSE, IDENTITY = "retrieval_top1[mixed]@56", "retrieval_top1[pose]@60", "i
 
 
 @pytest.fixture(scope="module")
-def of_perfect(perfect: Any, task: SwapTask, val_task: SwapTask, embedder: Any) -> Evaluation:
-    return evaluate_swap(perfect, task, val_task, embedder)
+def of_perfect(perfect: Any, task: SwapTask, val_task: SwapTask, embedder: Any, finder: Any) -> Evaluation:
+    return evaluate_swap(perfect, task, val_task, embedder, finder)
 
 
 def values(evaluation: Evaluation, key: str) -> dict[str, float]:
@@ -50,8 +51,8 @@ def test_the_true_swap_is_at_the_good_end_of_every_metric(of_perfect: Evaluation
     judged = 0
     for name, value in values(of_perfect, "real").items():
         best = goodness(name, value)
-        if best is None:
-            continue
+        if best is None or name.startswith(("landmark_distance", *(f"{a}_difference" for a in ("pose", *ANGLES)))):
+            continue  # a difference of landmarks is 0 for a copy alone: people's shapes differ
         judged += 1
         for key in LABELS:
             found = goodness(name, values(of_perfect, key).get(name, value))
@@ -77,37 +78,45 @@ def test_each_metric_alone_has_a_trivial_winner(of_perfect: Evaluation) -> None:
     assert of_perfect.metrics["copy_ratio"]["best_trivial"] != "copy"
 
 
-def test_copying_model_is_seen_through(model_of: Any, task: SwapTask, val_task: SwapTask, embedder: Any) -> None:
-    evaluation = evaluate_swap(model_of(lambda faces: faces), task, val_task, embedder)
+def test_copying_model_is_seen_through(
+    model_of: Any, task: SwapTask, val_task: SwapTask, embedder: Any, finder: Any
+) -> None:
+    evaluation = evaluate_swap(model_of(lambda faces: faces), task, val_task, embedder, finder)
     model, copy = values(evaluation, "model"), values(evaluation, "copy")
     assert model["score"] < 0
     assert model == pytest.approx(copy)
     assert model["copy_index[colour:0]"] == 1
 
 
-def test_mean_face_keeps_nothing_in_any_set(model_of: Any, task: SwapTask, val_task: SwapTask, embedder: Any) -> None:
+def test_mean_face_keeps_nothing_in_any_set(
+    model_of: Any, task: SwapTask, val_task: SwapTask, embedder: Any, finder: Any
+) -> None:
     mean = task.train_target.mean(0)
-    model = values(evaluate_swap(model_of(lambda faces: mean.expand_as(faces)), task, val_task, embedder), "model")
+    model = values(
+        evaluate_swap(model_of(lambda faces: mean.expand_as(faces)), task, val_task, embedder, finder), "model"
+    )
     assert max(model[TOP1], model[POSE]) < 0.1
     assert model["tenengrad_ratio[truth]"] < 0.7  # and is smooth
 
 
-def test_only_the_face_counts(model_of: Any, perfect: Any, task: SwapTask, val_task: SwapTask, embedder: Any) -> None:
+def test_only_the_face_counts(
+    model_of: Any, perfect: Any, task: SwapTask, val_task: SwapTask, embedder: Any, finder: Any
+) -> None:
     disc = task.mask[:1]
 
     def answer(faces: torch.Tensor) -> torch.Tensor:
         true = perfect.answer(faces)
         return disc * true + (1 - disc) * true.roll(7, 0)  # outside: another frame's
 
-    model = values(evaluate_swap(model_of(answer), task, val_task, embedder), "model")
+    model = values(evaluate_swap(model_of(answer), task, val_task, embedder, finder), "model")
     assert model[TOP1] == model[POSE] == 1
     assert model["score"] == pytest.approx(1, abs=1e-6)
 
 
 def test_composed_and_raw_are_both_measured(
-    model_of: Any, perfect: Any, task: SwapTask, val_task: SwapTask, embedder: Any
+    model_of: Any, perfect: Any, task: SwapTask, val_task: SwapTask, embedder: Any, finder: Any
 ) -> None:
-    evaluation = evaluate_swap(model_of(perfect.answer, mask=0.75), task, val_task, embedder)
+    evaluation = evaluate_swap(model_of(perfect.answer, mask=0.75), task, val_task, embedder, finder)
     model, raw = values(evaluation, "model"), values(evaluation, "raw")
     assert raw["score"] == pytest.approx(1, abs=1e-6)
     assert model["copy_ratio"] == pytest.approx(0.75, abs=1e-4)
@@ -118,6 +127,23 @@ def test_composed_and_raw_are_both_measured(
     assert "mask_iou" not in raw
 
 
+def test_landmarks_tell_a_moving_face_from_a_frozen_one(of_perfect: Evaluation) -> None:
+    copy, mean, model = (values(of_perfect, key) for key in ("copy", "mean", "model"))
+    for name in ("landmark_distance", "landmark_distance_aligned", "pose_difference", "yaw_difference"):
+        full = f"{name}[balance:0]"
+        assert copy[full] == pytest.approx(0, abs=1e-3)
+        assert model[full] < 0.4 * mean[full]
+        assert of_perfect.metrics[full]["best_trivial"] == "copy"
+    for name in ("yaw", "mouth"):
+        full = f"{name}_correlation[balance:0]"
+        assert copy[full] == pytest.approx(1)
+        assert model[full] > 0.97
+        assert mean[full] == of_perfect.metrics[full]["chance"] == 0
+    assert of_perfect.settings["query_spread"]["yaw"] > 1
+    assert of_perfect.settings["query_spread"]["eye"] == pytest.approx(0, abs=1e-3)
+    assert model["eye_correlation[balance:0]"] == 0  # nothing to correlate with
+
+
 def test_retrieval_says_how_many_and_what_chance_is(of_perfect: Evaluation) -> None:
     assert of_perfect.metrics[TOP1]["chance"] == 1 / 56  # four of a clip's five frames are too near
     assert of_perfect.metrics[POSE]["chance"] == 1 / 60
@@ -126,16 +152,16 @@ def test_retrieval_says_how_many_and_what_chance_is(of_perfect: Evaluation) -> N
 
 
 def test_factor_is_chosen_on_val_and_not_on_test(
-    perfect: Any, task: SwapTask, val_task: SwapTask, embedder: Any
+    perfect: Any, task: SwapTask, val_task: SwapTask, embedder: Any, finder: Any
 ) -> None:
     assert val_task.truth is not None
     still = replace(val_task, truth=val_task.train_target.mean(0).expand_as(val_task.truth))
-    assert evaluate_swap(perfect, task, still, embedder).settings["shifted_mean_k"]["swap"] == 0
-    assert evaluate_swap(perfect, task, val_task, embedder).settings["shifted_mean_k"]["swap"] > 0.5
+    assert evaluate_swap(perfect, task, still, embedder, finder).settings["shifted_mean_k"]["swap"] == 0
+    assert evaluate_swap(perfect, task, val_task, embedder, finder).settings["shifted_mean_k"]["swap"] > 0.5
 
 
 def test_per_frame_and_per_clip_add_up(
-    model_of: Any, perfect: Any, task: SwapTask, val_task: SwapTask, embedder: Any
+    model_of: Any, perfect: Any, task: SwapTask, val_task: SwapTask, embedder: Any, finder: Any
 ) -> None:
     blunder = torch.zeros(60, 1, 1, 1)
     blunder[[7, 33]] = torch.tensor([0.3, 0.2]).view(2, 1, 1, 1)
@@ -143,7 +169,7 @@ def test_per_frame_and_per_clip_add_up(
     def answer(faces: torch.Tensor) -> torch.Tensor:
         return perfect.answer(faces) + blunder
 
-    evaluation = evaluate_swap(model_of(answer), task, val_task, embedder)
+    evaluation = evaluate_swap(model_of(answer), task, val_task, embedder, finder)
     assert evaluation.worst(2) == [7, 33]
     assert evaluation.frames[7] == {"clip": "test1", "time": pytest.approx(0.4)}
     assert evaluation.per_frame["mse"][7] == pytest.approx(0.09, rel=0.05)
@@ -159,19 +185,22 @@ def test_result_is_plain_json(of_perfect: Evaluation) -> None:
 
 
 def test_again_gives_the_same_numbers(
-    of_perfect: Evaluation, perfect: Any, task: SwapTask, val_task: SwapTask, embedder: Any
+    of_perfect: Evaluation, perfect: Any, task: SwapTask, val_task: SwapTask, embedder: Any, finder: Any
 ) -> None:
-    assert evaluate_swap(perfect, task, val_task, embedder).as_json() == of_perfect.as_json()
+    assert evaluate_swap(perfect, task, val_task, embedder, finder).as_json() == of_perfect.as_json()
 
 
-def test_real_people_lose_only_what_needs_the_true_swap(perfect: Any, task: SwapTask, embedder: Any) -> None:
+def test_real_people_lose_only_what_needs_the_true_swap(
+    perfect: Any, task: SwapTask, embedder: Any, finder: Any
+) -> None:
     real = replace(task, truth=None, truth_mask=None, retrieval={})
-    evaluation = evaluate_swap(perfect, real, real, embedder)
+    evaluation = evaluate_swap(perfect, real, real, embedder, finder)
     model = values(evaluation, "model")
     needs_truth = ("score", "mse", "psnr", "ssim", "copy_ratio", "retrieval", "coherence")
     assert not [name for name in model if name.startswith(needs_truth)]
     assert model[IDENTITY] == pytest.approx(1, abs=0.02)
     assert {"reconstruction_psnr", "tenengrad_ratio[query]", "spectral_gap[query]"} <= set(model)
     assert [row.key for row in evaluation.rows] == ["model", *(k for k in LABELS if k != "shifted_mean"), "real"]
-    assert len(evaluation.worst()) == 8
+    errors = evaluation.per_frame["landmark_distance[balance:0]"]
+    assert evaluation.worst() == sorted(range(60), key=lambda i: -errors[i])[:8]
     json.dumps(evaluation.as_json(), allow_nan=False)

@@ -9,8 +9,8 @@ from swaplab.metrics.task import SwapTask
 
 
 @pytest.fixture(scope="module")
-def of_perfect(perfect: Any, task: SwapTask, val_task: SwapTask, embedder: Any) -> Evaluation:
-    return evaluate_swap(perfect, task, val_task, embedder)
+def of_perfect(perfect: Any, task: SwapTask, val_task: SwapTask, embedder: Any, finder: Any) -> Evaluation:
+    return evaluate_swap(perfect, task, val_task, embedder, finder)
 
 
 def cells(text: str) -> dict[str, list[str]]:
@@ -48,9 +48,9 @@ def test_page_says_what_must_hold_together(of_perfect: Evaluation) -> None:
         assert row.label in page
 
 
-def test_page_without_true_swaps_has_no_empty_tables(perfect: Any, task: SwapTask, embedder: Any) -> None:
+def test_page_without_true_swaps_has_no_empty_tables(perfect: Any, task: SwapTask, embedder: Any, finder: Any) -> None:
     real = replace(task, truth=None, truth_mask=None, retrieval={})
-    page = markdown(evaluate_swap(perfect, real, None, embedder))
+    page = markdown(evaluate_swap(perfect, real, None, embedder, finder))
     assert "score" not in page
     assert "Is it the true swap?" not in page
     assert "Whose face is it?" in page

@@ -49,6 +49,7 @@ def evaluate_run(run: str, split: str, weights: str, threads: int | None) -> Non
     from swaplab.config.trust import check_targets
     from swaplab.metrics.evaluation import evaluate_swap
     from swaplab.networks.pretrained.identity import IdentityEmbedder
+    from swaplab.networks.pretrained.landmarks import Landmarker
     from swaplab.runs.record import RunRecord
 
     if threads:
@@ -58,10 +59,10 @@ def evaluate_run(run: str, split: str, weights: str, threads: int | None) -> Non
     check_targets(config)
     sources, data = load_data(config)
     generator = load_generator(record.folder, config, data.identities, data.resolution, weights)
-    model, embedder = SwapModel(generator), IdentityEmbedder()
+    model, embedder, landmarker = SwapModel(generator), IdentityEmbedder(), Landmarker()
     tasks, val_tasks = tasks_of(sources, data, split), validation_tasks(sources, data)
     evaluations = [
-        evaluate_swap(model, task, val_task, embedder)
+        evaluate_swap(model, task, val_task, embedder, landmarker)
         for task, val_task in track(list(zip(tasks, val_tasks, strict=True)), "evaluating", transient=True)
     ]
     folder = write_evaluation(record.folder, split, evaluations, weak=data.weak_split)

@@ -11,6 +11,7 @@ from swaplab.metrics.catalogue import goodness, metric, order
 from swaplab.metrics.identity import Embedder
 from swaplab.metrics.intervals import clip_interval, clip_means
 from swaplab.metrics.judge import Answer, Judge, Measured
+from swaplab.metrics.landmarks import LandmarkFinder
 from swaplab.metrics.pixels import score
 from swaplab.metrics.task import SwapTask
 from swaplab.metrics.trivial import LABELS, MaskedFaces, TrivialAnswers
@@ -65,8 +66,13 @@ class Evaluation:
         return next((row for row in self.rows if row.key == key), None)
 
     def worst(self, count: int = 8) -> list[int]:
-        """Frames of the model's largest errors, worst first; without true swaps, of reconstruction."""
-        errors = self.per_frame.get("mse") or [-value for value in self.per_frame["reconstruction_psnr"]]
+        """Frames of the model's largest errors, worst first.
+
+        Without true swaps these are of the landmarks, or where not all frames' are known, of reconstruction.
+        """
+        landmarks = next((v for name, v in self.per_frame.items() if name.startswith("landmark_distance[")), None)
+        reconstruction = [-value for value in self.per_frame["reconstruction_psnr"]]
+        errors = self.per_frame.get("mse") or landmarks or reconstruction
         return sorted(range(len(errors)), key=lambda i: -errors[i])[:count]
 
 
@@ -81,13 +87,19 @@ def swapped(model: Swapper, faces: Tensor, source: str, target: str) -> tuple[Te
 
 
 def evaluate_swap(
-    model: Swapper, task: SwapTask, val_task: SwapTask | None, embedder: Embedder, *, seed: int = 0
+    model: Swapper,
+    task: SwapTask,
+    val_task: SwapTask | None,
+    embedder: Embedder,
+    finder: LandmarkFinder,
+    *,
+    seed: int = 0,
 ) -> Evaluation:
     """Measure ``model`` on ``task``; k of the shifted mean is chosen on ``val_task``.
 
     ``seed`` draws retrieval candidates and resamples. Without true swaps all that needs them is absent.
     """
-    judge = Judge(task, embedder, seed)
+    judge = Judge(task, embedder, finder, seed)
     trivial, trivial_factors = _trivial_answers(task, val_task)
     answers = [*_model_answers(model, task), *trivial, *_ceilings(model, task)]
     measured = {answer.key: judge.measure(answer) for answer in answers}
@@ -116,6 +128,7 @@ def evaluate_swap(
             "shifted_mean_k": trivial_factors,
             "identity_genuine_cosine": judge.identity.genuine,
             "identity_impostor_cosine": judge.identity.impostor,
+            "query_spread": judge.landmarks.spread,
         },
     )
 

@@ -8,6 +8,7 @@ from torch import Tensor
 
 from swaplab.metrics import retrieval, sharpness
 from swaplab.metrics.identity import Embedder, IdentityScale, thinned
+from swaplab.metrics.landmarks import LandmarkFinder, QueryLandmarks
 from swaplab.metrics.pixels import copy_ratio, mask_iou, masked_mse, psnr, ssim
 from swaplab.metrics.task import RetrievalSet, SwapTask
 
@@ -47,7 +48,7 @@ class Measured:
 class Judge:
     """Measures answers to ``task``: same candidates, same centroids, same mask for all of them."""
 
-    def __init__(self, task: SwapTask, embedder: Embedder, seed: int) -> None:
+    def __init__(self, task: SwapTask, embedder: Embedder, finder: LandmarkFinder, seed: int) -> None:
         self.task = task
         self.sets = {
             kind: (frames, retrieval.candidates(frames.clips, frames.times, seed))
@@ -57,15 +58,19 @@ class Judge:
         self.spectrum = sharpness.spectrum(reference)
         self.tenengrad = sharpness.tenengrad(reference, task.mask)
         self.identity = IdentityScale.fit(embedder, task.train_source, task.train_target, task.query, task.genuine)
+        self.looked_at = thinned(task.query)
+        self.landmarks = QueryLandmarks.of(finder, task.query[self.looked_at])
 
     @property
     def chance(self) -> dict[str, float]:
         """What guessing reaches, by metric name."""
         counts = {kind: int(chosen[0].sum()) for kind, (_, chosen) in self.sets.items()}
         top1 = {f"retrieval_top1[{kind}]@{n}": 1 / n for kind, n in counts.items()}
-        return top1 | {
+        reciprocal = {
             f"retrieval_mrr[{kind}]@{n}": sum(1 / rank for rank in range(1, n + 1)) / n for kind, n in counts.items()
         }
+        correlations = {f"{name}_correlation[{self.landmarks.finder.name}]": 0.0 for name in self.landmarks.spread}
+        return top1 | reciprocal | correlations
 
     def measure(self, answer: Answer) -> dict[str, Measured]:
         """All metrics that make sense for the answer, by full name."""
@@ -77,7 +82,7 @@ class Judge:
         if answer.reconstruction is not None:
             values |= self._reconstruction(answer.reconstruction)
         measured = {name: Measured(value, self.task.clips) for name, value in values.items()}
-        return measured | self._retrieval(answer) | self._identity(answer)
+        return measured | self._retrieval(answer) | self._identity(answer) | self._landmarks(answer)
 
     def _swap(self, image: Tensor) -> dict[str, Tensor]:
         task = self.task
@@ -138,3 +143,10 @@ class Judge:
         chosen = thinned(faces)
         clips = [self.task.clips[i] for i in chosen] if answer.identity is None else [""] * len(chosen)
         return {name: Measured(values, clips) for name, values in self.identity.measure(faces[chosen]).items()}
+
+    def _landmarks(self, answer: Answer) -> dict[str, Measured]:
+        if answer.image is None:
+            return {}
+        clips = [self.task.clips[i] for i in self.looked_at]
+        found = self.landmarks.measure(answer.image[self.looked_at])
+        return {name: Measured(values, clips) for name, values in found.items()}

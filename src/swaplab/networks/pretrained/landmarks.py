@@ -1,8 +1,8 @@
 """Where the features of a face are: 68 iBUG landmarks of aligned faces, by a small convolutional network.
 
 The network is ``face_landmark_68_model`` of @vladmandic/face-api (Vincent Mühler's face-api.js: four densely connected
-blocks of depthwise separable convolutions, trained on the author's own set of about 35,000 faces). It was trained on
-the boxes of a face detector; of an aligned face that is the same square for all, `CROP`.
+blocks of depthwise separable convolutions, trained on about 35,000 labelled faces). It expects the box of a face
+detector; of an aligned face that is the same square for all, `CROP`.
 """
 
 from dataclasses import dataclass
