@@ -1,27 +1,26 @@
 """Codes of one identity moved to where another identity's codes lie, before they are decoded as that identity.
 
 A shared encoder is never told that the codes of two people shall mean the same, only that each decoder can read its
-own. What both show alike (a wide mouth, a long nose) may so become an offset between their codes, and a decoder reads
-it as a state: the swapped head is turned or its mouth opened. Two decoders with one distribution of codes have no such
-offset.
+own. What their faces differ in (a wide mouth, a long nose) may so become an offset or another scale of their codes, and
+a decoder reads it as a state: the swapped head is turned too far or its mouth opened. Two identities with one
+distribution of codes have no such difference.
+
+A matching takes what differs *on average* for identity: people filmed in unlike poses or light want
+``code_match=none``. Until `measure` was called it changes nothing, and training never calls it: only the averaged
+network that is validated and kept is measured.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import torch
 from torch import Tensor, nn
 
 
 class CodeMoments(nn.Module):
-    """Matches mean and standard deviation of every unit of the code over a sample of training faces.
+    """Gives every unit of the code the target's mean and standard deviation (Huang & Belongie 2017, equation 8).
 
-    The map of adaptive instance normalisation (Huang & Belongie 2017, equation 8) with the moments of an identity in the
-    place of those of a picture; for independent Gaussian units it is the optimal transport between the two
-    distributions. It takes what differs *on average* for identity: people filmed in unlike poses or light want
-    ``code_match=none``.
-
-    Until `measure` was called for both identities it changes nothing, and training never calls it: only the averaged
-    network that is validated and kept is measured. ``shape`` is that of one code.
+    There they are those of a picture, here those of an identity over a sample of its training faces. ``shape`` is that
+    of one code.
     """
 
     # Share of the mean deviation that is added to each, so that units which never fire do not divide by zero.
@@ -29,29 +28,99 @@ class CodeMoments(nn.Module):
 
     mean: Tensor
     deviation: Tensor
-    measured: Tensor
 
     def __init__(self, identities: Sequence[str], shape: Sequence[int]) -> None:
         super().__init__()
         self.rows = {name: row for row, name in enumerate(identities)}
         self.register_buffer("mean", torch.zeros(len(self.rows), *shape))
         self.register_buffer("deviation", torch.ones(len(self.rows), *shape))
-        self.register_buffer("measured", torch.zeros(len(self.rows)))
 
     @torch.no_grad()
-    def measure(self, name: str, codes: Tensor) -> None:
-        """Take the moments of ``name`` from its codes (n, *shape), n >= 2."""
-        row = self.rows[name]
-        deviation, mean = torch.std_mean(codes.to(self.mean.dtype), 0)
-        self.mean[row] = mean
-        self.deviation[row] = deviation + self._FLOOR * deviation.mean()
-        self.measured[row] = 1
+    def measure(self, codes: Mapping[str, Tensor]) -> None:
+        """Take the moments of every identity from its codes (n, *shape), n >= 2."""
+        for name, sample in codes.items():
+            deviation, self.mean[self.rows[name]] = torch.std_mean(sample, 0)
+            self.deviation[self.rows[name]] = deviation + self._FLOOR * deviation.mean()
 
     def forward(self, codes: Tensor, source: str, target: str) -> Tensor:
         """Codes (n, *shape) of ``source`` as ``target`` would have them."""
         a, b = self.rows[source], self.rows[target]
         if a == b:
             return codes
-        known = self.measured[a] * self.measured[b]
         moved = (codes - self.mean[a]) / self.deviation[a] * self.deviation[b] + self.mean[b]
-        return torch.lerp(codes, moved.to(codes.dtype), known.to(codes.dtype))
+        return moved.to(codes.dtype)
+
+
+class CodeTransport(nn.Module):
+    """Gives codes the target's mean and covariance by the shortest way (Peyre & Cuturi 2019, remark 2.31).
+
+    That is the optimal transport between two Gaussians, x -> mean_b + (x - mean_a) M with
+    M = A^-1/2 (A^1/2 B A^1/2)^1/2 A^-1/2 for covariances A and B. Of all linear maps between them it moves codes least,
+    so what both identities share stays where it is. Covariances are taken in the space of the first ``rank`` principal
+    components of all identities together; the rest of a code keeps its deviation from the mean. ``shape`` is that of
+    one code; ``ridge`` is added to every variance, as a share of the mean one.
+    """
+
+    mean: Tensor
+    basis: Tensor
+    maps: Tensor
+
+    def __init__(self, identities: Sequence[str], shape: Sequence[int], *, rank: int = 64, ridge: float = 0.01) -> None:
+        super().__init__()
+        self.rows = {name: row for row, name in enumerate(identities)}
+        size = int(torch.Size(shape).numel())
+        self.rank, self.ridge = min(rank, size), ridge
+        self.register_buffer("mean", torch.zeros(len(self.rows), size))
+        self.register_buffer("basis", torch.zeros(self.rank, size))
+        # what a map adds to a code's coordinates: nothing, before it is measured
+        self.register_buffer("maps", torch.zeros(len(self.rows), len(self.rows), self.rank, self.rank))
+
+    @torch.no_grad()
+    def measure(self, codes: Mapping[str, Tensor]) -> None:
+        """Take means, components and maps from the codes (n, *shape) of every identity."""
+        samples = {name: sample.flatten(1).double() for name, sample in codes.items()}
+        centred = {name: sample - sample.mean(0) for name, sample in samples.items()}
+        for name, sample in samples.items():
+            self.mean[self.rows[name]] = sample.mean(0)
+        found = _components(torch.cat(list(centred.values())), self.rank)
+        # fewer faces than components: nothing is moved along the missing ones
+        self.basis.zero_()[: len(found)] = found.to(self.basis.dtype)
+        basis = self.basis.double()
+        covariances = {name: torch.cov((sample @ basis.T).T) for name, sample in centred.items()}
+        ridge = self.ridge * torch.stack([c.trace() for c in covariances.values()]).mean() / self.rank
+        still = torch.eye(self.rank, dtype=basis.dtype, device=basis.device)
+        for a, of_a in covariances.items():
+            for b, of_b in covariances.items():
+                if a != b:
+                    self.maps[self.rows[a], self.rows[b]] = (
+                        _transport(of_a + ridge * still, of_b + ridge * still) - still
+                    )
+
+    def forward(self, codes: Tensor, source: str, target: str) -> Tensor:
+        """Codes (n, *shape) of ``source`` as ``target`` would have them."""
+        a, b = self.rows[source], self.rows[target]
+        if a == b:
+            return codes
+        centred = codes.flatten(1) - self.mean[a]
+        moved = centred + centred @ self.basis.T @ self.maps[a, b] @ self.basis + self.mean[b]
+        return moved.to(codes.dtype).view_as(codes)
+
+
+def _components(centred: Tensor, rank: int) -> Tensor:
+    """The first principal directions (rank, size) of samples (n, size), by their n x n inner products."""
+    values, vectors = torch.linalg.eigh(centred @ centred.T)
+    values, vectors = values[-rank:], vectors[:, -rank:]
+    directions = vectors.T @ centred
+    # directions that the samples do not fill stay zero: nothing is moved along them
+    filled = values > values[-1] * 1e-10
+    return torch.where(filled[:, None], directions / values.clamp_min(1e-30).sqrt()[:, None], 0.0)
+
+
+def _root(matrix: Tensor, exponent: float) -> Tensor:
+    values, vectors = torch.linalg.eigh(matrix)
+    return (vectors * values.clamp_min(1e-30) ** exponent) @ vectors.T
+
+
+def _transport(of_a: Tensor, of_b: Tensor) -> Tensor:
+    half, inverse = _root(of_a, 0.5), _root(of_a, -0.5)
+    return inverse @ _root(half @ of_b @ half, 0.5) @ inverse

@@ -195,9 +195,11 @@ def _preparer(data: FaceData) -> Callable[[nn.Module], None]:
         if not faces:
             faces.update({name: _some_faces(data, name) for name in data.identities})
         at = next(generator.parameters())
+        codes = {}
         for name, images in faces.items():
             parts = [part.to(at.device, at.dtype).div(255) for part in images.split(64)]
-            code_match.measure(name, torch.cat([generator.encode(part, name) for part in parts]))
+            codes[name] = torch.cat([generator.encode(part, name) for part in parts])
+        code_match.measure(codes)
 
     return prepare
 
@@ -253,6 +255,7 @@ def _close(
         metrics=metrics,
         images_seen=module.counters.images_seen,
         updates=module.made,
+        actions=module.done,
         cost={"seconds": round(seconds, 1), "peak_memory_mb": round(peak_memory_mb(), 1)},
     )
     dashboard.finish(metrics | {"status": status}, failed=status == "failed")
