@@ -1,13 +1,15 @@
 """Where the facesets of a run come from: folders of the user, or the renderer."""
 
 import hashlib
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from swaplab.errors import UserError
 from swaplab.faces.faceset import Faceset
+from swaplab.faces.quality import FLAGS
 
 KINDS = ("synthetic", "facesets")
 
@@ -27,10 +29,10 @@ class Sources:
 
 
 def load_sources(data: Mapping[str, Any]) -> Sources:
-    """What a ``data`` section of a config names. Raises UserError for an unknown kind and for a missing
-    folder."""
+    """What a ``data`` section of a config names. Raises UserError for an unknown kind, for a missing folder, and
+    where ``skip_flags`` leaves no face."""
     if data["kind"] == "facesets":
-        return _from_folders(data["identities"])
+        return _from_folders(data["identities"], data["skip_flags"])
     if data["kind"] == "synthetic":
         from swaplab.synthetic.dataset import build_from_config
 
@@ -39,13 +41,31 @@ def load_sources(data: Mapping[str, Any]) -> Sources:
     raise UserError(f"data.kind={data['kind']} is not known; choose one of {', '.join(KINDS)}")
 
 
-def _from_folders(folders: Mapping[str, str]) -> Sources:
+def _from_folders(folders: Mapping[str, str], skip_flags: Sequence[str]) -> Sources:
     missing = [name for name, folder in folders.items() if not folder]
     if missing or not folders:
         name = missing[0] if missing else "A"
         raise UserError(
             f"identity {name} has no folder; set data.identities.{name}=DIR, or remove it: ~data.identities.{name}"
         )
-    facesets = {name: Faceset.load(Path(folder).expanduser()) for name, folder in folders.items()}
+    facesets = {
+        name: _without_flags(Faceset.load(Path(folder).expanduser()), skip_flags) for name, folder in folders.items()
+    }
     digests = "".join(f"{name}:{faceset.digest()}" for name, faceset in facesets.items())
     return Sources(facesets, hashlib.sha256(digests.encode()).hexdigest())
+
+
+def _without_flags(faceset: Faceset, skip_flags: Sequence[str]) -> Faceset:
+    """The faces that carry none of ``skip_flags``."""
+    carried = Counter(flag for record in faceset.records for flag in record.flags)
+    for flag in skip_flags:
+        if flag not in {*FLAGS.values(), *carried}:
+            raise UserError(f"flag '{flag}' is not known; choose data.skip_flags from {', '.join(FLAGS.values())}")
+    left = [i for i, record in enumerate(faceset.records) if not set(record.flags) & set(skip_flags)]
+    if not left:
+        counted = ", ".join(f"{carried[flag]} {flag}" for flag in skip_flags if carried[flag]) or "none flagged"
+        raise UserError(
+            f"0 of the {len(faceset.records)} faces of faceset {faceset.folder} are left ({counted}); bring better "
+            f"clips, or train on flagged faces too: data.skip_flags=[]"
+        )
+    return faceset if len(left) == len(faceset.records) else faceset.select(left)

@@ -46,7 +46,8 @@ def kind_of(path: Path) -> Kind:
         pass  # not one of Pillow's formats
     try:
         with av.open(str(path)) as container:
-            if container.streams.video:
+            # FFmpeg takes a picture that Pillow could not read, or anything named like one, for a video of one frame.
+            if container.streams.video and not container.format.name.endswith(("image2", "_pipe")):
                 return "video"
     except av.error.FFmpegError:
         pass
