@@ -93,7 +93,11 @@ def test_without_displacement_input_and_target_are_the_centred_crop() -> None:
 
 def reference_match(face: Picture, other: Picture, part: float, space: str) -> NDArray[np.float64]:
     """Colour match in floating point, a pixel a time where it matters."""
-    to, back = (cv2.COLOR_RGB2XYZ, cv2.COLOR_XYZ2RGB) if space == "xyz" else (None, None)
+    to, back = {
+        "xyz": (cv2.COLOR_RGB2XYZ, cv2.COLOR_XYZ2RGB),
+        "lab": (cv2.COLOR_RGB2LAB, cv2.COLOR_LAB2RGB),
+        "rgb": (None, None),
+    }[space]
     source, reference = [(p if to is None else cv2.cvtColor(p, to)).astype(float) for p in (face, other)]
     cut = round(60 / 256 * len(face))
     out = np.empty_like(source)
@@ -101,6 +105,8 @@ def reference_match(face: Picture, other: Picture, part: float, space: str) -> N
         own, their = [p[cut:-cut, cut:-cut, channel] for p in (source, reference)]
         mean, deviation = (part * getattr(their, f)() + (1 - part) * getattr(own, f)() for f in ("mean", "std"))
         out[..., channel] = deviation * (source[..., channel] - own.mean()) / (own.std() + 1e-7) + mean
+    if space == "lab":
+        out = out.clip(0, 255)
     if out.min() < 0:
         out -= out.min()
     if out.max() > 255:
@@ -108,7 +114,7 @@ def reference_match(face: Picture, other: Picture, part: float, space: str) -> N
     return out if back is None else cv2.cvtColor(np.rint(out).astype(np.uint8), back).astype(float)
 
 
-@pytest.mark.parametrize("space", ["rgb", "xyz"])
+@pytest.mark.parametrize("space", ["rgb", "xyz", "lab"])
 def test_colour_match_against_a_reference(space: str) -> None:
     faces = [picture(i, 96) // 2 + np.uint8(20 * i) for i in range(5)]
     used = set()
@@ -119,7 +125,8 @@ def test_colour_match_against_a_reference(space: str) -> None:
         chosen, part = int(draw.integers(5)), draw.uniform()
         used.add(chosen)
         # XYZ rounds once more on the way, and the way back magnifies it by up to 3.2 + 1.5 + 0.5 half levels.
-        tolerance = 0.51 if space == "rgb" else 3
+        # LAB likewise, with steep gradients in dark colours.
+        tolerance = {"rgb": 0.51, "xyz": 3, "lab": 6}[space]
         assert np.abs(matched - reference_match(face, faces[chosen], part, space)).max() <= tolerance
     assert len(used) > 2
 

@@ -11,22 +11,25 @@ from numpy.typing import NDArray
 from swaplab.errors import UserError
 from swaplab.noise.operation import Picture, Scope, checked_probability, checked_scope
 
-SPACES = ("rgb", "xyz")
+SPACES = ("rgb", "xyz", "lab")
+_THERE = {"xyz": cv2.COLOR_RGB2XYZ, "lab": cv2.COLOR_RGB2LAB}
+_BACK = {"xyz": cv2.COLOR_XYZ2RGB, "lab": cv2.COLOR_LAB2RGB}
 
 
 class ColourMatch(albumentations.ImageOnlyTransform):
     """Moves mean and deviation of every channel a random part of the way to those of a random face.
 
     That face may be of any identity. The statistics are those of the picture without a border of ``border``
-    times its side. One colour space of ``spaces`` is drawn for each picture. Values beyond [0, 255] are
-    brought back by a common shift (below), then a common factor (above). Source: faceswap-GAN v2.2,
-    random_color_match.
+    times its side. One colour space of ``spaces`` is drawn for each picture: rgb (the order of its channels,
+    BGR in the original, changes nothing), xyz, or lab, in which Reinhard et al. 2001 match colours. Values
+    beyond [0, 255] are brought back by a common shift (below), then a common factor (above); in lab, where a
+    common shift would tint, by clipping. Source: faceswap-GAN v2.2, random_color_match.
     """
 
     def __init__(
         self,
         scope: Scope = "both",
-        spaces: Iterable[str] = SPACES,
+        spaces: Iterable[str] = ("rgb", "xyz"),
         border: float = 60 / 256,
         p: float = 0.5,
     ) -> None:
@@ -53,19 +56,19 @@ class ColourMatch(albumentations.ImageOnlyTransform):
         # A channel without contrast has none to scale: only its mean moves.
         gain = np.where(deviation > 1, wanted_deviation / np.maximum(deviation, 1e-7), 1.0)
         return {
-            "table": table(in_space(data["image"], space), gain, wanted_mean - gain * mean),
+            "table": table(in_space(data["image"], space), gain, wanted_mean - gain * mean, clipped=space == "lab"),
             "space": space,
         }
 
     def apply(self, img: Picture, table: Picture, space: str, **params: Any) -> Picture:
         matched = cv2.LUT(in_space(img, space), table)
-        result: Picture = cv2.cvtColor(matched, cv2.COLOR_XYZ2RGB) if space == "xyz" else matched
+        result: Picture = cv2.cvtColor(matched, _BACK[space]) if space in _BACK else matched
         return result
 
 
 def in_space(image: Picture, space: str) -> Picture:
     """RGB (H, W, 3) in the given space, uint8."""
-    result: Picture = cv2.cvtColor(image, cv2.COLOR_RGB2XYZ) if space == "xyz" else image
+    result: Picture = cv2.cvtColor(image, _THERE[space]) if space in _THERE else image
     return result
 
 
@@ -77,13 +80,13 @@ def statistics(image: Picture, space: str, border: float) -> tuple[NDArray[np.fl
     return mean[:, 0], deviation[:, 0]
 
 
-def table(image: Picture, gain: NDArray[np.float64], shift: NDArray[np.float64]) -> Picture:
-    """Lookup table (1, 256, 3) of ``gain * value + shift``, brought into [0, 255] for this ``image``.
+def table(image: Picture, gain: NDArray[np.float64], shift: NDArray[np.float64], clipped: bool = False) -> Picture:
+    """Lookup table (1, 256, 3) of ``gain * value + shift``, brought into [0, 255] for this ``image`` or ``clipped``.
 
     The map rises in every channel, so the extremes of the result are those of the channels' extremes.
     """
     extremes = np.array([cv2.minMaxLoc(channel)[:2] for channel in cv2.split(image)]).T * gain + shift
-    lift = max(0.0, -float(extremes.min()))
-    factor = 255 / max(255.0, float(extremes.max()) + lift)
+    lift = 0.0 if clipped else max(0.0, -float(extremes.min()))
+    factor = 1.0 if clipped else 255 / max(255.0, float(extremes.max()) + lift)
     values = (np.arange(256.0)[:, None] * gain + (shift + lift)) * factor
     return np.clip(np.rint(values), 0, 255).astype(np.uint8)[None]

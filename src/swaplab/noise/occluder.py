@@ -1,0 +1,98 @@
+"""Things in front of a face that nobody has to photograph or render: smooth blobs and straight bars."""
+
+from collections.abc import Iterable
+from typing import Any
+
+import albumentations
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from swaplab.errors import UserError
+from swaplab.noise.geometry import with_channels
+from swaplab.noise.operation import Picture, Scope, checked_probability, checked_range, checked_scope
+
+SHAPES = ("blob", "bar")
+
+_CORNERS = 64
+_WAVES = 4
+_SUBPIXEL_BITS = 4
+
+Polygon = NDArray[np.float64]
+Alpha = NDArray[np.float32]
+
+
+class Occluder(albumentations.DualTransform):
+    """Pastes one opaque shape of one colour, shaded from one side to the other, somewhere over the face region.
+
+    A blob has the outline r(t) = r0 (1 + sum of four waves); a bar crosses the picture from edge to edge. ``extent``:
+    diameter 2 r0, or width, as a fraction of the face region. With scope ``both`` every mask loses what is covered.
+    Raises UserError for an unknown shape or an extent that is no range of fractions.
+
+    Source: random occluders against which face networks are made robust, e.g. Voo et al. 2022 (natural and random
+    occlusion), in the plainest form: no texture, no shadow.
+    """
+
+    def __init__(
+        self,
+        scope: Scope = "input",
+        shapes: Iterable[str] = SHAPES,
+        extent: Iterable[float] = (0.15, 0.4),
+        p: float = 0.25,
+    ) -> None:
+        super().__init__(p=checked_probability(p))
+        self.scope, self.shapes = checked_scope(scope), tuple(shapes)
+        self.extent = checked_range("extent", extent)
+        if not self.shapes or not set(self.shapes) <= set(SHAPES):
+            raise UserError(f"occluder shapes {list(self.shapes)} are not known; choose from {', '.join(SHAPES)}")
+        if not 0 < self.extent[0] <= self.extent[1] <= 1:
+            raise UserError(f"noise setting extent={list(self.extent)} is outside (0, 1]; choose fractions of the face")
+
+    def get_params_dependent_on_data(self, params: dict[str, Any], data: dict[str, Any]) -> dict[str, Any]:
+        draw, side = self.random_generator, params["shape"][0]
+        shape = self.shapes[int(draw.integers(len(self.shapes)))]
+        size = draw.uniform(*self.extent) * data["region"]
+        centre = (side - 1) / 2 + data["region"] * draw.uniform(-0.5, 0.5, 2)
+        outline = blob(draw, centre, size) if shape == "blob" else bar(draw, centre, size, side)
+        return {"alpha": filled(outline, side), "colours": shaded(draw, side)}
+
+    def apply(self, img: Picture, alpha: Alpha, colours: Alpha, **params: Any) -> Picture:
+        return np.rint(img + alpha * (colours - img)).astype(np.uint8)
+
+    def apply_to_mask(self, mask: Picture, alpha: Alpha, **params: Any) -> Picture:
+        return with_channels(np.rint(mask * (1 - alpha)).astype(np.uint8))
+
+
+def blob(draw: np.random.Generator, centre: Polygon, diameter: float) -> Polygon:
+    """A smooth closed outline (corners, 2) about ``centre`` (x, y); its radius stays within half and one and a half
+    times ``diameter / 2``."""
+    angle = np.linspace(0, 2 * np.pi, _CORNERS, endpoint=False)
+    waves = np.arange(1, _WAVES + 1)
+    amplitude, phase = draw.uniform(0, 0.5 / _WAVES, _WAVES), draw.uniform(0, 2 * np.pi, _WAVES)
+    radius = diameter / 2 * (1 + np.cos(angle[:, None] * waves + phase) @ amplitude)
+    return np.asarray(centre + radius[:, None] * np.stack([np.cos(angle), np.sin(angle)], 1))
+
+
+def bar(draw: np.random.Generator, centre: Polygon, width: float, side: int) -> Polygon:
+    """A rectangle (4, 2) through ``centre`` (x, y), turned at random and longer than any picture of ``side``."""
+    turn = draw.uniform(0, np.pi)
+    along, across = np.array([np.cos(turn), np.sin(turn)]), np.array([-np.sin(turn), np.cos(turn)])
+    corners = np.array([(-1, -1), (1, -1), (1, 1), (-1, 1)])
+    return np.asarray(centre + corners[:, :1] * along * 2 * side + corners[:, 1:] * across * width / 2)
+
+
+def filled(outline: Polygon, side: int) -> Alpha:
+    """Cover (side, side, 1) in [0, 1] of a polygon (corners, 2) of pixel indices, soft at its edge."""
+    cover = np.zeros((side, side), np.uint8)
+    fixed = np.rint(outline * 2**_SUBPIXEL_BITS).astype(np.int32)
+    cv2.fillPoly(cover, [fixed], 255, cv2.LINE_AA, _SUBPIXEL_BITS)
+    return cover[..., None].astype(np.float32) / np.float32(255)
+
+
+def shaded(draw: np.random.Generator, side: int) -> Alpha:
+    """A colour (side, side, 3) in [0, 255] that darkens by up to half along a random direction."""
+    colour, turn, depth = draw.uniform(0, 255, 3), draw.uniform(0, 2 * np.pi), draw.uniform(0, 0.5)
+    x, y = np.meshgrid(*[np.linspace(-0.5, 0.5, side)] * 2)
+    along = (x * np.cos(turn) + y * np.sin(turn)) / np.sqrt(2) + 0.5
+    colours: Alpha = (colour * (1 - depth * along[..., None])).astype(np.float32)
+    return colours
