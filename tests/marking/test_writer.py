@@ -248,6 +248,17 @@ def test_without_the_library_or_a_usable_key_no_work_is_begun(
     assert contents(tmp_path) == before
 
 
+def test_an_original_with_unreadable_credentials_is_refused_before_any_work(
+    conversion: Callable[..., Path], marked: Callable[[str], Path], tmp_path: Path
+) -> None:
+    original = marked(".png")
+    original.write_bytes(original.read_bytes().replace(b"jumb", b"jumc", 1))
+    before = contents(tmp_path)
+    with pytest.raises(UserError, match="start from an undamaged copy"):
+        conversion(original=original, produce=raises(AssertionError("began")))
+    assert contents(tmp_path) == before
+
+
 def test_an_output_that_appears_meanwhile_is_kept(
     conversion: Callable[..., Path], media: Callable[..., None], tmp_path: Path
 ) -> None:
