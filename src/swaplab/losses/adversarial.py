@@ -1,12 +1,136 @@
-"""Adversarial losses: one class a side, so that either can be replaced alone."""
+"""Adversarial losses of one score each: a class a side, so that either can be replaced alone.
 
+All are means over patches and faces, summed over the judged images and over identities.
+"""
+
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
+from swaplab.errors import UserError
 from swaplab.losses.context import StepContext
 from swaplab.schedule import Schedule
+
+JUDGED = ("composed", "raw", "swap")
+
+
+class History(Protocol):
+    """Hands the discriminator images of this step or of earlier ones (Shrivastava et al. 2017)."""
+
+    def __call__(self, step: StepContext, place: str, pairs: Tensor) -> Tensor:
+        """Pairs (n, 6, R, R), image and condition, for the pairs of this step; ``place`` names their stream."""
+        ...
+
+
+@dataclass(frozen=True)
+class Judged:
+    """An image (n, 3, R, R) that a discriminator judges, and the generator's input (n, 3, R, R) it was made from."""
+
+    kind: str
+    image: Tensor
+    condition: Tensor
+
+
+def judged_images(step: StepContext, name: str, kinds: Sequence[str] | None) -> list[Judged]:
+    """The generator's images that the discriminator of ``name`` sees.
+
+    kinds: among ``raw`` and ``composed`` (reconstructions) and ``swap`` (the faces of every other identity decoded as
+    ``name``, composed where there is a mask). None: raw, and composed where there is a mask. Raises UserError for an
+    image that the generator does not make.
+    """
+    output = None if kinds is not None and set(kinds) <= {"swap"} else step.reconstruction(name)
+    if kinds is None:
+        kinds = ("raw",) if output is None or output.mask is None else ("composed", "raw")
+    found = []
+    for kind in kinds:
+        if kind == "swap":
+            found += _swaps(step, name)
+        elif kind in JUDGED and output is not None:
+            if kind == "composed" and output.mask is None:
+                raise UserError("judged names the composed image, which needs a mask; choose mask=learned or drop it")
+            image = output.raw if kind == "raw" else output.composed(step.input(name))
+            found.append(Judged(kind, image, step.input(name)))
+        else:
+            raise UserError(f"judged names {kind!r}; choose among {', '.join(JUDGED)}")
+    if not found:
+        raise UserError("judged is empty: the discriminator would see no image of the generator; name raw or composed")
+    return found
+
+
+def _swaps(step: StepContext, name: str) -> list[Judged]:
+    others = step.others(name)
+    if not others:
+        raise UserError("judged names swaps, but there is one identity only; add another or judge raw")
+    swaps = [(other, step.swap(other, name)) for other in others]
+    return [Judged(f"swap from {o}", out.composed(step.input(o)), step.input(o)) for o, out in swaps]
+
+
+@dataclass(frozen=True)
+class AdversarialTerm:
+    """What both sides share. ``judged``: the images that are judged, see `judged_images`; None is the usual choice."""
+
+    weight: float | Schedule = 1.0
+    judged: Sequence[str] | None = None
+
+
+@dataclass(frozen=True)
+class DiscriminatorTerm(AdversarialTerm):
+    """``history``: hands some images of earlier steps to the discriminator; None: it sees those of this step."""
+
+    history: History | None = None
+    side: str = "discriminator"
+
+    def fakes(self, step: StepContext, name: str) -> list[Judged]:
+        """The images to be told from real ones, without a graph."""
+        images = judged_images(step, name, self.judged)
+        return [self._remembered(step, name, Judged(f.kind, f.image.detach(), f.condition)) for f in images]
+
+    def _remembered(self, step: StepContext, name: str, fake: Judged) -> Judged:
+        if self.history is None:
+            return fake
+        pairs = self.history(step, f"{name} {fake.kind}", torch.cat([fake.image, fake.condition], 1))
+        return Judged(fake.kind, *pairs.split(3, 1))
+
+
+class PointwiseDiscriminator(DiscriminatorTerm):
+    """One penalty for real faces' scores and one for each judged image's."""
+
+    def real(self, scores: Tensor) -> Tensor:
+        raise NotImplementedError
+
+    def fake(self, scores: Tensor) -> Tensor:
+        raise NotImplementedError
+
+    def __call__(self, step: StepContext) -> Tensor:
+        losses = []
+        for name in step.identities:
+            losses.append(step.mean(self.real(step.judge(step.target(name), name))))
+            for f in self.fakes(step, name):
+                losses.append(step.mean(self.fake(step.judge(f.image, name, f.condition))))
+        return torch.stack(losses).sum()
+
+
+@dataclass(frozen=True)
+class PointwiseGenerator(AdversarialTerm):
+    """One penalty for the scores of each judged image."""
+
+    weight: float | Schedule = 0.1
+    side: str = "generator"
+
+    def fooled(self, scores: Tensor) -> Tensor:
+        raise NotImplementedError
+
+    def __call__(self, step: StepContext) -> Tensor:
+        losses = [
+            step.mean(self.fooled(step.judge(f.image, name, f.condition)))
+            for name in step.identities
+            for f in judged_images(step, name, self.judged)
+        ]
+        return torch.stack(losses).sum()
 
 
 def least_squares(scores: Tensor, label: float) -> Tensor:
@@ -14,38 +138,113 @@ def least_squares(scores: Tensor, label: float) -> Tensor:
     return torch.square(scores - label)
 
 
-def _fakes(step: StepContext, name: str) -> list[Tensor]:
-    """The reconstruction's images that a discriminator sees: raw, and composed where there is a mask."""
-    output = step.reconstruction(name)
-    return [output.raw] if output.mask is None else [output.composed(step.input(name)), output.raw]
+class LSGANDiscriminator(PointwiseDiscriminator):
+    """Least squares (Mao et al. 2017, equation 2): real faces towards 1, judged images towards 0."""
+
+    def real(self, scores: Tensor) -> Tensor:
+        return least_squares(scores, 1.0)
+
+    def fake(self, scores: Tensor) -> Tensor:
+        return least_squares(scores, 0.0)
+
+
+class LSGANGenerator(PointwiseGenerator):
+    """Least squares (Mao et al. 2017, equation 2): judged images towards 1."""
+
+    def fooled(self, scores: Tensor) -> Tensor:
+        return least_squares(scores, 1.0)
+
+
+class StandardDiscriminator(PointwiseDiscriminator):
+    """Cross entropy of real and generated (Goodfellow et al. 2014, equation 1); scores are logits."""
+
+    def real(self, scores: Tensor) -> Tensor:
+        return F.softplus(-scores)
+
+    def fake(self, scores: Tensor) -> Tensor:
+        return F.softplus(scores)
+
+
+class StandardGenerator(PointwiseGenerator):
+    """Minus log of the probability of being real, the non-saturating form (Goodfellow et al. 2014, section 3)."""
+
+    def fooled(self, scores: Tensor) -> Tensor:
+        return F.softplus(-scores)
+
+
+class HingeDiscriminator(PointwiseDiscriminator):
+    """Hinge (Lim & Ye 2017; Miyato et al. 2018, equation 16): real scores above 1, others below -1 cost nothing."""
+
+    def real(self, scores: Tensor) -> Tensor:
+        return F.relu(1 - scores)
+
+    def fake(self, scores: Tensor) -> Tensor:
+        return F.relu(1 + scores)
+
+
+class HingeGenerator(PointwiseGenerator):
+    """Minus the score (Lim & Ye 2017; Miyato et al. 2018, equation 17)."""
+
+    def fooled(self, scores: Tensor) -> Tensor:
+        return -scores
 
 
 @dataclass(frozen=True)
-class LSGANDiscriminator:
-    """Real targets towards 1, reconstructions towards 0; mean over patches, summed over images and identities."""
+class MixupLSGANDiscriminator(DiscriminatorTerm):
+    """Least squares on mixtures of a real and a judged face, labelled by the real share (faceswap-GAN v2.2, 2018).
 
-    weight: float | Schedule = 1.0
-    side: str = "discriminator"
+    share ~ Beta(alpha, alpha), one number a step and identity for the whole batch and for all judged images (mixup of
+    Zhang et al. 2018 on the discriminator's inputs).
+    """
+
+    alpha: float = 0.2
+
+    def __post_init__(self) -> None:
+        _check_alpha(self.alpha)
 
     def __call__(self, step: StepContext) -> Tensor:
         losses = []
         for name in step.identities:
-            losses.append(step.mean(least_squares(step.judge(step.target(name), name), 1.0)))
-            losses += [step.mean(least_squares(step.judge(f.detach(), name), 0.0)) for f in _fakes(step, name)]
+            for fake in self.fakes(step, name):
+                mixture, condition, share = mixed(step, name, fake, self.alpha)
+                losses.append(step.mean(least_squares(step.judge(mixture, name, condition), share)))
         return torch.stack(losses).sum()
 
 
 @dataclass(frozen=True)
-class LSGANGenerator:
-    """Reconstructions towards 1 in the discriminator's eyes; mean over patches, summed over images and identities."""
+class MixupLSGANGenerator(PointwiseGenerator):
+    """Least squares towards 1 for the judged images themselves, never mixed (faceswap-GAN v2.2, 2018).
 
-    weight: float | Schedule = 0.1
-    side: str = "generator"
+    ``mixed``: judge the discriminator's mixtures instead and want the opposite label, 1 - share (v1 and v2, 2018).
+    """
+
+    mixed: bool = False
+    alpha: float = 0.2
+
+    def __post_init__(self) -> None:
+        _check_alpha(self.alpha)
+
+    def fooled(self, scores: Tensor) -> Tensor:
+        return least_squares(scores, 1.0)
 
     def __call__(self, step: StepContext) -> Tensor:
-        losses = [
-            step.mean(least_squares(step.judge(fake, name), 1.0))
-            for name in step.identities
-            for fake in _fakes(step, name)
-        ]
+        if not self.mixed:
+            return super().__call__(step)
+        losses = []
+        for name in step.identities:
+            for fake in judged_images(step, name, self.judged):
+                mixture, condition, share = mixed(step, name, fake, self.alpha)
+                losses.append(step.mean(least_squares(step.judge(mixture, name, condition), 1 - share)))
         return torch.stack(losses).sum()
+
+
+def mixed(step: StepContext, name: str, fake: Judged, alpha: float) -> tuple[Tensor, Tensor, float]:
+    """The mixture of real faces of ``name`` and judged ones, that of their conditions, and the real share."""
+    share = step.one_beta("mixup of judged faces", name, alpha)
+    mixture = share * step.target(name) + (1 - share) * fake.image
+    return mixture, share * step.input(name) + (1 - share) * fake.condition, share
+
+
+def _check_alpha(alpha: float) -> None:
+    if alpha <= 0:
+        raise UserError(f"the alpha of mixup is {alpha}; a Beta distribution needs a number above 0")

@@ -13,6 +13,8 @@ import torch
 from torch import Tensor, nn
 
 from swaplab.errors import UserError
+from swaplab.losses.mixup import Mixup, mixed_with_next
+from swaplab.networks.draws import Draws, drawing
 from swaplab.networks.generator import Generator, SwapOutput, matched
 from swaplab.networks.statistics import untracked
 from swaplab.randomness import generator_at
@@ -33,6 +35,7 @@ class StepSettings:
     joint: encode all identities in one pass (needs a shared encoder). tracked: the forwards that move running
     statistics; all others normalise by the batch and leave them alone, so that turning a term on cannot.
     seed: of the random numbers inside a step. masks: the names of the masks that batches carry, in their order.
+    mixup: of the autoencoder's own faces or codes.
     """
 
     global_batch: int
@@ -40,6 +43,7 @@ class StepSettings:
     tracked: frozenset[str] = frozenset({"encode", "reconstruction", "judgement"})
     seed: int = 0
     masks: tuple[str, ...] = ()
+    mixup: Mixup | None = None
 
 
 class StepContext:
@@ -63,6 +67,9 @@ class StepContext:
         self.identities: tuple[str, ...] = tuple(faces)
         self._trained: str | None = None
         self._cache: dict[tuple[str, ...], object] = {}
+        self._shown: Mapping[str, Mapping[str, Tensor]] = faces
+        if settings.mixup is not None:
+            self._shown = {n: {k: self._mixed(v, n) for k, v in of.items()} for n, of in faces.items()}
 
     @contextmanager
     def update(self, trains: str, identities: Sequence[str] | None) -> Iterator["StepContext"]:
@@ -84,13 +91,17 @@ class StepContext:
         also where ranks hold unequal numbers of faces."""
         return values.sum() / (values[0].numel() * self.settings.global_batch)
 
+    def others(self, name: str) -> tuple[str, ...]:
+        """All identities of the batch but ``name``."""
+        return tuple(other for other in self.faces if other != name)
+
     def input(self, name: str) -> Tensor:
         """The noisy faces of ``name`` that the network sees, (n, 3, R, R) in [0, 1]."""
-        return self.faces[name]["input"]
+        return self._shown[name]["input"]
 
     def target(self, name: str) -> Tensor:
         """The faces of ``name`` that the network shall give back, (n, 3, R, R) in [0, 1]."""
-        return self.faces[name]["target"]
+        return self._shown[name]["target"]
 
     def mask(self, name: str, which: str) -> Tensor:
         """The mask ``which`` ("face", "eyes", ...) of the targets of ``name``, (n, 1, R, R) in [0, 1].
@@ -99,7 +110,7 @@ class StepContext:
         """
         if which not in self.settings.masks:
             raise UserError(f"a loss needs the mask '{which}' of the faces; set +data_masks.{which}=true")
-        return self.faces[name]["masks"].narrow(1, self.settings.masks.index(which), 1)
+        return self._shown[name]["masks"].narrow(1, self.settings.masks.index(which), 1)
 
     def uniform(self, purpose: str, name: str) -> Tensor:
         """Numbers (n,) in [0, 1), one a face of ``name``: functions of (seed, purpose, identity, position) alone."""
@@ -122,55 +133,54 @@ class StepContext:
         like = next(iter(self.faces.values()))["input"]
         return torch.tensor(numbers, dtype=like.dtype, device=like.device)
 
-    def code(self, name: str) -> Tensor:
-        """The code of the inputs of ``name``."""
+    def code(self, name: str, clean: bool = False) -> Tensor:
+        """The code of the inputs of ``name``; ``clean``: of the targets, as a translation without noise sees them."""
+        if clean:
+            return self._once(("clean encode", name), "cycle", lambda: self._encode(self.target(name), name))
         if self.settings.joint and self.generator.shared_encoder:
             return self._joint_codes()[name]
-        return self._once(("code", name), "encode", lambda: self.generator.encode(self.input(name), name))
+        return self._once(("encode", name), "encode", lambda: self._code_of(name, self._encode(self._seen(name), name)))
 
     def _joint_codes(self) -> dict[str, Tensor]:
         names = tuple(self.faces)
 
         def encode() -> dict[str, Tensor]:
-            inputs = [self.input(name) for name in names]
-            together = torch.cat(inputs).contiguous(memory_format=torch.channels_last)
-            codes = self.generator.encode(together, names[0])
-            return dict(zip(names, codes.split([len(x) for x in inputs]), strict=True))
+            inputs = [self._seen(name) for name in names]
+            codes = self._encode(torch.cat(inputs).contiguous(memory_format=torch.channels_last), names[0])
+            parts = codes.split([len(x) for x in inputs])
+            return {name: self._code_of(name, part) for name, part in zip(names, parts, strict=True)}
 
-        return self._once(("codes",), "encode", encode)
+        return self._once(("encode",), "encode", encode, names)
 
     def reconstruction(self, name: str) -> SwapOutput:
         """The faces of ``name`` decoded as themselves."""
         return self._once(("reconstruction", name), "reconstruction", lambda: self._decode(self.code(name), name))
 
-    def swap(self, source: str, target: str) -> SwapOutput:
+    def swap(self, source: str, target: str, clean: bool = False) -> SwapOutput:
         """The faces of ``source`` decoded as ``target``."""
-        return self._once(("swap", source, target), "swap", lambda: self._swap(self.code(source), source, target))
+        key = ("clean swap" if clean else "swap", source, target)
+        return self._once(key, "swap", lambda: self._swap(self.code(source, clean), source, target))
 
-    def cycle(self, source: str, via: str) -> SwapOutput:
+    def cycle(self, source: str, via: str, clean: bool = False) -> SwapOutput:
         """The swap of ``source`` to ``via``, encoded again and decoded as ``source``."""
-        swapped = self.swap(source, via).raw
-        return self._once(
-            ("cycle", source, via), "cycle", lambda: self._swap(self.generator.encode(swapped, via), via, source)
-        )
+        swapped = self.swap(source, via, clean).raw
+        key = ("clean cycle" if clean else "cycle", source, via)
+        return self._once(key, "cycle", lambda: self._swap(self._encode(swapped, via), via, source))
 
     def resemblance(self, name: str) -> SwapOutput:
         """The clean targets of ``name`` encoded and decoded as themselves: what an identity loss compares."""
-        return self._once(
-            ("resemblance", name),
-            "cycle",
-            lambda: self._decode(self.generator.encode(self.target(name), name), name),
-        )
+        return self._once(("resemblance", name), "cycle", lambda: self._decode(self.code(name, clean=True), name))
 
-    def judge(self, faces: Tensor, name: str) -> Tensor:
-        """The discriminator's scores (n, 1, h, w) of ``faces`` as ``name``, beside the inputs of ``name``.
+    def judge(self, faces: Tensor, name: str, condition: Tensor | None = None) -> Tensor:
+        """The discriminator's scores (n, k, h, w) of ``faces`` as ``name``, beside ``condition`` (the inputs of
+        ``name`` if None).
 
         Never cached: a score is of the discriminator as it is now.
         """
         judge = self.networks[DISCRIMINATOR]
         own = self._trained == DISCRIMINATOR and "judgement" in self.settings.tracked
         with nullcontext() if own else untracked(judge):
-            scores: Tensor = judge.judge(faces, name, self.input(name))  # type: ignore[operator]
+            scores: Tensor = judge.judge(faces, name, self.input(name) if condition is None else condition)  # type: ignore[operator]
         return _full(scores)
 
     @property
@@ -186,11 +196,36 @@ class StepContext:
         mask = None if output.mask is None else _full(output.mask)
         return SwapOutput(_full(output.raw), mask, {k: _full(v) for k, v in output.aux.items()})
 
-    def _once(self, key: tuple[str, ...], kind: str, compute: Callable[[], T]) -> T:
+    def _encode(self, faces: Tensor, name: str) -> Tensor:
+        return self.generator.encode(faces, name)
+
+    def _code_of(self, name: str, codes: Tensor) -> Tensor:
+        mixup = self.settings.mixup
+        return codes if mixup is None or mixup.where != "codes" else self._mixed(codes, name)
+
+    def _seen(self, name: str) -> Tensor:
+        """What the encoder sees of ``name``: under mixup of codes the faces themselves."""
+        mixup = self.settings.mixup
+        return self.input(name) if mixup is None or mixup.where == "images" else self.faces[name]["input"]
+
+    def _mixed(self, values: Tensor, name: str) -> Tensor:
+        assert self.settings.mixup is not None
+        return mixed_with_next(values, self.beta("mixup", name, self.settings.mixup.alpha))
+
+    def _once(
+        self, key: tuple[str, ...], kind: str, compute: Callable[[], T], sources: tuple[str, ...] | None = None
+    ) -> T:
+        """The value under ``key`` (its purpose, whose faces, ...), computed once; ``sources``: whose, if several."""
         if key not in self._cache:
-            tracking = nullcontext() if kind in self.settings.tracked else untracked(self.networks[GENERATOR])
+            network = self.networks[GENERATOR]
+            faces = [(name, place) for name in sources or key[1:2] for place in self.position.tolist()]
+            tracking = nullcontext() if kind in self.settings.tracked else untracked(network)
             # not the caller's grad mode: a term that only measures must not cache a value without its graph
-            with tracking, torch.set_grad_enabled(self._gradients):
+            with (
+                tracking,
+                drawing(network, Draws(self.settings.seed, key[0], faces)),
+                torch.set_grad_enabled(self._gradients),
+            ):
                 self._cache[key] = compute()
         return cast(T, self._cache[key])
 

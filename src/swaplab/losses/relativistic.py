@@ -1,0 +1,70 @@
+"""Relativistic average least squares: a face is judged by how much more real it looks than the average other one."""
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from swaplab.collectives import global_sum
+from swaplab.losses.adversarial import AdversarialTerm, DiscriminatorTerm, judged_images, least_squares
+from swaplab.losses.context import StepContext
+from swaplab.schedule import Schedule
+
+
+def batch_average(step: StepContext, scores: Tensor) -> Tensor:
+    """Scores (n, k, h, w) averaged over the faces of all ranks, (k, h, w): every patch position apart."""
+    return global_sum(scores.sum(0)) / step.settings.global_batch
+
+
+@dataclass(frozen=True)
+class RelativisticLSGANDiscriminator(DiscriminatorTerm):
+    """Real faces 1 above the average raw image, raw images ``opposite`` from the average real face (Jolicoeur-Martineau
+    2018, RaLSGAN; in the form of faceswap-GAN v2.2).
+
+    Composed images, where judged, are judged by plain least squares (with half weights, as all here): in v2.2 that was
+    stabler early in training. ``opposite``: the label of the other direction; 0 in faceswap-GAN, -1 in the paper.
+    """
+
+    opposite: float = 0.0
+
+    def __call__(self, step: StepContext) -> Tensor:
+        losses = []
+        for name in step.identities:
+            real = step.judge(step.target(name), name)
+            for fake in self.fakes(step, name):
+                score = step.judge(fake.image, name, fake.condition)
+                if fake.kind == "composed":
+                    losses += [least_squares(real, 1.0), least_squares(score, 0.0)]
+                else:
+                    losses += _relative(step, real, score, self.opposite)
+        return torch.stack([step.mean(loss) / 2 for loss in losses]).sum()
+
+
+@dataclass(frozen=True)
+class RelativisticLSGANGenerator(AdversarialTerm):
+    """The discriminator's relativistic terms with real and raw exchanged; composed images towards 1, with full weight
+    (Jolicoeur-Martineau 2018, RaLSGAN; in the form of faceswap-GAN v2.2)."""
+
+    weight: float | Schedule = 0.1
+    opposite: float = 0.0
+    side: str = "generator"
+
+    def __call__(self, step: StepContext) -> Tensor:
+        losses = []
+        for name in step.identities:
+            real = step.judge(step.target(name), name)
+            for fake in judged_images(step, name, self.judged):
+                score = step.judge(fake.image, name, fake.condition)
+                if fake.kind == "composed":
+                    losses.append(step.mean(least_squares(score, 1.0)))
+                else:
+                    losses += [step.mean(loss) / 2 for loss in _relative(step, score, real, self.opposite)]
+        return torch.stack(losses).sum()
+
+
+def _relative(step: StepContext, better: Tensor, worse: Tensor, opposite: float) -> list[Tensor]:
+    """``better`` 1 above the average of ``worse``, and ``worse`` at ``opposite`` from the average of ``better``."""
+    return [
+        least_squares(better - batch_average(step, worse), 1.0),
+        least_squares(worse - batch_average(step, better), opposite),
+    ]

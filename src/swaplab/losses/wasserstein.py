@@ -1,0 +1,102 @@
+"""Wasserstein losses and the gradient penalty that keeps their critic Lipschitz."""
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from swaplab.collectives import global_sum
+from swaplab.errors import UserError
+from swaplab.losses.adversarial import PointwiseDiscriminator, PointwiseGenerator, judged_images
+from swaplab.losses.context import DISCRIMINATOR, StepContext
+from swaplab.schedule import Schedule
+
+PENALTIES = ("sample", "batch")
+
+
+@dataclass(frozen=True)
+class WassersteinDiscriminator(PointwiseDiscriminator):
+    """The critic: mean score of judged images minus that of real faces (Arjovsky et al. 2017, equation 2).
+
+    ``sign``: 1 scores real faces high as the paper does; -1 scores them low, the convention of the 2018 face-swap
+    notebook (real labelled 1 in mean(label * score)).
+    """
+
+    sign: int = 1
+
+    def __post_init__(self) -> None:
+        _check_sign(self.sign)
+
+    def real(self, scores: Tensor) -> Tensor:
+        return -self.sign * scores
+
+    def fake(self, scores: Tensor) -> Tensor:
+        return self.sign * scores
+
+
+@dataclass(frozen=True)
+class WassersteinGenerator(PointwiseGenerator):
+    """Judged images are to get the scores of real faces (Arjovsky et al. 2017). ``sign``: as the critic's."""
+
+    sign: int = 1
+
+    def __post_init__(self) -> None:
+        _check_sign(self.sign)
+
+    def fooled(self, scores: Tensor) -> Tensor:
+        return -self.sign * scores
+
+
+@dataclass(frozen=True)
+class GradientPenalty:
+    """Squared distance to 1 of the critic's gradient norm between real and judged faces (Gulrajani et al. 2017).
+
+    The gradient is taken at u * real + (1 - u) * judged, u uniform in [0, 1) a face; conditions are not mixed.
+    penalty: ``sample``, the paper's: one norm a face, of the gradient of its mean patch score. ``batch``: one norm over
+    the gradients of the whole batch, of the sum of all scores, as the 2018 face-swap notebook has it. ``judged``: the
+    image, ``raw``, ``composed`` or ``swap``. Norms are those for pictures in [-1, 1], as in both sources. In float32
+    and outside autocast: half precision has no room for it.
+
+    Raises UserError where the critic has batch norm and the penalty is a sample's: its gradient would be of the batch.
+    """
+
+    weight: float | Schedule = 10.0
+    penalty: str = "sample"
+    judged: str = "raw"
+    side: str = "discriminator"
+
+    def __post_init__(self) -> None:
+        if self.penalty not in PENALTIES:
+            raise UserError(f"a gradient penalty is of one {' or '.join(PENALTIES)}, not {self.penalty!r}")
+
+    def __call__(self, step: StepContext) -> Tensor:
+        critic = step.networks[DISCRIMINATOR]
+        batch_norms = [m for m in critic.modules() if isinstance(m, nn.modules.batchnorm._BatchNorm)]
+        if self.penalty == "sample" and batch_norms:
+            raise UserError(
+                "a gradient penalty of single faces means nothing under batch norm, where a score depends on the whole "
+                "batch; choose discriminator.norm=null, norm=layer or norm=instance"
+            )
+        losses = []
+        with torch.enable_grad(), torch.autocast(step.target(step.identities[0]).device.type, enabled=False):
+            for name in step.identities:
+                for fake in judged_images(step, name, [self.judged]):
+                    u = step.uniform(f"gradient penalty {fake.kind}", name)[:, None, None, None]
+                    between = (u * step.target(name) + (1 - u) * fake.image.detach()).requires_grad_()
+                    scores = step.judge(between, name, fake.condition)
+                    losses.append(self._penalty(step, scores, between))
+        return torch.stack(losses).sum()
+
+    def _penalty(self, step: StepContext, scores: Tensor, at: Tensor) -> Tensor:
+        """This rank's share of the penalty for scores (n, k, h, w) of faces ``at`` (n, 3, R, R)."""
+        a_face = 1 if self.penalty == "batch" else scores[0].numel()
+        (gradient,) = torch.autograd.grad(scores.sum() / a_face, at, create_graph=True)
+        squares = torch.square(gradient / 2).sum((1, 2, 3))  # the slope on [0, 1] is twice that on [-1, 1]
+        if self.penalty == "batch":
+            squares = global_sum(squares.sum()).expand(len(at))
+        return step.mean(torch.square(squares.sqrt() - 1))
+
+
+def _check_sign(sign: int) -> None:
+    if sign not in (1, -1):
+        raise UserError(f"the sign of a Wasserstein loss is {sign}; 1 scores real faces high, -1 low")
