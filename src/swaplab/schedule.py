@@ -1,8 +1,12 @@
 """Numbers that change during training, as pure functions of progress in [0, 1]."""
 
 import math
-from collections.abc import Callable
+from bisect import bisect_right
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
+
+from swaplab.errors import UserError
 
 Schedule = Callable[[float], float]
 
@@ -37,3 +41,35 @@ class Cosine:
             return progress / self.warmup
         along = (progress - self.warmup) / max(1 - self.warmup, 1e-12)
         return self.end + (1 - self.end) * (1 + math.cos(math.pi * min(along, 1.0))) / 2
+
+
+def check_points(points: Sequence[float], where: str) -> None:
+    """UserError unless points of progress ascend within [0, 1]."""
+    ascending = all(a < b for a, b in pairwise(points))
+    if not points or not ascending or points[0] < 0 or points[-1] > 1:
+        raise UserError(f"{where}: points {list(points)} are no ascending shares of the budget in [0, 1]; correct them")
+
+
+@dataclass(frozen=True)
+class Steps:
+    """Piecewise constant: ``values[i]`` from progress ``at[i] / of`` on. Raises UserError unless ``at`` starts at 0,
+    ascends, and has as many numbers as ``values``.
+
+    With ``of`` points can be written in the steps of the source; the budget of a run may be another.
+    """
+
+    at: Sequence[float]
+    values: Sequence[float]
+    of: float = 1.0
+
+    def __post_init__(self) -> None:
+        check_points(self._points, "schedule")
+        if self.at[0] != 0 or len(self.at) != len(self.values):
+            raise UserError("schedule: steps begin at 0 and have one value for each point; correct at or values")
+
+    @property
+    def _points(self) -> list[float]:
+        return [point / self.of for point in self.at]
+
+    def __call__(self, progress: float) -> float:
+        return float(self.values[bisect_right(self._points, progress) - 1])

@@ -9,6 +9,7 @@ from torch import nn
 
 from swaplab.errors import UserError
 from swaplab.training.checkpoint import (
+    VERSION,
     check_disk,
     disk_need,
     load_checkpoint,
@@ -92,7 +93,7 @@ def test_a_damaged_missing_or_strange_checkpoint_is_named(tmp_path: Path) -> Non
     torch.save({"version": 99}, path)
     with pytest.raises(UserError, match="another version"):
         load_checkpoint(path)
-    torch.save({"version": 1, "code": torch.nn.Linear}, path)  # a pickle that would import and run something
+    torch.save({"version": VERSION, "code": torch.nn.Linear}, path)  # a pickle that would import and run something
     with pytest.raises(UserError, match="damaged"):
         load_checkpoint(path)
 

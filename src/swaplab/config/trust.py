@@ -31,11 +31,14 @@ KINDS = (
     "optimizer",
     "plan",
     "schedule",
+    "phases",
+    "actions",
 )
 SLOTS = {
     "generator": {"norm": "norm", "attention": "attention", "mask": "mask"},
     "discriminator": {"norm": "norm", "attention": "attention"},
-    "losses": {"weight": "schedule"},
+    "attention": {"norm": "norm"},
+    "losses": {"weight": "schedule", "margin": "schedule"},
 }
 SETTINGS_FILE = Path("~/.config/swaplab/settings.yaml")
 _RESOLVER = re.compile(r"\$\{\s*([A-Za-z_][\w.]*)\s*:")

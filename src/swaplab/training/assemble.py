@@ -14,6 +14,7 @@ from swaplab.losses.term import LossTerm
 from swaplab.networks.discriminator import Discriminator
 from swaplab.networks.generator import Generator
 from swaplab.networks.initialisation import initialise
+from swaplab.training.actions import Action
 from swaplab.training.checkpoint import LAST, load_checkpoint, put_weights
 from swaplab.training.module import SwapModule
 from swaplab.training.plan import Plan
@@ -74,6 +75,17 @@ def _term(node: dict[str, Any], name: str) -> LossTerm:
     return term
 
 
+def build_actions(config: Mapping[str, Any]) -> dict[str, Action]:
+    """The one-off actions by name; those set to null are off."""
+    actions = {
+        name: build(node, f"actions.{name}") for name, node in config.get("actions", {}).items() if node is not None
+    }
+    for name, action in actions.items():
+        if not isinstance(action, Action):
+            raise UserError(f"actions.{name} is a {type(action).__name__}, which lacks points, check or a call")
+    return actions
+
+
 def masks_of(config: Mapping[str, Any]) -> tuple[str, ...]:
     """The masks that batches carry because a component of the config asks for them."""
     return tuple(name for name, wanted in config["data_masks"].items() if wanted)
@@ -108,6 +120,7 @@ def build_module(
         total_images=total_images,
         learning_rate=build(config["schedule"], "schedule") or 1.0,
         ema_half_life=float(config["ema"]["half_life"]),
+        actions=build_actions(config),
     )
     if config["init_from"]:
         _init_from(module, config["init_from"])

@@ -1,7 +1,8 @@
 """The LightningModule: walks the update plan once a step, in manual optimisation."""
 
 import math
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections import Counter
+from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -14,12 +15,14 @@ from swaplab.collectives import sum_over_ranks
 from swaplab.errors import UserError
 from swaplab.losses.context import GENERATOR, StepContext, StepSettings
 from swaplab.losses.term import SIDES, LossTerm
+from swaplab.networks.regularisation import regularised_kernels
 from swaplab.schedule import Schedule, value_at
+from swaplab.training.actions import Action, Trainee, due
 from swaplab.training.distributed import sum_gradients
 from swaplab.training.ema import EMA
 from swaplab.training.plan import Plan, Update, parts
 
-OptimizerFactory = Callable[[Iterable[nn.Parameter]], torch.optim.Optimizer]
+OptimizerFactory = Callable[[list[Any]], torch.optim.Optimizer]
 
 
 @dataclass
@@ -36,13 +39,18 @@ class LossMeter:
     def __init__(self) -> None:
         self._sums: dict[str, Tensor] = {}
         self._counts: dict[str, int] = {}
+        self._last: dict[str, int] = {}
         self._first_bad: Tensor | None = None
 
     def add(self, name: str, value: Tensor, step: int) -> None:
-        """Add one step's value (a scalar on the device) and remember the first step that was not finite."""
+        """Add a value (a scalar on the device) and remember the first step that was not finite.
+
+        A step's values of one name are shares of one: those of each identity, where each has an update of its own.
+        """
         value = value.detach().double()
         self._sums[name] = self._sums[name] + value if name in self._sums else value
-        self._counts[name] = self._counts.get(name, 0) + 1
+        self._counts[name] = self._counts.get(name, 0) + (self._last.get(name) != step)
+        self._last[name] = step
         bad = torch.where(torch.isfinite(value), float("inf"), float(step))
         self._first_bad = bad if self._first_bad is None else torch.minimum(self._first_bad, bad)
 
@@ -92,6 +100,7 @@ class SwapModule(pl.LightningModule):
         total_images: int,
         learning_rate: float | Schedule = 1.0,
         ema_half_life: float = 10_000,
+        actions: Mapping[str, Action] | None = None,
     ) -> None:
         super().__init__()
         self.automatic_optimization = False
@@ -105,6 +114,8 @@ class SwapModule(pl.LightningModule):
         self.ema_half_life = ema_half_life
         self.counters, self.meter = Counters(), LossMeter()
         self.made: dict[str, int] = {update.name: 0 for update in self.updates}
+        self.actions = dict(actions or {})
+        self.done: list[dict[str, Any]] = []
         self._check()
 
     def _check(self) -> None:
@@ -118,6 +129,8 @@ class SwapModule(pl.LightningModule):
                 raise UserError(
                     f"no loss term trains the {update.side}; add one (such as adversarial=lsgan) or drop the network"
                 )
+        for action in self.actions.values():
+            action.check(self.networks)
         idle = {t.side for t in self.terms.values()} - {u.side for u in self.updates}
         if idle:
             names = [name for name, term in self.terms.items() if term.side in idle]
@@ -139,26 +152,52 @@ class SwapModule(pl.LightningModule):
 
     def parameters_of(self, update: Update) -> list[nn.Parameter]:
         """The parameters an update moves."""
-        named = self.networks[update.network].named_parameters()
-        return [p for name, p in named if p.requires_grad and name.startswith(update.trains)]
+        network = self.networks[update.network]
+        foreign: tuple[str, ...] = ()
+        if update.own and update.identities is not None:
+            others = set(self.identities) - set(update.identities)
+            foreign = tuple(
+                f"{path}.{other}"
+                for path, module in network.named_modules()
+                if isinstance(module, nn.ModuleDict) and set(module) == set(self.identities)
+                for other in others
+            )
+        return [
+            p
+            for name, p in network.named_parameters()
+            if p.requires_grad and _within(name, update.trains) and not _within(name, foreign)
+        ]
+
+    def _groups_of(self, update: Update) -> list[Any]:
+        """What an update moves, regularised kernels apart: the gradient of ``l2 * sum(w ** 2)`` is a coupled decay."""
+        parameters, network = self.parameters_of(update), self.networks[update.network]
+        l2 = float(getattr(network, "l2", 0.0))
+        if l2 == 0:
+            return parameters
+        kernels = {id(kernel) for kernel in regularised_kernels(network)}
+        return [
+            {"params": [p for p in parameters if id(p) not in kernels]},
+            {"params": [p for p in parameters if id(p) in kernels], "weight_decay": 2 * l2},
+        ]
 
     def configure_optimizers(self) -> list[torch.optim.Optimizer]:
         """One optimiser an update, in the plan's order."""
         missing = {u.network for u in self.updates} - set(self.factories)
         if missing:
             raise UserError(f"optimizer.{missing.pop()} is missing; every stepped network needs an optimiser")
-        optimizers = [self.factories[u.network](self.parameters_of(u)) for u in self.updates]
+        optimizers = [self.factories[u.network](self._groups_of(u)) for u in self.updates]
         for optimizer in optimizers:
             for group in optimizer.param_groups:
                 group["base_lr"] = group["lr"]
         return optimizers
 
     def training_step(self, batch: dict[str, Any], batch_idx: int) -> None:
-        """Make every update of the plan that is due, in order."""
+        """Make every action and then every update of the plan that is due, in order."""
         optimizers = self._optimizers()
-        due = [u for u in self.updates if self.counters.steps % u.every == u.every - 1]
-        contexts = self._contexts(batch, {u.part for u in due if u.network == GENERATOR})
-        for update in due:
+        self._act([getattr(o, "optimizer", o) for o in optimizers])
+        now = [u for u in self.updates if self.counters.steps % u.every == u.every - 1]
+        contexts = self._contexts(batch, {u.part for u in now if u.network == GENERATOR})
+        for update in now:
             optimizer = optimizers[self.updates.index(update)]
             for group in optimizer.param_groups:
                 group["lr"] = group["base_lr"] * value_at(self.learning_rate, self.progress)
@@ -174,8 +213,16 @@ class SwapModule(pl.LightningModule):
         before = self.counters.images_seen
         self.counters.steps += 1
         self.counters.images_seen += self.images_per_step
-        if self.ema and any(update.network == GENERATOR for update in due):
+        if self.ema and any(update.network == GENERATOR for update in now):
             self.ema.follow(self.networks[GENERATOR], self.images_per_step, before)
+
+    def _act(self, optimizers: list[torch.optim.Optimizer]) -> None:
+        """Make the one-off actions whose point has been reached, and note it."""
+        made = Counter(entry["action"] for entry in self.done)
+        trainee = Trainee(self.networks, self.ema.network if self.ema else None, optimizers)
+        for name in due(self.actions, made, self.progress):
+            self.actions[name](trainee)
+            self.done.append({"action": name, "images_seen": self.counters.images_seen})
 
     def _optimizers(self) -> list[Any]:
         optimizers = self.optimizers()
@@ -225,3 +272,8 @@ class SwapModule(pl.LightningModule):
         if total is None:
             raise UserError(f"every loss of the {update.side} has weight 0 at progress {step.progress:.2f}")
         return total
+
+
+def _within(name: str, prefixes: Collection[str]) -> bool:
+    """Whether a dotted name lies under one of the dotted prefixes; "" is above all."""
+    return any(f"{name}.".startswith(f"{prefix}.") for prefix in prefixes if prefix) or "" in prefixes

@@ -14,7 +14,8 @@ class Update:
 
     name: names the optimiser and its counter. side: the loss terms that are summed. network: the network it steps.
     trains: the parameters it moves, by dotted prefixes inside the network ("" is all of it). identities: those the
-    terms sum over, or None for all. part: updates of one part share batch and forward; another part has fresh faces.
+    terms sum over, or None for all. own: of parts that a network keeps for each identity (a ModuleDict by name), it
+    moves those of ``identities`` only. part: updates of one part share batch and forward; another part has fresh faces.
     every: the update is made at each ``every``-th step.
     """
 
@@ -23,6 +24,7 @@ class Update:
     network: str
     trains: tuple[str, ...] = ("",)
     identities: tuple[str, ...] | None = None
+    own: bool = False
     part: int = 0
     every: int = 1
 
@@ -47,14 +49,47 @@ class Joint:
     fresh: bool = False
 
     def __post_init__(self) -> None:
-        if self.generator_every < 1:
-            raise UserError(f"plan.generator_every is {self.generator_every}; it counts steps, so give 1 or more")
+        _check_every(self.generator_every)
 
     def updates(self, identities: Sequence[str], networks: Sequence[str]) -> list[Update]:
         generator = Update(GENERATOR, GENERATOR, GENERATOR, part=0, every=self.generator_every)
         if DISCRIMINATOR not in networks:
             return [generator]
         return [Update(DISCRIMINATOR, DISCRIMINATOR, DISCRIMINATOR, part=int(self.fresh)), generator]
+
+
+@dataclass(frozen=True)
+class FourAdams:
+    """One optimiser for each discriminator and each generator of an identity (faceswap-GAN v2.2, section "training").
+
+    In a step every discriminator moves, then, on ``fresh`` faces, the generator of the first identity, the generator
+    of the second, and so on: parts that the generators share, such as the encoder, move once for each identity, on its
+    losses, and have moments in each of the optimisers. ``generator_every``: see `Joint`.
+    """
+
+    generator_every: int = 1
+    fresh: bool = True
+
+    def __post_init__(self) -> None:
+        _check_every(self.generator_every)
+
+    def updates(self, identities: Sequence[str], networks: Sequence[str]) -> list[Update]:
+        judged = DISCRIMINATOR in networks
+        every, part = self.generator_every, int(self.fresh and judged)
+        judges = [
+            Update(f"{DISCRIMINATOR}_{name}", DISCRIMINATOR, DISCRIMINATOR, identities=(name,), own=True)
+            for name in identities
+        ]
+        generators = [
+            Update(f"{GENERATOR}_{name}", GENERATOR, GENERATOR, identities=(name,), own=True, part=part, every=every)
+            for name in identities
+        ]
+        return [*(judges if judged else []), *generators]
+
+
+def _check_every(generator_every: int) -> None:
+    if generator_every < 1:
+        raise UserError(f"plan.generator_every is {generator_every}; it counts steps, so give 1 or more")
 
 
 def parts(updates: Sequence[Update]) -> int:

@@ -112,7 +112,7 @@ class Session(Callback):
         for optimizer, saved in zip(trainer.optimizers, state["optimizers"], strict=True):
             optimizer.load_state_dict(saved)
         module.counters = Counters(**state["counters"])
-        module.made = dict(state["made"])
+        module.made, module.done = dict(state["made"]), list(state["done"])
         module.meter.restore(state["meter"], share=trainer.is_global_zero)
 
     def on_train_batch_end(
@@ -224,6 +224,7 @@ class Session(Callback):
             "optimizers": [optimizer.state_dict() for optimizer in trainer.optimizers],
             "counters": asdict(module.counters),
             "made": module.made,
+            "done": module.done,
             "meter": meter,
             "best": self.best,
         }
