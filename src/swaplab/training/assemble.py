@@ -22,6 +22,7 @@ from swaplab.training.plan import Plan
 
 def build_networks(config: Mapping[str, Any], identities: tuple[str, ...], resolution: int) -> nn.ModuleDict:
     """Generator and, where there is one, discriminator, started from (seed, site)."""
+    _refuse_idle_layers(config)
     networks: dict[str, nn.Module] = {
         GENERATOR: build(config["generator"], GENERATOR, identities=identities, resolution=resolution)
     }
@@ -40,6 +41,24 @@ def build_networks(config: Mapping[str, Any], identities: tuple[str, ...], resol
         initialise(network, config["seed"], name)
         network.to(memory_format=torch.channels_last)
     return nn.ModuleDict(networks)
+
+
+def _refuse_idle_layers(config: Mapping[str, Any]) -> None:
+    """UserError for a layer that no network has a place for, or an attention site of no network."""
+    nodes = {GENERATOR: config["generator"], DISCRIMINATOR: config.get("discriminator") or {}}
+    for layer in ("norm", "attention", "mask"):
+        if config[layer] and not any(node.get(layer) for node in nodes.values()):
+            names = " and ".join(str(node["_target_"]).rsplit(".", 1)[-1] for node in nodes.values() if node)
+            raise UserError(f"{layer} would do nothing: {names} has no place for it; set {layer}=none")
+    sites = config["attention_sites"] or ()
+    if sites and not config["attention"]:
+        raise UserError("attention_sites would do nothing: there is no attention; choose one, such as attention=sagan")
+    for site in sites:
+        part = DISCRIMINATOR if site.split(".")[0] == DISCRIMINATOR else GENERATOR
+        if site.split(".")[0] not in ("encoder", "decoder", DISCRIMINATOR) or not nodes[part].get("attention"):
+            raise UserError(
+                f"attention_sites names {site!r}, but no {part} of this config has attention there; drop it"
+            )
 
 
 def _add_code_match(generator: nn.Module, node: dict[str, Any], identities: tuple[str, ...], resolution: int) -> None:

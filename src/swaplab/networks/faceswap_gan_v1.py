@@ -1,0 +1,175 @@
+"""The networks of faceswap-GAN v1 and v2 (December 2017 to early 2018): 64 pixels, no norm, no attention, no decay."""
+
+from collections import OrderedDict
+from collections.abc import Sequence
+from functools import partial
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from swaplab.errors import UserError
+from swaplab.networks.blocks import Dense, Factory, SameConv2d, scaled
+from swaplab.networks.generator import SwapOutput
+
+RESOLUTION = 64
+_CODE_SIDE = 4
+
+
+def _kernel(weight: Tensor) -> Tensor:
+    return nn.init.normal_(weight, 0.0, 0.02)
+
+
+class ConvBlock(nn.Module):
+    """Strided convolution without bias and a leaky ReLU: (n, in, h, w) -> (n, out, h / 2, w / 2)."""
+
+    def __init__(self, in_channels: int, out_channels: int, *, kernel: int, slope: float) -> None:
+        super().__init__()
+        self.conv = SameConv2d(in_channels, out_channels, kernel, stride=2, bias=False, init=_kernel)
+        self.slope = slope
+
+    def forward(self, x: Tensor) -> Tensor:
+        return F.leaky_relu(self.conv(x), self.slope)
+
+
+class Upscale(nn.Module):
+    """3x3 convolution without bias, leaky ReLU 0.1, pixel shuffle: (n, in, h, w) -> (n, out, 2h, 2w)."""
+
+    def __init__(self, in_channels: int, out_channels: int) -> None:
+        super().__init__()
+        self.conv = SameConv2d(in_channels, 4 * out_channels, 3, bias=False, init=_kernel)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return F.pixel_shuffle(F.leaky_relu(self.conv(x), 0.1), 2)
+
+
+class ResidualBlock(nn.Module):
+    """Two 3x3 convolutions without bias around a leaky ReLU 0.2, the input added, another."""
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.conv1, self.conv2 = (SameConv2d(channels, channels, 3, bias=False, init=_kernel) for _ in range(2))
+
+    def forward(self, x: Tensor) -> Tensor:
+        return F.leaky_relu(self.conv2(F.leaky_relu(self.conv1(x), 0.2)) + x, 0.2)
+
+
+class Encoder(nn.Module):
+    """Linear stem, four strided blocks, two dense layers, one upscale: (n, 3, 64, 64) in [-1, 1] -> (n, out, 8, 8)."""
+
+    def __init__(self, widths: Sequence[int], out: int, latent: int, slope: float) -> None:
+        super().__init__()
+        self.stem = SameConv2d(3, widths[0], 5, bias=False, init=_kernel)
+        blocks = (
+            (f"down{i}", ConvBlock(widths[i - 1], widths[i], kernel=3, slope=slope)) for i in range(1, len(widths))
+        )
+        self.down = nn.Sequential(OrderedDict(blocks))
+        self.top = widths[-1]
+        self.squeeze = Dense(self.top * _CODE_SIDE**2, latent)
+        self.expand = Dense(latent, self.top * _CODE_SIDE**2)
+        self.up = Upscale(self.top, out)
+
+    def forward(self, x: Tensor) -> Tensor:
+        latent = self.squeeze(self.down(self.stem(x)).flatten(1))
+        square = self.expand(latent).unflatten(1, (self.top, _CODE_SIDE, _CODE_SIDE))
+        return self.up(square.contiguous(memory_format=torch.channels_last))
+
+
+class Decoder(nn.Module):
+    """Code (n, widths[0], 8, 8) -> colours in [0, 1], alpha by a mask head: three upscales, two residual blocks."""
+
+    def __init__(self, widths: Sequence[int], mask: Factory | None) -> None:
+        super().__init__()
+        blocks: OrderedDict[str, nn.Module] = OrderedDict(
+            (f"up{i}", Upscale(widths[i - 1], widths[i])) for i in range(1, len(widths))
+        )
+        blocks.update(residual1=ResidualBlock(widths[-1]), residual2=ResidualBlock(widths[-1]))
+        self.up = nn.Sequential(blocks)
+        self.colour = SameConv2d(widths[-1], 3, 5, init=_kernel)
+        self.mask = mask(widths[-1]) if mask else None
+
+    def forward(self, code: Tensor) -> SwapOutput:
+        features = self.up(code)
+        raw = (torch.tanh(self.colour(features)) + 1) / 2
+        return SwapOutput(raw, self.mask(features) if self.mask else None)
+
+
+class FaceswapGANV1(nn.Module):
+    """Generator of faceswap-GAN v1 (December 2017); with a ``mask`` that of the first v2, with alpha (January 2018).
+
+    Faces in and out: (n, 3, 64, 64) in [0, 1]; inside, [-1, 1] and tanh. Without mask the encoder has 58,717,888
+    parameters and each decoder 6,345,411, as in the original. ``slope`` is the encoder's: 0 (ReLU) in v1, 0.2 in the
+    notebooks of v2. Raises UserError for a resolution other than 64.
+    """
+
+    shared_encoder = True
+
+    def __init__(
+        self,
+        identities: Sequence[str],
+        *,
+        resolution: int = RESOLUTION,
+        width: float = 1.0,
+        latent: int = 1024,
+        slope: float = 0.0,
+        mask: Factory | None = None,
+    ) -> None:
+        super().__init__()
+        _check_resolution(resolution, "generator")
+        channels = partial(scaled, width=width)
+        self.identities = tuple(identities)
+        self.encoder = Encoder([channels(c) for c in (64, 128, 256, 512, 1024)], channels(512), latent, slope)
+        decoded = [channels(c) for c in (512, 256, 128, 64)]
+        self.decoders = nn.ModuleDict({name: Decoder(decoded, mask) for name in self.identities})
+
+    def encode(self, faces: Tensor, source: str) -> Tensor:
+        """The code (n, 512 width, 8, 8) of faces (n, 3, 64, 64), whoever they show."""
+        return self.encoder(faces * 2 - 1)
+
+    def decode(self, code: Tensor, target: str) -> SwapOutput:
+        """The faces of ``target`` for a code."""
+        return self.decoders[target](code)
+
+
+class FaceswapGANV1Discriminator(nn.Module):
+    """Discriminators of faceswap-GAN v1 (December 2017): one an identity, 8x8 scores in [0, 1] through a sigmoid.
+
+    662,528 parameters each where it sees the face only; with ``conditional`` (v2) the generator's input beside it.
+    ``sigmoid=false`` leaves the scores linear: a critic that the Wasserstein paper could use.
+    """
+
+    def __init__(
+        self,
+        identities: Sequence[str],
+        *,
+        resolution: int = RESOLUTION,
+        width: float = 1.0,
+        conditional: bool = False,
+        sigmoid: bool = True,
+    ) -> None:
+        super().__init__()
+        _check_resolution(resolution, "discriminator")
+        self.conditional, self.sigmoid = conditional, sigmoid
+        widths = [6 if conditional else 3, *(scaled(c, width) for c in (64, 128, 256))]
+        self.judges = nn.ModuleDict({name: _patches(widths) for name in identities})
+
+    def judge(self, faces: Tensor, identity: str, condition: Tensor) -> Tensor:
+        """Scores (n, 1, 8, 8) of faces (n, 3, 64, 64) as ``identity``."""
+        seen = torch.cat([faces, condition], 1) if self.conditional else faces
+        scores: Tensor = self.judges[identity](seen * 2 - 1)
+        return torch.sigmoid(scores) if self.sigmoid else scores
+
+
+def _patches(widths: Sequence[int]) -> nn.Sequential:
+    blocks: OrderedDict[str, nn.Module] = OrderedDict(
+        (f"down{i}", ConvBlock(widths[i - 1], widths[i], kernel=4, slope=0.2)) for i in range(1, len(widths))
+    )
+    blocks["score"] = SameConv2d(widths[-1], 1, 4, bias=False, init=_kernel)
+    return nn.Sequential(blocks)
+
+
+def _check_resolution(resolution: int, kind: str) -> None:
+    if resolution != RESOLUTION:
+        raise UserError(
+            f"{kind} faceswap_gan_v1 works at {RESOLUTION} pixels, not {resolution}; set data.resolution={RESOLUTION}"
+        )

@@ -1,0 +1,51 @@
+import pytest
+import torch
+from torch import nn
+
+from swaplab.errors import UserError
+from swaplab.networks.discriminator import Discriminator
+from swaplab.networks.faceswap_gan_v1 import FaceswapGANV1, FaceswapGANV1Discriminator
+from swaplab.networks.generator import Generator
+from swaplab.networks.mask import LearnedMask
+
+
+def parameters(module: nn.Module) -> int:
+    return sum(p.numel() for p in module.parameters())
+
+
+def test_has_the_parameters_of_the_original() -> None:
+    with torch.device("meta"):
+        network, judge = FaceswapGANV1(("A", "B")), FaceswapGANV1Discriminator(("A", "B"))
+    assert parameters(network.encoder) == 58_717_888
+    assert parameters(network.decoders["B"]) == 6_345_411
+    assert parameters(judge.judges["A"]) == 662_528
+
+
+def test_shapes_ranges_and_protocols() -> None:
+    network = FaceswapGANV1(("A",), width=0.1, latent=16, slope=0.2, mask=LearnedMask)
+    judge = FaceswapGANV1Discriminator(("A",), width=0.1, conditional=True)
+    assert isinstance(network, Generator)
+    assert isinstance(judge, Discriminator)
+    faces = torch.rand(2, 3, 64, 64)
+    output = network.decode(network.encode(faces, "A"), "A")
+    scores = judge.judge(faces, "A", faces)
+    assert scores.shape == (2, 1, 8, 8)
+    assert output.mask is not None
+    for values in (output.raw, output.mask, scores):
+        assert values.min() >= 0
+        assert values.max() <= 1
+    assert not torch.equal(scores, judge.judge(faces, "A", 1 - faces))
+
+
+def test_scores_are_linear_without_the_sigmoid() -> None:
+    judge = FaceswapGANV1Discriminator(("A",), width=0.1)
+    faces = torch.rand(2, 3, 64, 64)
+    with_sigmoid = judge.judge(faces, "A", faces)
+    judge.sigmoid = False
+    torch.testing.assert_close(torch.sigmoid(judge.judge(faces, "A", faces)), with_sigmoid)
+
+
+def test_another_resolution_is_refused() -> None:
+    for kind in (FaceswapGANV1, FaceswapGANV1Discriminator):
+        with pytest.raises(UserError, match="faceswap_gan_v1 works at 64 pixels, not 128"):
+            kind(("A",), resolution=128)
