@@ -91,7 +91,7 @@ class ResNetTrunk(nn.Sequential):
 
 
 class ResNetTranslator(nn.Module):
-    """A trunk and its colours, c7s1-3 with tanh; with a mask head also alpha, from a trunk of its own where it asks."""
+    """A trunk and its colours, c7s1-3 with tanh, beside a mask head if any: (n, 3, R, R) in [0, 1] -> same."""
 
     def __init__(self, width: float, blocks: int, norm: Factory | None, mask: Factory | None) -> None:
         super().__init__()
@@ -101,15 +101,11 @@ class ResNetTranslator(nn.Module):
             OrderedDict[str, nn.Module](pad=nn.ReflectionPad2d(3), conv=GaussianConv2d(channels, 3, 7))
         )
         self.mask = mask(channels) if mask else None
-        self.mask_trunk = ResNetTrunk(width, blocks, norm) if getattr(self.mask, "own_trunk", False) else None
 
     def forward(self, faces: Tensor) -> SwapOutput:
-        x = faces * 2 - 1
-        features = self.trunk(x)
+        features = self.trunk(faces * 2 - 1)
         raw = (torch.tanh(self.colour(features)) + 1) / 2
-        if self.mask is None:
-            return SwapOutput(raw)
-        return SwapOutput(raw, self.mask(features if self.mask_trunk is None else self.mask_trunk(x)))
+        return SwapOutput(raw, self.mask(features) if self.mask else None)
 
 
 class CycleGAN(nn.Module):

@@ -1,6 +1,6 @@
 """What a generator is: something that encodes a face and decodes it as an identity."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Protocol, runtime_checkable
 
 from torch import Tensor
@@ -47,3 +47,10 @@ def matched(generator: Generator, code: Tensor, source: str, target: str) -> Ten
     """A code of ``source`` moved to where the codes of ``target`` lie, if the generator has a ``code_match``."""
     code_match = getattr(generator, "code_match", None)
     return code if code_match is None else code_match(code, source, target)
+
+
+def decoded(generator: Generator, code: Tensor, target: str) -> SwapOutput:
+    """The faces of ``target`` for a code, with the alpha of the generator's ``mask_network`` if it has one."""
+    output = generator.decode(code, target)
+    mask_network = getattr(generator, "mask_network", None)
+    return output if mask_network is None else replace(output, mask=mask_network(code, target))
