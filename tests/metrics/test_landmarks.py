@@ -6,7 +6,7 @@ import torch
 
 from swaplab.faces.alignment import Alignment, five_points
 from swaplab.metrics.geometry import head_angles, head_rotation
-from swaplab.metrics.landmarks import QueryLandmarks, standardised
+from swaplab.metrics.landmarks import QueryLandmarks, correlated
 from swaplab.networks.pretrained.landmarks import Landmarker
 from swaplab.randomness import generator_at
 from swaplab.synthetic.people import person
@@ -87,6 +87,9 @@ def test_angles_are_the_rendered_ones(query: QueryLandmarks) -> None:
 
 def test_values_average_to_pearsons_correlation() -> None:
     x, y = torch.from_numpy(generator_at(0, "x").normal(size=(2, 50)))
-    y = y + x
-    assert float((standardised(x) * standardised(y)).mean()) == pytest.approx(np.corrcoef(x, y)[0, 1])
-    assert standardised(x * 1e-9).abs().max() == 0
+    y = y - 3 * x
+    found = correlated(x, 100 * y + 7)
+    assert float(found.mean()) == pytest.approx(np.corrcoef(x, y)[0, 1])
+    assert float(correlated(x, 2 * x + 1).min()) == pytest.approx(1)
+    assert float(found.max()) <= 1
+    assert correlated(x, y * 1e-9).abs().max() == 0

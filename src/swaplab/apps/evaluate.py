@@ -42,7 +42,6 @@ def evaluate_run(run: str, split: str, weights: str, threads: int | None) -> Non
         if value not in known:
             raise UserError(f"{name}={value} is not known; choose {' or '.join(known)}")
     import torch
-    from rich.console import Console
     from rich.progress import track
 
     from swaplab.apps.experiment import SwapModel, load_data, tasks_of, validation_tasks
@@ -67,7 +66,7 @@ def evaluate_run(run: str, split: str, weights: str, threads: int | None) -> Non
     ]
     folder = write_evaluation(record.folder, split, evaluations, weak=data.weak_split)
     draw_sheets(folder, split, model, tasks, evaluations)
-    Console(width=180).print((folder / f"{split}.md").read_text(), markup=False, highlight=False)
+    print((folder / f"{split}.md").read_text())
     print(f"evaluation: {folder / split}.md, {split}.json and picture sheets beside them")
 
 

@@ -65,7 +65,7 @@ class QueryLandmarks:
             "landmark_distance_aligned": distance(laid_over(found, own), own) / unit,
             "pose_difference": turn_between(rotation, reference),
             **{f"{name}_difference": angle for name, angle in zip(ANGLES, turned.T, strict=True)},
-            **{f"{name}_correlation": standardised(moved[name]) * standardised(asked[name]) for name in asked},
+            **{f"{name}_correlation": correlated(moved[name], asked[name]) for name in asked},
         }
         return {f"{name}[{self.finder.name}]": value for name, value in values.items()}
 
@@ -89,8 +89,14 @@ def movements(points: Tensor) -> dict[str, Tensor]:
     }
 
 
-def standardised(values: Tensor) -> Tensor:
-    """``values`` (N,) with mean 0 and standard deviation 1; all 0 where they do not move."""
-    centred = values - values.mean()
-    deviation = centred.square().mean().sqrt()
-    return centred / deviation if deviation > STILL else torch.zeros_like(values)
+def correlated(values: Tensor, reference: Tensor) -> Tensor:
+    """What each pair of ``values`` and ``reference`` (N,) adds to their correlation, which is the mean of these (N,).
+
+    1 - (z - z')^2 / 2 for values z, z' of mean 0 and deviation 1: at most 1, so that means of resampled frames are
+    too. 0 where either does not move.
+    """
+    deviations = [x.std(correction=0) for x in (values, reference)]
+    if min(deviations) < STILL:
+        return torch.zeros_like(values)
+    z, other = ((x - x.mean()) / d for x, d in zip((values, reference), deviations, strict=True))
+    return 1 - (z - other).square() / 2

@@ -121,7 +121,7 @@ class Landmarker:
     shipped weights are missing or damaged.
     """
 
-    name = f"landmarks68:{WEIGHTS_SHA256[:8]}"
+    name = f"faceapi68:{WEIGHTS_SHA256[:8]}"
 
     def __init__(self) -> None:
         with torch.device("meta"):  # no random initialisation, so no global generator moves
