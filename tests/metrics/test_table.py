@@ -1,3 +1,4 @@
+import re
 from dataclasses import replace
 from typing import Any
 
@@ -43,7 +44,8 @@ def test_page_says_what_must_hold_together(of_perfect: Evaluation) -> None:
     assert page.startswith("## A->B, split test: 60 frames of 12 clips, 16 px")
     assert "score 1.000 [1.000, 1.000] (0: mean B + k(A - mean A); 1: the true swap)" in page
     assert "true frame first in 100%, 100% of colour-matched A's 1.00 (chance 1.8%)" in page
-    assert "(0: real source; 1: real target, best trivial" in page
+    assert re.search(r"\(0: real source, cosine 0\.\d\d; 1: real target, [01]\.\d\d; best trivial [\d.]+: ", page)
+    assert re.search(r"head turned \d\.\d degrees from the query's \(mean B \d+\.\d; true swap, real B \d\.\d\)", page)
     for row in of_perfect.rows:
         assert row.label in page
 
@@ -54,3 +56,7 @@ def test_page_without_true_swaps_has_no_empty_tables(perfect: Any, task: SwapTas
     assert "score" not in page
     assert "Is it the true swap?" not in page
     assert "Whose face is it?" in page
+    assert "Good only together: identity 1.0" in page
+    assert re.search(r"degrees from the query's \(mean B \d+\.\d\)\.", page)
+    found = cells(page)
+    assert {"A itself", "real B"} <= set(found)  # floor and ceiling of the identity

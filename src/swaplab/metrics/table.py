@@ -35,26 +35,51 @@ def markdown(evaluation: Evaluation) -> str:
 
 
 def together(evaluation: Evaluation) -> str:
-    """Score, retrieval and identity of the model in one paragraph; each alone is won by a trivial answer."""
+    """Score, retrieval, identity and pose of the model in one paragraph; each alone is won by a trivial answer."""
     model = evaluation.row("model")
     assert model is not None
-    said = []
-    for name in sorted(model.values, key=order):
-        value, winner = model.values[name], evaluation.row(evaluation.metrics[name]["best_trivial"] or "")
-        if name == "score":
-            best = evaluation.row(evaluation.settings["best_trivial_by_mse"])
-            interval = evaluation.intervals.get(name)
-            span = f" [{interval[0]:.3f}, {interval[1]:.3f}]" if interval else ""
-            said.append(f"score {value:.3f}{span} (0: {best.label if best else ''}; 1: the true swap)")
-        elif name.startswith("retrieval_top1[mixed]"):
-            kept = evaluation.row("colour_match")
-            ceiling = kept.values[name] if kept else 1.0
-            share = f", {value / ceiling:.0%} of {kept.label}'s {ceiling:.2f}" if kept and ceiling else ""
-            said.append(f"true frame first in {value:.0%}{share} (chance {evaluation.metrics[name]['chance']:.1%})")
-        elif name.startswith("identity["):
-            known = f", best trivial {winner.values[name]:.2f}: {winner.label}" if winner else ""
-            said.append(f"identity {value:.2f} (0: real source; 1: real target{known})")
+    tellers = {
+        "score": _score,
+        "retrieval_top1[mixed]": _retrieval,
+        "identity[": _identity,
+        "pose_difference[": _pose,
+    }
+    said = [
+        teller(evaluation, name, model.values[name])
+        for name in sorted(model.values, key=order)
+        for start, teller in tellers.items()
+        if name.startswith(start)
+    ]
     return f"Good only together: {'; '.join(said)}." if said else ""
+
+
+def _score(evaluation: Evaluation, name: str, value: float) -> str:
+    best = evaluation.row(evaluation.settings["best_trivial_by_mse"])
+    interval = evaluation.intervals.get(name)
+    span = f" [{interval[0]:.3f}, {interval[1]:.3f}]" if interval else ""
+    return f"score {value:.3f}{span} (0: {best.label if best else ''}; 1: the true swap)"
+
+
+def _retrieval(evaluation: Evaluation, name: str, value: float) -> str:
+    kept = evaluation.row("colour_match")
+    ceiling = kept.values[name] if kept else 1.0
+    share = f", {value / ceiling:.0%} of {kept.label}'s {ceiling:.2f}" if kept and ceiling else ""
+    return f"true frame first in {value:.0%}{share} (chance {evaluation.metrics[name]['chance']:.1%})"
+
+
+def _identity(evaluation: Evaluation, name: str, value: float) -> str:
+    """With floor and ceiling, so that a reader sees between what the 0 and the 1 lie."""
+    winner = evaluation.row(evaluation.metrics[name]["best_trivial"] or "")
+    known = f"; best trivial {winner.values[name]:.2f}: {winner.label}" if winner else ""
+    floor, ceiling = (evaluation.settings[f"identity_{kind}_cosine"] for kind in ("impostor", "genuine"))
+    return f"identity {value:.2f} (0: real source, cosine {floor:.2f}; 1: real target, {ceiling:.2f}{known})"
+
+
+def _pose(evaluation: Evaluation, name: str, value: float) -> str:
+    """Between a face that never moves and, where it is known, the true swap; a copy is off by 0."""
+    rows = {key: evaluation.row(key) for key in ("mean", "real")}
+    beside = [f"{row.label} {row.values[name]:.1f}" for row in rows.values() if row and name in row.values]
+    return f"head turned {value:.1f} degrees from the query's ({'; '.join(beside)})"
 
 
 def table(evaluation: Evaluation, names: Sequence[str]) -> str:
