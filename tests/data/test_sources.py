@@ -4,12 +4,16 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import numpy as np
 import pytest
 from hydra import compose, initialize_config_module
 from omegaconf import OmegaConf
 
 from swaplab.data.sources import load_sources
 from swaplab.errors import UserError
+from swaplab.faces.alignment import Alignment
+from swaplab.faces.faceset import FacesetWriter
+from swaplab.faces.ground import Ground
 
 
 def section(*overrides: str) -> Any:
@@ -37,6 +41,43 @@ def test_missing_folders_are_named(make_faceset: Any, tmp_path: Path) -> None:
         load_sources(section(f"data.identities.A={tmp_path / 'nowhere'}", "~data.identities.B"))
     with pytest.raises(UserError, match=r"data.kind=cloud is not known; choose one of synthetic, facesets"):
         load_sources({"kind": "cloud"})
+
+
+def flagged(folder: Path, flags: list[list[str]]) -> Path:
+    """A faceset with a face for each list of flags."""
+    with FacesetWriter(folder, "A", Ground("synthetic"), Alignment(16)) as writer:
+        for frame, its in enumerate(flags):
+            writer.add(
+                np.full((24, 24, 3), frame, np.uint8), source="s", clip="c", frame=frame, time=frame / 25,
+                box=[0.0] * 4, landmarks=[], matrix=[[1.0, 0.0, 0.0], [0.0, 1.0, 0.0]], flags=its,
+            )  # fmt: skip
+    return folder
+
+
+def test_flagged_faces_are_left_out(tmp_path: Path) -> None:
+    folder = flagged(tmp_path / "A", [[], ["blurred"], ["small", "unsure"], ["glare"], [], ["unsure"]])
+    words = (f"data.identities.A={folder}", "~data.identities.B")
+
+    def kept(*more: str) -> list[int]:
+        faceset = load_sources(section(*words, *more)).facesets["A"]
+        assert [int(face[0, 0, 0]) for face in faceset.faces()] == [r.frame for r in faceset.records]
+        return [record.frame for record in faceset.records]
+
+    assert kept() == [0, 3, 4]
+    assert kept("data.skip_flags=[blurred]") == [0, 2, 3, 4, 5]
+    assert kept("data.skip_flags=[unsure,glare]") == [0, 1, 4]
+    assert kept("data.skip_flags=[]") == list(range(6))
+    digests = {load_sources(section(*words, f"data.skip_flags=[{f}]")).digest for f in ("", "blurred", "unsure")}
+    assert len(digests) == 3
+    with pytest.raises(UserError, match="flag 'blury' is not known; choose data.skip_flags from blurred, small, unsur"):
+        kept("data.skip_flags=[blury]")
+
+
+def test_when_no_face_is_left_the_flags_are_counted(tmp_path: Path) -> None:
+    folder = flagged(tmp_path / "A", [["blurred"], ["small", "blurred"], ["small"]])
+    sentence = r"0 of the 3 faces of faceset .*A are left \(2 blurred, 2 small\); .* data.skip_flags=\[\]"
+    with pytest.raises(UserError, match=sentence):
+        load_sources(section(f"data.identities.A={folder}", "~data.identities.B"))
 
 
 def test_rendered_people_bring_their_true_swaps(make_faceset: Any, monkeypatch: pytest.MonkeyPatch) -> None:

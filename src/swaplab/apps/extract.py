@@ -52,6 +52,7 @@ def extract(config: dict[str, Any]) -> None:
 
     _check(config)
     output, alignment = Path(config["output"]).expanduser(), Alignment(config["resolution"])
+    _check_place(output)
     writer = FacesetWriter(output, config["identity"], _ground(config), alignment)
     clips = clips_of(expand_inputs(config["input"]))
     limits = dict(config["limits"])
@@ -91,6 +92,18 @@ def _check(config: dict[str, Any]) -> None:
     for key in ("input", "identity", "output"):
         if not str(config[key]).strip():
             raise UserError(f"{key} is empty; give {key}=VALUE")
+
+
+def _check_place(output: "Path") -> None:
+    """A place that cannot be written to is told of before the long work."""
+    import os
+
+    from swaplab.errors import UserError
+
+    place = next(parent for parent in output.absolute().parents if parent.exists())
+    wrong = "it is a file" if not place.is_dir() else "it is read-only" if not os.access(place, os.W_OK) else None
+    if wrong:
+        raise UserError(f"{output} cannot be made in {place}: {wrong}; give another with output=DIR")
 
 
 def _ground(config: dict[str, Any]) -> "Ground":

@@ -42,9 +42,9 @@ class Detector(Protocol):
 class MTCNNDetector:
     """The three cascaded networks of Zhang et al. 2016 (facenet-pytorch, weights in its package), on the CPU.
 
-    ``min_face``: smallest face looked for, in pixels of the frame. ``probability``: faces below it are left out.
-    ``longest_side``: larger frames are scaled down to it for the search; faces smaller than 20 pixels after that are
-    not found. ``batch``: frames that go through the networks together.
+    ``min_face``: smallest face looked for, the height of its box in pixels of the frame. ``probability``: faces below
+    it are left out. ``longest_side``: larger frames are scaled down to it for the search; faces smaller than 20 pixels
+    after that are not found. ``batch``: frames that go through the networks together.
     """
 
     def __init__(
@@ -100,5 +100,6 @@ class MTCNNDetector:
             )
             for box, probability, five in zip(boxes, probabilities, points, strict=True)
         ]
-        sure = [face for face in found if face.probability >= self.probability]
-        return sorted(sure, key=lambda face: -face.area)
+        # The networks' search begins at a window of ``min_face`` and may end in a smaller box.
+        taken = [f for f in found if f.probability >= self.probability and np.ptp(f.box[1::2]) >= self.min_face]
+        return sorted(taken, key=lambda face: -face.area)
