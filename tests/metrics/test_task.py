@@ -9,7 +9,7 @@ from swaplab.errors import UserError
 from swaplab.faces.alignment import Alignment
 from swaplab.faces.faceset import Faceset, FacesetWriter
 from swaplab.faces.ground import Ground
-from swaplab.metrics.task import evenly, swap_task
+from swaplab.metrics.task import swap_task
 
 ALIGNMENT = Alignment(8)
 PLAN = [("train", "t0", 3), ("train", "t1", 3), ("val", "v0", 2), ("test", "e0", 2), ("test", "e1", 2)]
@@ -100,9 +100,3 @@ def test_unequal_shapes_are_a_mistake_of_the_caller(people: dict[str, Faceset]) 
         replace(task, truth=task.query[:1], truth_mask=task.query_mask)
     with pytest.raises(ValueError, match="come together"):
         replace(task, truth=task.query)
-
-
-def test_evenly_spread_indices() -> None:
-    assert evenly(5, 10) == [0, 1, 2, 3, 4]
-    assert evenly(101, 3) == [0, 50, 100]
-    assert evenly(0, 3) == []

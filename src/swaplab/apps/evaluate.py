@@ -105,10 +105,11 @@ def draw_sheets(
     folder: Path, split: str, model: "SwapModel", tasks: "list[SwapTask]", evaluations: "list[Evaluation]"
 ) -> None:
     """Sheets of fixed indices and of the worst eight: source, reconstruction, swap and, where known, the true swap."""
-    from swaplab.training.samples import even_indices, save_sheet, tiled
+    from swaplab.thinning import evenly
+    from swaplab.training.samples import save_sheet, tiled
 
     for task, evaluation in zip(tasks, evaluations, strict=True):
-        chosen = {"samples": even_indices(len(task.query), SAMPLES), "worst": evaluation.worst(SAMPLES)}
+        chosen = {"samples": evenly(len(task.query), SAMPLES), "worst": evaluation.worst(SAMPLES)}
         for name, indices in chosen.items():
             faces = task.query[indices]
             own = model.swap(faces, task.source, task.source)[2]

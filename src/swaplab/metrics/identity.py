@@ -7,7 +7,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from swaplab.metrics.task import evenly
+from swaplab.thinning import evenly
 
 BATCH = 64
 FRAMES = 100  # of each set of faces, evenly spread: the recogniser is the slowest of the metrics

@@ -9,6 +9,7 @@ from torch import Tensor
 
 from swaplab.errors import UserError
 from swaplab.faces.faceset import MASKS, Faceset
+from swaplab.thinning import evenly
 
 # Enough for colour statistics, 32 principal components and a centroid; keeps a large faceset out of memory.
 TRAIN_FACES = 1000
@@ -83,11 +84,6 @@ class SwapTask:
             return {}
         mixed = RetrievalSet(self.query, self.query_mask, self.truth, self.truth_mask, self.clips, self.times)
         return {"mixed": mixed, **self.retrieval}
-
-
-def evenly(count: int, most: int) -> list[int]:
-    """At most ``most`` of ``count`` indices, evenly spread, first and last included."""
-    return sorted({round(i) for i in np.linspace(0, count - 1, min(count, most))})
 
 
 def swap_task(

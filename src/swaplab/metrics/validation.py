@@ -6,7 +6,8 @@ import torch
 
 from swaplab.metrics.evaluation import Swapper, swapped
 from swaplab.metrics.pixels import masked_mse, psnr
-from swaplab.metrics.task import SwapTask, evenly
+from swaplab.metrics.task import SwapTask
+from swaplab.thinning import evenly
 
 FRAMES = 64  # of each identity and direction, evenly spread
 

@@ -21,12 +21,13 @@ from swaplab.networks.generator import Generator
 from swaplab.runs.environment import differences, environment, git_state, resolve_precision
 from swaplab.runs.identity import changed_keys, config_hash
 from swaplab.runs.record import ENDED, RunRecord
+from swaplab.thinning import evenly
 from swaplab.training.assemble import build_module
 from swaplab.training.checkpoint import FINAL, LAST, check_disk, disk_need, load_checkpoint, save_weights
 from swaplab.training.dashboard import Dashboard, check_mode
 from swaplab.training.distributed import SummedGradients
 from swaplab.training.module import SwapModule
-from swaplab.training.samples import even_indices, sample_sheet
+from swaplab.training.samples import sample_sheet
 from swaplab.training.session import Cadence, Session, peak_memory_mb
 
 SAMPLES = 8
@@ -174,7 +175,7 @@ def _record(
 def _drawer(data: FaceData) -> Callable[[nn.Module], Any]:
     """Draws the sheet of fixed validation faces."""
     faces = {name: data.held_out("val", name)[0] for name in data.identities}
-    chosen = {name: images[even_indices(len(images), SAMPLES)] for name, images in faces.items()}
+    chosen = {name: images[evenly(len(images), SAMPLES)] for name, images in faces.items()}
     rows = min(len(images) for images in chosen.values())
     chosen = {name: images[:rows] for name, images in chosen.items()}
     names = data.identities
@@ -208,7 +209,7 @@ def _some_faces(data: FaceData, name: str) -> Tensor:
     """Training faces of an identity, spread evenly: (n, 3, R, R) uint8."""
     faceset = data.split_facesets()[name]
     training = [i for i, record in enumerate(faceset.records) if record.split == "train"]
-    chosen = faceset.select([training[i] for i in even_indices(len(training), CODES)])
+    chosen = faceset.select([training[i] for i in evenly(len(training), CODES)])
     images = np.ascontiguousarray(data.alignment.region_of(chosen.faces()))
     return torch.from_numpy(images).permute(0, 3, 1, 2)
 

@@ -16,11 +16,6 @@ from swaplab.runs.atomic import write_atomically
 GAP = 2
 
 
-def even_indices(total: int, wanted: int) -> list[int]:
-    """``wanted`` indices spread evenly over ``total`` faces; all of them if there are fewer."""
-    return [int(i) for i in np.linspace(0, total - 1, min(wanted, total)).round()]
-
-
 @torch.no_grad()
 def sample_sheet(
     generator: nn.Module, faces: Mapping[str, NDArray[np.uint8]], pairs: Sequence[tuple[str, str]]
