@@ -1,24 +1,64 @@
-"""Losses on the alpha mask itself."""
+"""Losses on the alpha mask itself, summed over identities. All need a mask and raise UserError without one."""
 
 from dataclasses import dataclass
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from swaplab.errors import UserError
 from swaplab.losses.context import StepContext
-from swaplab.schedule import Schedule
+from swaplab.losses.edge import edges
+from swaplab.schedule import Schedule, value_at
+
+
+def alpha_of(step: StepContext, name: str, what: str) -> Tensor:
+    """The mask (n, 1, R, R) of a reconstruction; ``what``: the loss that asks."""
+    mask = step.reconstruction(name).mask
+    if mask is None:
+        raise UserError(f"the loss on the mask's {what} needs a mask; choose mask=learned or drop the term")
+    return mask
 
 
 @dataclass(frozen=True)
 class MaskSize:
-    """Mean of alpha, summed over identities: asks for the smallest mask that serves (faceswap-GAN v2, "L1")."""
+    """Mean of alpha: asks for the smallest mask that serves (faceswap-GAN v2, 2018, "L1")."""
 
     weight: float | Schedule = 1e-2
     side: str = "generator"
 
     def __call__(self, step: StepContext) -> Tensor:
-        masks = [step.reconstruction(name).mask for name in step.identities]
-        if any(mask is None for mask in masks):
-            raise UserError("the loss on the mask's size needs a mask; choose mask=learned or drop the term")
-        return torch.stack([step.mean(mask) for mask in masks if mask is not None]).sum()
+        return torch.stack([step.mean(alpha_of(step, name, "size")) for name in step.identities]).sum()
+
+
+@dataclass(frozen=True)
+class MaskHinge:
+    """Mean of what alpha lacks of ``margin``: asks for a mask of at least that everywhere (faceswap-GAN v2, 2018).
+
+    ``margin``: a number in [0, 1] or a schedule of progress.
+    """
+
+    weight: float | Schedule = 0.1
+    margin: float | Schedule = 0.5
+    side: str = "generator"
+
+    def __call__(self, step: StepContext) -> Tensor:
+        margin = value_at(self.margin, step.progress)
+        losses = [step.mean(F.relu(margin - alpha_of(step, name, "margin"))) for name in step.identities]
+        return torch.stack(losses).sum()
+
+
+@dataclass(frozen=True)
+class MaskVariation:
+    """Total variation of alpha, the mean step down plus the mean step across: asks for smooth masks (Rudin et al.
+    1992; faceswap-GAN v2.2)."""
+
+    weight: float | Schedule = 0.1
+    side: str = "generator"
+
+    def __call__(self, step: StepContext) -> Tensor:
+        losses = []
+        for name in step.identities:
+            down, across = edges(alpha_of(step, name, "smoothness"))
+            losses.append(step.mean(down + across))
+        return torch.stack(losses).sum()

@@ -1,6 +1,5 @@
-"""Pixel losses between the reconstruction of a face and its target."""
+"""Losses between the reconstruction of a face and its target, summed over identities; pictures in [0, 1]."""
 
-from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
@@ -8,23 +7,26 @@ from torch import Tensor
 
 from swaplab.errors import UserError
 from swaplab.losses.context import StepContext
+from swaplab.losses.similarity import multi_scale_similarity, scales_of, similarity_map
+from swaplab.networks.generator import SwapOutput
 from swaplab.schedule import Schedule
 
 IMAGES = ("raw", "composed")
 
 
-def absolute_error(prediction: Tensor, target: Tensor) -> Tensor:
-    """|difference| a pixel and channel; two (n, 3, R, R) -> (n, 3, R, R)."""
-    return (prediction - target).abs()
-
-
-def squared_error(prediction: Tensor, target: Tensor) -> Tensor:
-    """Squared difference a pixel and channel; two (n, 3, R, R) -> (n, 3, R, R)."""
-    return torch.square(prediction - target)
+def shown(step: StepContext, name: str, output: SwapOutput, image: str) -> Tensor:
+    """The ``raw`` or the ``composed`` image (n, 3, R, R) of an output; UserError for composed without a mask."""
+    if image == "raw":
+        return output.raw
+    if output.mask is None:
+        raise UserError("a loss compares the composed image, which needs a mask; choose mask=learned or image=raw")
+    return output.composed(step.input(name))
 
 
 @dataclass(frozen=True)
-class _PixelLoss:
+class ReconstructionLoss:
+    """A loss that compares one image of the reconstruction, ``raw`` or ``composed`` by the mask, with the target."""
+
     weight: float | Schedule = 1.0
     image: str = "raw"
     side: str = "generator"
@@ -33,26 +35,107 @@ class _PixelLoss:
         if self.image not in IMAGES:
             raise UserError(f"a reconstruction loss compares one of {', '.join(IMAGES)}, not {self.image!r}")
 
-    def _total(self, step: StepContext, error: Callable[[Tensor, Tensor], Tensor]) -> Tensor:
-        def loss(name: str) -> Tensor:
-            output = step.reconstruction(name)
-            image = output.raw if self.image == "raw" else output.composed(step.input(name))
-            return step.mean(error(image, step.target(name)))
+    def error(self, prediction: Tensor, target: Tensor) -> Tensor:
+        """Values (n, ...) whose mean is the loss of two pictures (n, 3, R, R)."""
+        raise NotImplementedError
 
-        return torch.stack([loss(name) for name in step.identities]).sum()
+    def __call__(self, step: StepContext) -> Tensor:
+        losses = [
+            step.mean(self.error(shown(step, name, step.reconstruction(name), self.image), step.target(name)))
+            for name in step.identities
+        ]
+        return torch.stack(losses).sum()
+
+
+class MAE(ReconstructionLoss):
+    """Mean absolute error; its minimum is the median, which is blurred."""
+
+    def error(self, prediction: Tensor, target: Tensor) -> Tensor:
+        return (prediction - target).abs()
+
+
+class MSE(ReconstructionLoss):
+    """Mean squared error; its minimum is the mean, which is blurred."""
+
+    def error(self, prediction: Tensor, target: Tensor) -> Tensor:
+        return torch.square(prediction - target)
+
+
+class SSIM(ReconstructionLoss):
+    """1 - structural similarity (Wang et al. 2004): 11x11 Gaussian windows of deviation 1.5, inside the picture."""
+
+    def error(self, prediction: Tensor, target: Tensor) -> Tensor:
+        luminance, contrast = similarity_map(prediction, target)
+        return 1 - luminance * contrast
+
+
+class MSSSIM(ReconstructionLoss):
+    """1 - structural similarity over several scales (Wang et al. 2003), each half the side of the one before.
+
+    Five scales need 176 pixels. Smaller pictures take as many as hold one window (64 pixels: 3, 128: 4), with the
+    paper's first weights divided by their sum, so values of different resolutions are not comparable.
+    """
+
+    def error(self, prediction: Tensor, target: Tensor) -> Tensor:
+        return 1 - multi_scale_similarity(prediction, target, scales_of(min(prediction.shape[-2:])))
+
+
+class Gradient(ReconstructionLoss):
+    """Mean absolute error of the signed first differences, down plus across (Mathieu et al. 2016 compare
+    their magnitudes: see `Edge`)."""
+
+    def error(self, prediction: Tensor, target: Tensor) -> Tensor:
+        difference = prediction - target
+        down = difference[..., 1:, :-1] - difference[..., :-1, :-1]
+        across = difference[..., :-1, 1:] - difference[..., :-1, :-1]
+        return down.abs() + across.abs()
 
 
 @dataclass(frozen=True)
-class MAE(_PixelLoss):
-    """Mean absolute error of the reconstruction, summed over identities. ``image``: raw, or composed by the mask."""
+class FocalFrequency(ReconstructionLoss):
+    """Squared distance of the 2-D spectra, weighted by the distance itself: hard frequencies first (Jiang et al. 2021).
 
-    def __call__(self, step: StepContext) -> Tensor:
-        return self._total(step, absolute_error)
+    The weight of a frequency is |distance| ** ``alpha``, divided by its largest value in the picture and channel, and
+    sends no gradient. Spectra are orthonormal, so a weight of 1 everywhere would be the MSE.
+    """
+
+    alpha: float = 1.0
+
+    def error(self, prediction: Tensor, target: Tensor) -> Tensor:
+        with torch.autocast(prediction.device.type, enabled=False):  # there is no transform in half precision
+            distance = torch.view_as_real(torch.fft.fft2(prediction - target, norm="ortho")).square().sum(-1)
+        weight = distance.detach() ** (self.alpha / 2)
+        largest = weight.amax((-2, -1), keepdim=True)
+        return weight / largest.clamp(min=torch.finfo(weight.dtype).tiny) * distance
 
 
 @dataclass(frozen=True)
-class MSE(_PixelLoss):
-    """Mean squared error of the reconstruction, summed over identities. ``image``: raw, or composed by the mask."""
+class Auxiliary:
+    """Mean absolute error of the decoder's further outputs, colours at lower resolutions, summed over them and over
+    identities (faceswap-GAN v2.2).
+
+    Targets are every k-th pixel, the pixel at the top left of each k x k block: what resizing meant in that code.
+    Raises UserError for a generator without such outputs.
+    """
+
+    weight: float | Schedule = 1.0
+    side: str = "generator"
 
     def __call__(self, step: StepContext) -> Tensor:
-        return self._total(step, squared_error)
+        losses = []
+        for name in step.identities:
+            for image in step.reconstruction(name).aux.values():
+                losses.append(step.mean((image - strided(step.target(name), image.shape[-1])).abs()))
+        if not losses:
+            raise UserError(
+                "the auxiliary loss needs a generator with outputs at lower resolutions; set auxiliary=none"
+            )
+        return torch.stack(losses).sum()
+
+
+def strided(pictures: Tensor, side: int) -> Tensor:
+    """Every k-th pixel of pictures (n, c, R, R), from the top left: (n, c, side, side). ``side`` must divide R."""
+    factor, rest = divmod(pictures.shape[-1], side)
+    if rest:
+        raise ValueError(f"{side} does not divide {pictures.shape[-1]}")
+    return pictures[..., ::factor, ::factor]

@@ -1,0 +1,81 @@
+"""Losses on edges and on the eyes: what a mean over all pixels hardly sees."""
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from swaplab.losses.context import StepContext
+from swaplab.losses.reconstruction import ReconstructionLoss, shown
+from swaplab.schedule import Schedule
+
+
+def edges(x: Tensor) -> tuple[Tensor, Tensor]:
+    """|difference| to the next pixel below and to the right: (n, c, R, R) -> two (n, c, R - 1, R - 1)."""
+    here = x[..., :-1, :-1]
+    return (here - x[..., 1:, :-1]).abs(), (here - x[..., :-1, 1:]).abs()
+
+
+def edge_error(prediction: Tensor, target: Tensor) -> Tensor:
+    """|difference| of the edges' strengths, down plus across: two (n, c, R, R) -> (n, c, R - 1, R - 1)."""
+    (down, across), (wanted_down, wanted_across) = edges(prediction), edges(target)
+    return (down - wanted_down).abs() + (across - wanted_across).abs()
+
+
+class Edge(ReconstructionLoss):
+    """Mean absolute error of the absolute first differences, down plus across: an edge's strength, not its sign
+    (faceswap-GAN v2.2)."""
+
+    def error(self, prediction: Tensor, target: Tensor) -> Tensor:
+        return edge_error(prediction, target)
+
+
+@dataclass(frozen=True)
+class _MaskedLoss(ReconstructionLoss):
+    """A reconstruction loss of the target's mask ``mask``. The mean is over all pixels, not only those of the mask."""
+
+    weight: float | Schedule = 30.0
+    mask: str = "eyes"
+
+    def masked(self, prediction: Tensor, target: Tensor, mask: Tensor) -> Tensor:
+        raise NotImplementedError
+
+    def __call__(self, step: StepContext) -> Tensor:
+        losses = [
+            step.mean(
+                self.masked(
+                    shown(step, name, step.reconstruction(name), self.image),
+                    step.target(name),
+                    step.mask(name, self.mask),
+                )
+            )
+            for name in step.identities
+        ]
+        return torch.stack(losses).sum()
+
+
+class Eyes(_MaskedLoss):
+    """Mean absolute error inside the eyes' mask (faceswap-GAN v2.2); UserError if the batch carries none."""
+
+    def masked(self, prediction: Tensor, target: Tensor, mask: Tensor) -> Tensor:
+        return mask * (prediction - target).abs()
+
+
+class EyesEdge(_MaskedLoss):
+    """The edge loss inside the eyes' mask (faceswap-GAN v2.2); UserError if the batch carries none."""
+
+    def masked(self, prediction: Tensor, target: Tensor, mask: Tensor) -> Tensor:
+        return resized(mask, mask.shape[-1] - 1) * edge_error(prediction, target)
+
+
+def resized(x: Tensor, side: int) -> Tensor:
+    """Bilinear without antialiasing, anchored at the top left pixel: (n, c, R, R) -> (n, c, side, side).
+
+    Output pixel k is read at k * R / side, as TensorFlow 1 did; the last row and column go on at the border.
+    """
+    length = x.shape[-1]
+    at = torch.arange(side, device=x.device, dtype=torch.float64) * length / side
+    low = at.floor().long()
+    high, part = (low + 1).clamp(max=length - 1), (at - low).to(x.dtype)
+    rows = torch.lerp(x[..., low, :], x[..., high, :], part[:, None])
+    return torch.lerp(rows[..., low], rows[..., high], part)

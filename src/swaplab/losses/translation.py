@@ -1,0 +1,109 @@
+"""Losses on what a face keeps and becomes through other identities: cycles, sameness, embeddings."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from swaplab.collectives import sum_over_ranks
+from swaplab.errors import UserError
+from swaplab.losses.context import StepContext
+from swaplab.networks.pretrained.identity import IdentityEmbedder
+from swaplab.schedule import Schedule
+
+
+@dataclass(frozen=True)
+class Cycle:
+    """Mean absolute error of faces that went to another identity and back (Zhu et al. 2017, equation 2), summed over
+    ordered pairs of identities.
+
+    clean: start from the targets, as CycleGAN and faceswap-GAN v2.2 do; else from the noisy inputs, compared with the
+    targets. alpha: weight, relative to the colours, of the mean absolute difference of the masks on the way back and on
+    the way there (faceswap-GAN v2.2: 0.1); needs a mask. Raises UserError for a single identity.
+    """
+
+    weight: float | Schedule = 10.0
+    clean: bool = True
+    alpha: float = 0.0
+    side: str = "generator"
+
+    def __call__(self, step: StepContext) -> Tensor:
+        losses = []
+        for name in step.identities:
+            for via in others_of(step, name, "a cycle"):
+                back = step.cycle(name, via, self.clean)
+                losses.append(step.mean((back.raw - step.target(name)).abs()))
+                if self.alpha:
+                    there = step.swap(name, via, self.clean).mask
+                    if back.mask is None or there is None:
+                        raise UserError("the alpha part of a cycle needs a mask; choose mask=learned or alpha=0")
+                    losses.append(self.alpha * step.mean((back.mask - there).abs()))
+        return torch.stack(losses).sum()
+
+
+@dataclass(frozen=True)
+class Sameness:
+    """Mean absolute error of clean faces decoded as who they are, the identity loss of CycleGAN (Zhu et al. 2017,
+    section 5.2): a translator leaves alone what needs no translation."""
+
+    weight: float | Schedule = 5.0
+    side: str = "generator"
+
+    def __call__(self, step: StepContext) -> Tensor:
+        losses = [step.mean((step.resemblance(name).raw - step.target(name)).abs()) for name in step.identities]
+        return torch.stack(losses).sum()
+
+
+@dataclass(frozen=True)
+class IdentityEmbedding:
+    """1 - cosine between a swapped face's descriptor and the mean descriptor of the batch's real faces of whom it
+    shall show; mean over faces, summed over ordered pairs of identities (as in FaceShifter, Li et al. 2020).
+
+    The descriptors are of the frozen recogniser that also measures identity: a run with this term is marked, and its
+    identity metrics with it. Raises UserError for a single identity.
+    """
+
+    weight: float | Schedule = 0.1
+    side: str = "generator"
+    recogniser: "Recogniser" = field(default_factory=lambda: Recogniser(), repr=False, compare=False)
+
+    @property
+    def pretrained(self) -> tuple[str, ...]:
+        """Names, with hashes, of the networks that this term trains against."""
+        return (IdentityEmbedder.name,)
+
+    def __call__(self, step: StepContext) -> Tensor:
+        losses = []
+        for name in step.identities:
+            with torch.no_grad():
+                real = sum_over_ranks(self.recogniser(step.target(name)).sum(0)) / step.settings.global_batch
+            for other in others_of(step, name, "an identity embedding"):
+                found = self.recogniser(step.swap(other, name).composed(step.input(other)))
+                losses.append(step.mean(1 - F.cosine_similarity(found, real[None])))
+        return torch.stack(losses).sum()
+
+
+class Recogniser:
+    """The frozen identity network, loaded when it is first asked and kept where the faces are."""
+
+    def __init__(self, load: Callable[[], nn.Module] = IdentityEmbedder) -> None:
+        self._load = load
+        self._network: nn.Module | None = None
+
+    def __call__(self, faces: Tensor) -> Tensor:
+        """Descriptors (n, 128) of faces (n, 3, R, R)."""
+        if self._network is None:
+            self._network = self._load()
+        with torch.autocast(faces.device.type, enabled=False):
+            descriptors: Tensor = self._network.to(faces.device, faces.dtype)(faces)
+        return descriptors
+
+
+def others_of(step: StepContext, name: str, what: str) -> tuple[str, ...]:
+    """The identities but ``name``; UserError if there are none, because ``what`` would mean nothing."""
+    others = step.others(name)
+    if not others:
+        raise UserError(f"{what} needs a second identity; add one under data.identities or drop the term")
+    return others
