@@ -165,6 +165,6 @@ def test_a_strangers_run_folder_runs_no_code(command: Command, tiny: list[str], 
     assert command("swaplab-train", *tiny, "run_id=theirs")[0] == 0
     run = tmp_path / "runs" / "quick" / "theirs"
     config = (run / "config.yaml").read_text()
-    hostile = config.replace("swaplab.networks.deepfakes_2017.Deepfakes2017", "torch.utils.collect_env.run")
+    hostile = config.replace("swaplab.networks.autoencoder.Autoencoder", "torch.utils.collect_env.run")
     (run / "config.yaml").write_text(hostile)
     refused(command, "swaplab-evaluate", [f"run={run}"], run, "torch.utils.collect_env.run", "not allowed")

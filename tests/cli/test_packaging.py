@@ -58,7 +58,7 @@ def check_commands(scripts: Path, elsewhere: Path) -> None:
         assert command in run(scripts / command, "--help", cwd=elsewhere)
     composed = run(scripts / "swaplab-train", "--cfg", "job", "--resolve", "seed=7", cwd=elsewhere)
     assert "seed: 7" in composed
-    assert "swaplab.networks.deepfakes_2017.Deepfakes2017" in composed
+    assert "swaplab.networks.autoencoder.Autoencoder" in composed
     where = run(scripts / "python", "-c", "import swaplab; print(swaplab.__file__)", cwd=elsewhere)
     assert str(scripts.parent) in where
     assert list(elsewhere.iterdir()) == []

@@ -12,7 +12,7 @@ from swaplab.config.trust import (
 )
 from swaplab.errors import UserError
 
-GENERATOR = "swaplab.networks.deepfakes_2017.Deepfakes2017"
+GENERATOR = "swaplab.networks.autoencoder.Autoencoder"
 
 
 @pytest.fixture(autouse=True)

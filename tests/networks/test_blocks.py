@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 import torch
 
-from swaplab.networks.blocks import ConvBlock, SameConv2d, Upscale
+from swaplab.networks.blocks import ConvBlock, ResidualBlock, SameConv2d
 
 
 def same_convolution_reference(x: np.ndarray, weight: np.ndarray, stride: int) -> np.ndarray:
@@ -33,16 +33,21 @@ def test_same_convolution_matches_the_rule(kernel: int, stride: int, side: int) 
     np.testing.assert_allclose(layer(x).detach().numpy(), expected, rtol=1e-10, atol=1e-12)
 
 
-def test_upscale_puts_channel_4k_plus_2r_plus_s_at_subpixel_r_s() -> None:
-    layer = Upscale(1, 1, slope=1.0)
-    conv = layer.block.conv
-    with torch.no_grad():
-        conv.weight.zero_()
-        conv.weight[:, 0, 1, 1] = torch.tensor([1.0, 2.0, 3.0, 4.0])
-    result = layer(torch.ones(1, 1, 1, 1))
-    assert result.squeeze().tolist() == [[1.0, 2.0], [3.0, 4.0]]
-
-
 def test_conv_block_keeps_its_bias_only_without_a_norm() -> None:
     assert ConvBlock(3, 8, kernel=3, stride=1, slope=0.1).conv.bias is not None
     assert ConvBlock(3, 8, kernel=3, stride=1, slope=0.1, norm=torch.nn.BatchNorm2d).conv.bias is None
+
+
+def test_residual_block_is_its_input_plus_two_convolutions() -> None:
+    block = ResidualBlock(4, slope=0.1).double()
+    x = torch.randn(2, 4, 5, 6, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
+
+    def leaky(a: np.ndarray) -> np.ndarray:
+        return np.where(a > 0, a, 0.1 * a)
+
+    first, second = (c.weight.detach().numpy() for c in (block.block.conv, block.conv))
+    inner = leaky(same_convolution_reference(x.numpy(), first, 1))
+    expected = leaky(x.numpy() + same_convolution_reference(inner, second, 1))
+    np.testing.assert_allclose(block(x).detach().numpy(), expected, rtol=1e-10, atol=1e-12)
+    normed = ResidualBlock(4, slope=0.1, norm=torch.nn.BatchNorm2d)
+    assert normed.conv.bias is normed.block.conv.bias is None

@@ -2,12 +2,12 @@ import torch
 from torch import nn
 from torch.nn.utils.parametrizations import spectral_norm
 
-from swaplab.networks.deepfakes_2017 import Deepfakes2017
+from swaplab.networks.autoencoder import Autoencoder
 from swaplab.networks.initialisation import initialise
 
 
 def state(identities: tuple[str, ...], seed: int, **options: object) -> dict[str, torch.Tensor]:
-    network = Deepfakes2017(identities, width=0.1, latent=16, **options)  # type: ignore[arg-type]
+    network = Autoencoder(identities, width=0.1, latent=16, **options)  # type: ignore[arg-type]
     initialise(network, seed, "generator")
     return network.state_dict()
 

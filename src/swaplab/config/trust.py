@@ -21,12 +21,18 @@ from swaplab.errors import UserError
 # Kinds of place: a config's top-level keys that hold components, and the slots inside them that hold another kind.
 KINDS = (
     "generator",
+    "decoder",
+    "bottleneck",
+    "upsampling",
+    "output",
     "discriminator",
     "norm",
     "attention",
     "mask",
+    "mask_network",
     "code_match",
     "losses",
+    "history",
     "noise",
     "optimizer",
     "plan",
@@ -35,10 +41,18 @@ KINDS = (
     "actions",
 )
 SLOTS = {
-    "generator": {"norm": "norm", "attention": "attention", "mask": "mask"},
+    "generator": {
+        "decoder": "decoder",
+        "bottleneck": "bottleneck",
+        "upsampling": "upsampling",
+        "output": "output",
+        "norm": "norm",
+        "attention": "attention",
+        "mask": "mask",
+    },
     "discriminator": {"norm": "norm", "attention": "attention"},
     "attention": {"norm": "norm"},
-    "losses": {"weight": "schedule", "margin": "schedule"},
+    "losses": {"weight": "schedule", "margin": "schedule", "history": "history"},
 }
 SETTINGS_FILE = Path("~/.config/swaplab/settings.yaml")
 _RESOLVER = re.compile(r"\$\{\s*([A-Za-z_][\w.]*)\s*:")

@@ -1,6 +1,6 @@
 """Layers that several networks are made of. Dimensions: n faces, c channels, h and w pixels."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -87,15 +87,21 @@ class ConvBlock(nn.Module):
         return F.leaky_relu(self.norm(self.conv(x)), self.slope, inplace=True)
 
 
-class Upscale(nn.Module):
-    """Doubles the side by pixel shuffle (Shi et al. 2016): (n, in, h, w) -> (n, out, 2h, 2w)."""
+class ResidualBlock(nn.Module):
+    """Two 3x3 convolutions added to their input (He et al. 2016, figure 2): (n, c, h, w) -> same.
 
-    def __init__(self, in_channels: int, out_channels: int, *, slope: float, norm: Factory | None = None) -> None:
+    Convolution, norm if any, leaky ReLU, convolution, norm if any, sum, leaky ReLU.
+    """
+
+    def __init__(self, channels: int, *, slope: float, norm: Factory | None = None) -> None:
         super().__init__()
-        self.block = ConvBlock(in_channels, 4 * out_channels, kernel=3, stride=1, slope=slope, norm=norm)
+        self.block = ConvBlock(channels, channels, kernel=3, stride=1, slope=slope, norm=norm)
+        self.conv = SameConv2d(channels, channels, 3, bias=norm is None)
+        self.norm = norm(channels) if norm else nn.Identity()
+        self.slope = slope
 
     def forward(self, x: Tensor) -> Tensor:
-        return F.pixel_shuffle(self.block(x), 2)
+        return F.leaky_relu(x + self.norm(self.conv(self.block(x))), self.slope)
 
 
 class Attended(nn.Sequential):
@@ -105,3 +111,16 @@ class Attended(nn.Sequential):
         super().__init__()
         self.attended = block
         self.attention = attention
+
+
+class Attentions:
+    """Puts attention behind the blocks that the config names, and knows in the end whether all of them were there."""
+
+    def __init__(self, attention: Factory | None, wanted: Sequence[str]) -> None:
+        self.attention, self.wanted = attention, tuple(wanted)
+        self.seen: dict[str, None] = {}
+
+    def behind(self, site: str, block: nn.Module, channels: int) -> nn.Module:
+        """The block that stands at ``site``, with the attention if it is wanted there."""
+        self.seen[site] = None
+        return Attended(block, self.attention(channels)) if self.attention and site in self.wanted else block

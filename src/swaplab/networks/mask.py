@@ -7,7 +7,8 @@ import torch
 from torch import Tensor, nn
 
 from swaplab.errors import UserError
-from swaplab.networks.blocks import ConvBlock, SameConv2d, Upscale, scaled
+from swaplab.networks.blocks import ConvBlock, SameConv2d, scaled
+from swaplab.networks.upsampling import PixelShuffle
 
 SLOPE = 0.1
 _SIDE = 8
@@ -66,6 +67,6 @@ def _trunk(shape: Sequence[int], resolution: int, width: float) -> nn.Sequential
         channels = wide(side)
     while side < resolution:
         side *= 2
-        blocks[f"up{side}"] = Upscale(channels, wide(side), slope=SLOPE)
+        blocks[f"up{side}"] = PixelShuffle(channels, wide(side), slope=SLOPE)
         channels = wide(side)
     return nn.Sequential(blocks | {"head": LearnedMask(channels)})

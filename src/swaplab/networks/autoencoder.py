@@ -1,0 +1,158 @@
+"""The autoencoder: an encoder that all identities share, and decoders that draw one of them. Every part is a switch."""
+
+from collections.abc import Sequence
+from functools import partial
+from typing import cast
+
+from torch import Tensor, nn
+
+from swaplab.errors import UserError
+from swaplab.networks.attention import attended
+from swaplab.networks.blocks import Attentions, ConvBlock, Factory, scaled
+from swaplab.networks.bottleneck import SIDE, Bottleneck, FullyConnected, Shape
+from swaplab.networks.decoder import SLOPE, DecoderFamily, DecoderPlan, Decoders, PerIdentity
+from swaplab.networks.generator import SwapOutput
+from swaplab.networks.output import Output
+from swaplab.networks.upsampling import PixelShuffle, Upsampling
+
+RESOLUTIONS = (64, 128, 256)
+DOWNSAMPLINGS = ("fixed", "until_4x4")
+ENCODERS = ("shared", "separate")
+_CHANNELS = {4: 1024, 8: 512, 16: 256, 32: 128}
+_FULLY_CONNECTED = FullyConnected()
+_STRIDES = 4  # of the network of 2017; 64 pixels become 4
+
+
+def encoded_width(step: int, width: float) -> int:
+    """Channels behind an encoder's block by its number: 128, 256, 512, then 1024."""
+    return scaled(min(64 * 2**step, 1024), width)
+
+
+def decoded_width(side: int, width: float) -> int:
+    """Channels of a decoder's map by its side: 1024 at 4 pixels, half at twice the side, 64 from 64 pixels on."""
+    return scaled(_CHANNELS.get(side, 64), width)
+
+
+class Encoder(nn.Module):
+    """Strided convolutions and, unless the decoders read features, the bottleneck and from 4 pixels one upsampling:
+    (n, 3, R, R) -> (n, *plan.features) or (n, *plan.code).
+
+    The first four convolutions are 5x5, further ones 3x3.
+    """
+
+    def __init__(self, plan: DecoderPlan, width: float, from_features: bool) -> None:
+        super().__init__()
+        self.down, channels = nn.Sequential(), 3
+        for i in range(1, steps(plan.resolution, plan.features.side) + 1):
+            kernel, out = 5 if i <= _STRIDES else 3, encoded_width(i, width)
+            block = ConvBlock(channels, out, kernel=kernel, stride=2, slope=SLOPE, norm=plan.norm)
+            self.down.add_module(f"down{i}", plan.attentions.behind(f"encoder.down{i}", block, out))
+            channels = out
+        self.squeeze: nn.Module = nn.Identity()
+        self.expand: nn.Module = nn.Identity()
+        self.up: nn.Module = nn.Identity()
+        if from_features:
+            return
+        if plan.bottleneck:
+            self.squeeze, self.expand = plan.bottleneck.build(plan.features, plan.latent, plan.widths)
+        if plan.squeezed.side == SIDE:
+            self.up = plan.upsampling(plan.squeezed.channels, plan.code.channels, slope=SLOPE, norm=plan.norm)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.up(self.expand(self.squeeze(self.down(x))))
+
+
+def steps(side: int, end: int) -> int:
+    """How many halvings lead from one side to another."""
+    return (side // end).bit_length() - 1
+
+
+class Autoencoder(nn.Module):
+    """Denoising autoencoder with an encoder for all and a decoder an identity (deepfakes, December 2017), and its
+    variants.
+
+    The defaults are the network of 2017: 64 pixels, [0, 1] and sigmoid, Glorot uniform start, no norm, no residual
+    blocks; at ``width=1`` its encoder has 69,662,976 parameters and each decoder 6,199,747. Faces in and out:
+    (n, 3, R, R) in [0, 1].
+
+    Args: ``resolution`` is 64, 128 or 256. ``width`` multiplies every channel count (rounded to a multiple of 8).
+    ``latent``: how many numbers the bottleneck holds. ``downsampling``: fixed (four strides, so that a dense layer
+    grows with the picture) or until_4x4 (a further 3x3 convolution for each doubling of the side, so that it does not).
+    ``encoder``: shared, or separate, one an identity. ``decoder``, ``bottleneck`` (None: the features themselves),
+    ``upsampling`` and ``output``: see the modules of these names. ``residual_blocks``: 0 to 2, behind a decoder's last
+    stage. ``norm`` and ``attention`` build a layer for a channel count; ``attention`` stands behind
+    ``attention_sites`` (None: encoder.down3 and decoder.up2). ``mask`` builds a mask head.
+    Raises UserError for an unknown option or site, and for options that would contradict each other.
+    """
+
+    default_sites = ("encoder.down3", "decoder.up2")
+
+    def __init__(
+        self,
+        identities: Sequence[str],
+        *,
+        resolution: int = RESOLUTIONS[0],
+        width: float = 1.0,
+        latent: int = 1024,
+        downsampling: str = "fixed",
+        encoder: str = "shared",
+        decoder: Decoders = PerIdentity,
+        bottleneck: Bottleneck | None = _FULLY_CONNECTED,
+        upsampling: Upsampling = PixelShuffle,
+        output: Output | None = None,
+        residual_blocks: int = 0,
+        norm: Factory | None = None,
+        attention: Factory | None = None,
+        attention_sites: Sequence[str] | None = None,
+        mask: Factory | None = None,
+    ) -> None:
+        super().__init__()
+        _check("data.resolution", resolution, RESOLUTIONS)
+        _check("generator.downsampling", downsampling, DOWNSAMPLINGS)
+        _check("generator.encoder", encoder, ENCODERS)
+        _check("generator.residual_blocks", residual_blocks, (0, 1, 2))
+        self.identities = tuple(identities)
+        self.shared_encoder = encoder == "shared"
+        self.output = output or Output()
+        end = SIDE if downsampling == "until_4x4" else resolution >> _STRIDES
+        end = bottleneck.reached(end) if bottleneck else end
+        attentions = Attentions(attention, self.default_sites if attention_sites is None else attention_sites)
+        plan = DecoderPlan(
+            features=Shape(encoded_width(steps(resolution, end), width), end),
+            resolution=resolution,
+            latent=latent,
+            widths=partial(decoded_width, width=width),
+            bottleneck=bottleneck,
+            upsampling=upsampling,
+            output=self.output,
+            residual_blocks=residual_blocks,
+            norm=norm,
+            attentions=attentions,
+            mask=mask,
+        )
+        decoders = decoder(self.identities, plan)
+        from_features = cast(DecoderFamily, decoders).from_features
+        if self.shared_encoder:
+            self.encoder = Encoder(plan, width, from_features)
+        else:
+            self.encoders = nn.ModuleDict({name: Encoder(plan, width, from_features) for name in self.identities})
+        self.decoders = decoders
+        if attention:
+            attended(attentions.wanted, tuple(attentions.seen), (), "generator autoencoder")
+
+    def encode(self, faces: Tensor, source: str) -> Tensor:
+        """The code of faces (n, 3, R, R): (n, 512 width, 8, 8), or what bottleneck and decoder make of it.
+
+        A separate encoder is that of ``source``; a shared one does not look at it.
+        """
+        encoder = self.encoder if self.shared_encoder else self.encoders[source]
+        return encoder(self.output.entering(faces))
+
+    def decode(self, code: Tensor, target: str) -> SwapOutput:
+        """The faces of ``target`` for a code."""
+        return cast(DecoderFamily, self.decoders).decode(code, target)
+
+
+def _check(key: str, value: object, known: Sequence[object]) -> None:
+    if value not in known or isinstance(value, bool):
+        raise UserError(f"{key}={value} is not known to generator autoencoder; choose {', '.join(map(str, known))}")

@@ -1,0 +1,99 @@
+"""Blocks that double the side of a map: (n, in, h, w) -> (n, out, 2h, 2w).
+
+Each is built as ``upsampling(in_channels, out_channels, slope=..., norm=...)`` and has one convolution, a normalisation
+if any, and a leaky ReLU.
+"""
+
+from collections.abc import Callable
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from swaplab.errors import UserError
+from swaplab.networks.blocks import ConvBlock, Factory
+
+Upsampling = Callable[..., nn.Module]
+
+
+def icnr_uniform_(weight: Tensor) -> Tensor:
+    """Fill (4 out, in, k, k) in place so that the four pixels shuffled from one start equal (Aitken et al. 2017).
+
+    One kernel an output channel, Glorot uniform on its own shape, is copied to its four sub-pixels.
+    """
+    kernel = nn.init.xavier_uniform_(torch.empty_like(weight[::4]))
+    with torch.no_grad():
+        return weight.copy_(kernel.repeat_interleave(4, 0))
+
+
+class PixelShuffle(nn.Module):
+    """Sub-pixel convolution (Shi et al. 2016, equation 4): 3x3 to four times the channels, which become pixels.
+
+    ``icnr``: start as nearest-neighbour upsampling, without a checkerboard (Aitken et al. 2017).
+    """
+
+    def __init__(
+        self, in_channels: int, out_channels: int, *, slope: float, norm: Factory | None = None, icnr: bool = False
+    ) -> None:
+        super().__init__()
+        self.block = ConvBlock(in_channels, 4 * out_channels, kernel=3, stride=1, slope=slope, norm=norm)
+        if icnr:
+            self.block.conv.init = icnr_uniform_
+            self.block.conv.reset_parameters()
+
+    def forward(self, x: Tensor) -> Tensor:
+        return F.pixel_shuffle(self.block(x), 2)
+
+
+class InterpolatedConv(nn.Module):
+    """Resized first, then a 3x3 convolution, so that every pixel is made alike (Odena et al. 2016, resize-convolution).
+
+    ``mode``: nearest, or bilinear with half-pixel centres.
+    """
+
+    def __init__(
+        self, in_channels: int, out_channels: int, *, slope: float, norm: Factory | None = None, mode: str = "nearest"
+    ) -> None:
+        super().__init__()
+        if mode not in ("nearest", "bilinear"):
+            raise UserError(f"upsampling.mode={mode} is not known; choose nearest or bilinear")
+        self.block = ConvBlock(in_channels, out_channels, kernel=3, stride=1, slope=slope, norm=norm)
+        self.mode = mode
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.block(F.interpolate(x, scale_factor=2, mode=self.mode))
+
+
+class GlorotConvTranspose2d(nn.ConvTranspose2d):
+    """Transposed convolution of stride 2 that starts Glorot uniform with zero bias: side h -> 2h."""
+
+    def __init__(self, in_channels: int, out_channels: int, kernel: int, *, bias: bool) -> None:
+        odd = kernel % 2
+        super().__init__(
+            in_channels, out_channels, kernel, 2, padding=(kernel - 2 + odd) // 2, output_padding=odd, bias=bias
+        )
+
+    def reset_parameters(self) -> None:
+        nn.init.xavier_uniform_(self.weight)
+        if self.bias is not None:
+            nn.init.zeros_(self.bias)
+
+
+class TransposedConv(nn.Module):
+    """Transposed convolution of stride 2 (DCGAN: Radford et al. 2016).
+
+    ``kernel`` 4 covers every output pixel equally often; 3 does not, and shows it (Odena et al. 2016).
+    """
+
+    def __init__(
+        self, in_channels: int, out_channels: int, *, slope: float, norm: Factory | None = None, kernel: int = 4
+    ) -> None:
+        super().__init__()
+        if kernel < 2:
+            raise UserError(f"upsampling.kernel={kernel} leaves pixels empty; give 2 or more")
+        self.conv = GlorotConvTranspose2d(in_channels, out_channels, kernel, bias=norm is None)
+        self.norm = norm(out_channels) if norm else nn.Identity()
+        self.slope = slope
+
+    def forward(self, x: Tensor) -> Tensor:
+        return F.leaky_relu(self.norm(self.conv(x)), self.slope, inplace=True)
