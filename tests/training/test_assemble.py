@@ -6,7 +6,8 @@ from typing import Any
 import pytest
 
 from swaplab.errors import UserError
-from swaplab.training.assemble import build_networks
+from swaplab.schedule import value_at
+from swaplab.training.assemble import build_networks, build_terms
 
 SMALL = ["data=facesets", "generator.width=0.05", "generator.latent=8"]
 
@@ -42,3 +43,17 @@ def test_layers_and_sites_without_a_place_are_refused(
     config = compose([*SMALL, *words])
     with pytest.raises(UserError, match=message):
         build_networks(config, ("A", "B"), 64)
+
+
+def test_a_weight_follows_the_schedule_it_refers_to(compose: Callable[[list[str]], dict[str, Any]]) -> None:
+    words = ["data=facesets", "mask=faceswap_gan", "schedule=faceswap_gan_v22"]
+    weight = build_terms(compose(words))["mask_size"].weight
+    assert [value_at(weight, progress) for progress in (0.0, 0.29625, 0.6629)] == [0.01, 0.0, 0.01]
+    assert build_terms(compose([*words, "schedule=constant"]))["mask_size"].weight == 0.01
+
+
+def test_a_schedule_that_cannot_be_is_named(compose: Callable[[list[str]], dict[str, Any]]) -> None:
+    weight = "{_target_: swaplab.schedule.Steps, at: [0], values: [1], until: 3}"
+    config = compose(["data=facesets", f"losses.reconstruction.weight={weight}"])
+    with pytest.raises(UserError, match=r"losses.reconstruction.weight.until is not an option"):
+        build_terms(config)

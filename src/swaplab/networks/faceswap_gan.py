@@ -132,9 +132,10 @@ class Encoder(nn.Module):
         upscale: Upscale,
         norm: Factory | None,
         attend: Attend,
+        bias: bool,
     ) -> None:
         super().__init__()
-        self.stem = SameConv2d(3, widths[0], 5, bias=False)
+        self.stem = SameConv2d(3, widths[0], 5, bias=bias)
         blocks: OrderedDict[str, nn.Module] = OrderedDict()
         for i in range(1, len(widths)):
             blocks[f"down{i}"] = ConvBlock(widths[i - 1], widths[i], norm=norm if i > 1 else None)
@@ -217,7 +218,8 @@ class FaceswapGAN(nn.Module):
     every channel count. ``latent`` is the first dense layer's width (None: 1024; lite above 64 pixels 2048). ``norm``
     stands behind the activation; no norm stands in the first block, residual block and refining convolutions.
     ``attention`` stands behind ``attention_sites`` (None: those of the original). ``mask`` builds the alpha head,
-    which in the original is `LearnedMask`. ``l2`` is the penalty of a regularised kernel's sum of squares.
+    which in the original is `LearnedMask`. ``stem_bias``: the bias that the original notes as forgotten. ``l2`` is
+    the penalty of a regularised kernel's sum of squares.
     Raises UserError for an unknown resolution, capacity or site.
     """
 
@@ -236,6 +238,7 @@ class FaceswapGAN(nn.Module):
         attention: Factory | None = None,
         attention_sites: Sequence[str] | None = None,
         mask: Factory | None = None,
+        stem_bias: bool = False,
         l2: float = 1e-4,
     ) -> None:
         super().__init__()
@@ -260,6 +263,7 @@ class FaceswapGAN(nn.Module):
             upscale,
             norm,
             _attend("encoder", attention, sites),
+            stem_bias,
         )
         decoded = [channels(c) for c in (512, 256, 128, 64)]
         attend = _attend("decoder", attention, sites)
@@ -279,7 +283,7 @@ class FaceswapGAN(nn.Module):
 class ConditionalPatches(nn.Module):
     """Strided 4x4 convolutions down to 8x8, attention, one score a patch: (n, 6, R, R) in [-1, 1] -> (n, 1, 8, 8)."""
 
-    def __init__(self, widths: Sequence[int], norm: Factory | None, attend: Attend) -> None:
+    def __init__(self, widths: Sequence[int], norm: Factory | None, attend: Attend, bias: bool) -> None:
         super().__init__()
         blocks: OrderedDict[str, nn.Module] = OrderedDict()
         for i in range(1, len(widths)):
@@ -288,7 +292,7 @@ class ConditionalPatches(nn.Module):
             )
             blocks.update(attend(f"down{i}", widths[i]))
         self.down = nn.Sequential(blocks)
-        self.score = SameConv2d(widths[-1], 1, 4, bias=False)
+        self.score = SameConv2d(widths[-1], 1, 4, bias=bias)
 
     def forward(self, x: Tensor) -> Tensor:
         return self.score(self.down(x))
@@ -298,7 +302,7 @@ class FaceswapGANDiscriminator(nn.Module):
     """Discriminators of faceswap-GAN v2.2 (2018): one an identity, judging a face beside the generator's input.
 
     Linear scores. ``width`` multiplies 64, 128, 256, ..., 256 channels; one network for both capacities. ``attention``
-    stands behind ``attention_sites`` (None: every block from the third on). ``l2``: see `FaceswapGAN`.
+    stands behind ``attention_sites`` (None: every block from the third on). ``score_bias``, ``l2``: see `FaceswapGAN`.
     Raises UserError for an unknown resolution or site.
     """
 
@@ -311,6 +315,7 @@ class FaceswapGANDiscriminator(nn.Module):
         norm: Factory | None = None,
         attention: Factory | None = None,
         attention_sites: Sequence[str] | None = None,
+        score_bias: bool = False,
         l2: float = 1e-4,
     ) -> None:
         super().__init__()
@@ -321,7 +326,7 @@ class FaceswapGANDiscriminator(nn.Module):
         known = [f"discriminator.down{i}" for i in range(1, strides + 1)]
         sites = attended(attention_sites, known, known[2:], "discriminator faceswap_gan")
         attend = _attend("discriminator", attention, sites)
-        self.judges = nn.ModuleDict({name: ConditionalPatches(widths, norm, attend) for name in identities})
+        self.judges = nn.ModuleDict({name: ConditionalPatches(widths, norm, attend, score_bias) for name in identities})
 
     def judge(self, faces: Tensor, identity: str, condition: Tensor) -> Tensor:
         """Scores (n, 1, 8, 8) of faces (n, 3, R, R) as ``identity``."""

@@ -11,6 +11,7 @@ from swaplab.config.build import build
 from swaplab.errors import UserError
 from swaplab.losses.context import DISCRIMINATOR, FORWARDS, GENERATOR, StepSettings
 from swaplab.losses.term import LossTerm
+from swaplab.networks import spectral
 from swaplab.networks.discriminator import Discriminator
 from swaplab.networks.generator import Generator
 from swaplab.networks.initialisation import initialise
@@ -35,12 +36,22 @@ def build_networks(config: Mapping[str, Any], identities: tuple[str, ...], resol
             raise UserError(
                 f"{name} {type(networks[name]).__name__} does not have the members of a {protocol.__name__}"
             )
+    if config.get("spectral"):
+        _normalise_spectra(networks, config["spectral"])
     if config["code_match"]:
         _add_code_match(networks[GENERATOR], config["code_match"], identities, resolution)
     for name, network in networks.items():
         initialise(network, config["seed"], name)
         network.to(memory_format=torch.channels_last)
     return nn.ModuleDict(networks)
+
+
+def _normalise_spectra(networks: Mapping[str, nn.Module], settings: Mapping[str, Any]) -> None:
+    """Spectral normalisation of the networks that ``spectral`` names; UserError for one that there is not."""
+    for name in settings["networks"]:
+        if name not in networks:
+            raise UserError(f"spectral names the {name}, but there is none; choose spectral=none or add a {name}")
+        spectral.apply(networks[name], settings["iterations"])
 
 
 def _refuse_idle_layers(config: Mapping[str, Any]) -> None:
@@ -85,9 +96,9 @@ def build_terms(config: Mapping[str, Any]) -> dict[str, LossTerm]:
 
 
 def _term(node: dict[str, Any], name: str) -> LossTerm:
-    weight = node.get("weight")
-    if isinstance(weight, dict):
-        node = node | {"weight": build(weight, f"losses.{name}.weight")}
+    for key, value in node.items():
+        if isinstance(value, dict) and "_target_" in value:
+            build(value, f"losses.{name}.{key}")  # alone, so that an error names it
     term = build(node, f"losses.{name}")
     if not isinstance(term, LossTerm):
         raise UserError(f"losses.{name} is a {type(term).__name__}, which lacks side, weight or a call")
