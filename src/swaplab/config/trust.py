@@ -33,6 +33,7 @@ KINDS = (
     "code_match",
     "losses",
     "history",
+    "mixup",
     "noise",
     "optimizer",
     "plan",

@@ -146,6 +146,7 @@ def build_module(
             frozenset(config["tracked_forwards"]),
             seed=config["seed"],
             masks=masks_of(config),
+            mixup=build(config["mixup"], "mixup"),
         ),
         total_images=total_images,
         learning_rate=build(config["schedule"], "schedule") or 1.0,
