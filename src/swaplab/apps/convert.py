@@ -116,7 +116,7 @@ def _converter(config: dict[str, Any], swapper: "FaceSwapper", label: "Label | N
     from swaplab.faces.detection import MTCNNDetector
     from swaplab.networks.pretrained.landmarks import Landmarker
 
-    settings = Settings(**{key: config[key] for key in ("faces", "colour", "mask", "feather")})
+    settings = Settings(**{key: config[key] for key in ("faces", "colour", "alpha", "feather")})
     landmarker, border = Landmarker(), swapper.alignment.border
     return Converter(
         MTCNNDetector(**config["detector"]), lambda crops: landmarker(crops, border), swapper, label, settings

@@ -19,12 +19,23 @@ def match_statistics(faces: Faces, references: Faces, weights: Faces, gain_limit
     """
     matched = faces.copy()
     for i in np.flatnonzero(weights.sum((1, 2)) > 0):
-        lab, wanted = (cv2.cvtColor(image, cv2.COLOR_RGB2Lab) for image in (faces[i], references[i]))
+        lab, wanted = _lab(faces[i]), _lab(references[i])
         mean, deviation = _statistics(lab, weights[i])
         wanted_mean, wanted_deviation = _statistics(wanted, weights[i])
         gain = np.minimum(wanted_deviation / np.maximum(deviation, 1e-6), gain_limit)
-        matched[i] = cv2.cvtColor(((lab - mean) * gain + wanted_mean).astype(np.float32), cv2.COLOR_Lab2RGB)
+        matched[i] = _rgb(((lab - mean) * gain + wanted_mean).astype(np.float32))
     return np.clip(matched, 0, 1)
+
+
+# Between sRGB and L*a*b* OpenCV uses a coarse table, wrong by more than a level of 255; from linear light it is exact.
+def _lab(image: Faces) -> Faces:
+    linear = np.where(image > 0.04045, ((image + 0.055) / 1.055) ** 2.4, image / 12.92)
+    return np.asarray(cv2.cvtColor(linear.astype(np.float32), cv2.COLOR_LRGB2Lab), np.float32)
+
+
+def _rgb(image: Faces) -> Faces:
+    linear = np.maximum(cv2.cvtColor(image, cv2.COLOR_Lab2LRGB), 0)
+    return np.where(linear > 0.0031308, 1.055 * linear ** (1 / 2.4) - 0.055, 12.92 * linear).astype(np.float32)
 
 
 def _statistics(image: Faces, weight: Faces) -> tuple[NDArray[np.float64], NDArray[np.float64]]:

@@ -41,20 +41,20 @@ class Settings:
     """How faces are swapped.
 
     faces: ``largest`` in each frame, a face that is seen longer counting for more, or ``all``. colour: ``statistics``
-    gives the swapped face the colours of the one it replaces, ``none`` keeps its own. mask: the learned mask within the
-    hull of the landmarks, or the ``hull`` alone. feather: width of the soft edge, as a part of the face region's side.
+    gives the swapped face the colours of the one it replaces, ``none`` keeps its own. alpha: the learned mask within
+    the landmarks' hull, or the ``hull`` alone. feather: width of the soft edge, as a part of the face region's side.
     """
 
     faces: Literal["largest", "all"] = "largest"
     colour: Literal["statistics", "none"] = "statistics"
-    mask: Literal["learned_and_hull", "hull"] = "learned_and_hull"
+    alpha: Literal["learned_and_hull", "hull"] = "learned_and_hull"
     feather: float = 0.1
 
     def __post_init__(self) -> None:
         options = {
             "faces": ("largest", "all"),
             "colour": ("statistics", "none"),
-            "mask": ("learned_and_hull", "hull"),
+            "alpha": ("learned_and_hull", "hull"),
         }
         for key, known in options.items():
             if getattr(self, key) not in known:
@@ -162,7 +162,7 @@ class Converter:
             raw, masks = self.swapper(crops)
         with report.timed("masks"):
             alphas = np.stack([self._hull_alpha(points) for points in landmarks])
-            if masks is not None and self.settings.mask == "learned_and_hull":
+            if masks is not None and self.settings.alpha == "learned_and_hull":
                 alphas *= masks
         with report.timed("colour"):
             if self.settings.colour == "statistics":
