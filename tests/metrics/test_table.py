@@ -46,6 +46,7 @@ def test_page_says_what_must_hold_together(of_perfect: Evaluation) -> None:
     assert "true frame first in 100%, 100% of colour-matched A's 1.00 (chance 1.8%)" in page
     assert re.search(r"\(0: real source, cosine 0\.\d\d; 1: real target, [01]\.\d\d; best trivial [\d.]+: ", page)
     assert re.search(r"head turned \d\.\d degrees from the query's \(mean B \d+\.\d; true swap, real B \d\.\d\)", page)
+    assert re.search(r"Standard deviations of the queries: yaw [1-9][\d.]* degrees, .* eyes 0\.0% of", page)
     for row in of_perfect.rows:
         assert row.label in page
 

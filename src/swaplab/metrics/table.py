@@ -31,7 +31,19 @@ def markdown(evaluation: Evaluation) -> str:
         names = [name for name, entry in evaluation.metrics.items() if entry["group"] == group]
         if names:
             parts += [f"### {question}", table(evaluation, names)]
+        if names and group == "landmarks":
+            parts.append(spread(evaluation))
     return "\n\n".join([part for part in parts if part] + [LEGEND]) + "\n"
+
+
+def spread(evaluation: Evaluation) -> str:
+    """How much the queries move: a correlation of what hardly moves says little."""
+    moved = evaluation.settings["query_spread"]
+    return (
+        f"Standard deviations of the queries: yaw {moved['yaw']:.1f} degrees, pitch {moved['pitch']:.1f}, openings of "
+        f"mouth {moved['mouth']:.1%} and eyes {moved['eye']:.1%} of the interocular distance. The correlation of what "
+        "hardly moves says little."
+    )
 
 
 def together(evaluation: Evaluation) -> str:
