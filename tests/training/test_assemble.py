@@ -46,9 +46,11 @@ def test_layers_and_sites_without_a_place_are_refused(
 
 
 def test_a_weight_follows_the_schedule_it_refers_to(compose: Callable[[list[str]], dict[str, Any]]) -> None:
-    words = ["data=facesets", "mask=faceswap_gan", "schedule=faceswap_gan_v22"]
-    weight = build_terms(compose(words))["mask_size"].weight
+    words = ["data=facesets", "mask=faceswap_gan", "mask_loss=scheduled", "schedule=faceswap_gan_v22"]
+    terms = build_terms(compose(words))
+    weight = terms["mask_size"].weight
     assert [value_at(weight, progress) for progress in (0.0, 0.29625, 0.6629)] == [0.01, 0.0, 0.01]
+    assert [value_at(terms["mask_hinge"].margin, progress) for progress in (0.3, 0.4, 0.8)] == [0.5, 0.2, 0.1]
     assert build_terms(compose([*words, "schedule=constant"]))["mask_size"].weight == 0.01
 
 
