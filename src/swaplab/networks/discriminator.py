@@ -1,15 +1,24 @@
-"""Discriminators: patch maps that say real or fake, per identity."""
+"""Discriminators: patch maps that say real or fake, per identity or for all, at one scale or several.
+
+A *judge* (`PerIdentity`, `Shared`, `SharedProjection`) decides who is judged by which network; the *patches*
+(`PatchDiscriminator`, `PatchGAN70`, `MultiscaleDiscriminator`) are what those networks look like.
+"""
 
 from collections import OrderedDict
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Protocol, runtime_checkable
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
-from swaplab.networks.blocks import ConvBlock, Factory, SameConv2d, scaled
+from swaplab.errors import UserError
+from swaplab.networks.attention import attended
+from swaplab.networks.blocks import Attended, ConvBlock, Factory, SameConv2d, scaled
+from swaplab.networks.cyclegan import GaussianConv2d
 
 SLOPE = 0.2
+SITE = "discriminator."
 
 
 @runtime_checkable
@@ -17,22 +26,64 @@ class Discriminator(Protocol):
     """Any ``nn.Module`` with this member."""
 
     def judge(self, faces: Tensor, identity: str, condition: Tensor) -> Tensor:
-        """Scores (n, 1, h, w), higher = more like a real face of ``identity``; any real number.
+        """Scores (n, k, h, w), higher = more like a real face of ``identity``; any real number.
 
         faces: (n, 3, R, R) in [0, 1]. condition: the network's input (n, 3, R, R) in [0, 1], for those that look at it.
         """
         ...
 
 
-class PatchDiscriminator(nn.Module):
-    """Strided 4x4 convolutions down to 8x8, then one score a patch (faceswap-GAN v2.2, without its norm).
+class Patches(nn.Module):
+    """A chain of blocks ``down`` and a ``score``: (n, channels, R, R) in [0, 1] -> (n, 1, h, w), linear.
+
+    ``features``: channels of the last block. Attention stands behind the blocks named in ``attention_sites``, as
+    discriminator.down2; None is the last block. Sites of other networks are passed over.
+    """
+
+    def __init__(
+        self,
+        blocks: OrderedDict[str, nn.Module],
+        score: nn.Module,
+        widths: Sequence[int],
+        attention: Factory | None,
+        attention_sites: Sequence[str] | None,
+    ) -> None:
+        super().__init__()
+        self.features = widths[-1]
+        if attention is not None:
+            known = [SITE + name for name in blocks]
+            for site in attended(attention_sites, known, known[-1:], f"discriminator {type(self).__name__}"):
+                name = site.removeprefix(SITE)
+                blocks[name] = Attended(blocks[name], attention(widths[list(blocks).index(name)]))
+        self.down = nn.Sequential(blocks)
+        self.score = score
+
+    def described(self, faces: Tensor) -> Tensor:
+        """Features (n, features, h', w') of faces (n, channels, R, R) in [0, 1]."""
+        features: Tensor = self.down(faces * 2 - 1)
+        return features
+
+    def forward(self, faces: Tensor) -> Tensor:
+        scores: Tensor = self.score(self.described(faces))
+        return scores
+
+
+class PatchDiscriminator(Patches):
+    """Strided 4x4 convolutions down to 8x8, then one score a patch (faceswap-GAN v2.2, 2018, activation behind norm).
 
     Shape: (n, channels, R, R) in [0, 1] -> (n, 1, 8, 8), no output non-linearity. ``width`` multiplies 64, 128, 256
     (to multiples of 8).
     """
 
-    def __init__(self, channels: int, resolution: int, width: float, norm: Factory | None) -> None:
-        super().__init__()
+    def __init__(
+        self,
+        channels: int,
+        resolution: int,
+        width: float,
+        norm: Factory | None,
+        attention: Factory | None = None,
+        attention_sites: Sequence[str] | None = None,
+    ) -> None:
         blocks: OrderedDict[str, nn.Module] = OrderedDict()
         side, widths = resolution, [channels]
         while side > 8:
@@ -42,15 +93,84 @@ class PatchDiscriminator(nn.Module):
                 widths[-2], widths[-1], kernel=4, stride=2, slope=SLOPE, norm=norm if blocks else None
             )
             side //= 2
-        self.down = nn.Sequential(blocks)
-        self.score = SameConv2d(widths[-1], 1, 4, bias=False)
+        score = SameConv2d(widths[-1], 1, 4, bias=False)
+        super().__init__(blocks, score, widths[1:], attention, attention_sites)
+
+
+class PatchGAN70(Patches):
+    """The 70x70 PatchGAN of pix2pix and CycleGAN (Isola et al. 2017; Zhu et al. 2017): C64-C128-C256-C512.
+
+    Shape: (n, channels, R, R) in [0, 1] -> (n, 1, R / 8 - 2, R / 8 - 2). 2,764,737 parameters for 3 channels at width 1
+    without norm, as published with instance norm, which cancels 896 of them: here no bias stands before a norm.
+    ``width`` multiplies 64 to 512 (to multiples of 8).
+    """
+
+    def __init__(
+        self,
+        channels: int,
+        resolution: int,
+        width: float,
+        norm: Factory | None,
+        attention: Factory | None = None,
+        attention_sites: Sequence[str] | None = None,
+    ) -> None:
+        if resolution < 32:
+            raise UserError(f"a 70x70 PatchGAN needs faces of 32 pixels or more, not {resolution}")
+        widths = [channels, *(scaled(c, width) for c in (64, 128, 256, 512))]
+        blocks: OrderedDict[str, nn.Module] = OrderedDict()
+        for i, stride in enumerate((2, 2, 2, 1), 1):
+            own = norm if i > 1 else None
+            conv = GaussianConv2d(widths[i - 1], widths[i], 4, stride, padding=1, bias=own is None)
+            layers = [("conv", conv), ("norm", own(widths[i]) if own else nn.Identity()), ("act", nn.LeakyReLU(SLOPE))]
+            blocks[f"down{i}"] = nn.Sequential(OrderedDict(layers))
+        score = GaussianConv2d(widths[-1], 1, 4, padding=1)
+        super().__init__(blocks, score, widths[1:], attention, attention_sites)
+
+
+class MultiscaleDiscriminator(nn.Module):
+    """Equal discriminators on the face and on its halvings (Wang et al. 2018, pix2pixHD, section 3.2).
+
+    Shape: (n, channels, R, R) in [0, 1] -> (n, scales, h, w): a channel a scale, the maps of smaller scales repeated to
+    the size of the largest, so that all scales weigh the same. Halvings are 3x3 means at stride 2.
+    """
+
+    def __init__(
+        self,
+        channels: int,
+        resolution: int,
+        width: float,
+        norm: Factory | None,
+        attention: Factory | None = None,
+        attention_sites: Sequence[str] | None = None,
+        scales: int = 2,
+    ) -> None:
+        super().__init__()
+        if scales < 2 or resolution // 2 ** (scales - 1) < 16:
+            raise UserError(
+                f"scales={scales} cannot be at {resolution} pixels; give 2 or more, the smallest of 16 pixels"
+            )
+        self.scales = nn.ModuleDict(
+            {
+                f"scale{i + 1}": PatchDiscriminator(channels, resolution, width, norm, attention, attention_sites)
+                for i in range(scales)
+            }
+        )
 
     def forward(self, faces: Tensor) -> Tensor:
-        return self.score(self.down(faces * 2 - 1))
+        maps: list[Tensor] = []
+        for judge in self.scales.values():
+            scores = judge(faces)
+            maps.append(scores if not maps else F.interpolate(scores, maps[0].shape[-2:], mode="nearest"))
+            faces = F.avg_pool2d(faces, 3, 2, padding=1, count_include_pad=False)
+        return torch.cat(maps, 1)
 
 
-class PerIdentity(nn.Module):
-    """One patch discriminator an identity; with ``conditional`` it sees the face beside the generator's input."""
+class _Judge(nn.Module):
+    """What all judges are given.
+
+    conditional: the generator's input is seen beside the face. ``network`` builds the patches from channels,
+    resolution, width, norm, attention and attention_sites.
+    """
 
     def __init__(
         self,
@@ -60,15 +180,70 @@ class PerIdentity(nn.Module):
         width: float = 1.0,
         conditional: bool = True,
         norm: Factory | None = None,
+        attention: Factory | None = None,
+        attention_sites: Sequence[str] | None = None,
+        network: Callable[..., nn.Module] = PatchDiscriminator,
     ) -> None:
         super().__init__()
         self.conditional = conditional
         channels = 6 if conditional else 3
-        self.judges = nn.ModuleDict(
-            {name: PatchDiscriminator(channels, resolution, width, norm) for name in identities}
-        )
+        self._add(tuple(identities), lambda: network(channels, resolution, width, norm, attention, attention_sites))
+
+    def _add(self, identities: tuple[str, ...], network: Callable[[], nn.Module]) -> None:
+        """Make the parts that judge ``identities``."""
+        raise NotImplementedError
+
+    def _seen(self, faces: Tensor, condition: Tensor) -> Tensor:
+        """What the network looks at: (n, 3 or 6, R, R)."""
+        return torch.cat([faces, condition], 1) if self.conditional else faces
+
+
+class PerIdentity(_Judge):
+    """One discriminator an identity (CycleGAN, Zhu et al. 2017; faceswap-GAN 2018)."""
+
+    def _add(self, identities: tuple[str, ...], network: Callable[[], nn.Module]) -> None:
+        self.judges = nn.ModuleDict({name: network() for name in identities})
 
     def judge(self, faces: Tensor, identity: str, condition: Tensor) -> Tensor:
-        """Scores (n, 1, 8, 8) of faces (n, 3, R, R) as ``identity``."""
-        seen = torch.cat([faces, condition], 1) if self.conditional else faces
-        return self.judges[identity](seen)
+        """Scores (n, k, h, w) of faces (n, 3, R, R) as ``identity``."""
+        scores: Tensor = self.judges[identity](self._seen(faces, condition))
+        return scores
+
+
+class Shared(_Judge):
+    """One discriminator for all identities: it knows what is sharp and real, not who it is."""
+
+    def _add(self, identities: tuple[str, ...], network: Callable[[], nn.Module]) -> None:
+        self.shared = network()
+
+    def judge(self, faces: Tensor, identity: str, condition: Tensor) -> Tensor:
+        """Scores (n, k, h, w) of faces (n, 3, R, R), the same for every ``identity``."""
+        scores: Tensor = self.shared(self._seen(faces, condition))
+        return scores
+
+
+class SharedProjection(Shared):
+    """One discriminator that is told the identity: its score plus the features' product with an embedding of it
+    (Miyato & Koyama 2018, equation 3), here for every patch instead of the sum over the picture.
+
+    Raises UserError for a network without features, such as the multiscale one.
+    """
+
+    def _add(self, identities: tuple[str, ...], network: Callable[[], nn.Module]) -> None:
+        patches = network()
+        if not isinstance(patches, Patches):
+            raise UserError(
+                f"a projection needs a network with features, and {type(patches).__name__} has none; choose another"
+            )
+        self.shared = patches
+        self.embeddings = nn.ModuleDict({name: nn.Conv2d(patches.features, 1, 1, bias=False) for name in identities})
+
+    def judge(self, faces: Tensor, identity: str, condition: Tensor) -> Tensor:
+        """Scores (n, 1, h, w) of faces (n, 3, R, R) as ``identity``."""
+        assert isinstance(self.shared, Patches)
+        features = self.shared.described(self._seen(faces, condition))
+        scores: Tensor = self.shared.score(features)
+        product = self.embeddings[identity](features)
+        if product.shape != scores.shape:  # a score's window may be wider than a pixel
+            product = F.adaptive_avg_pool2d(product, tuple(scores.shape[-2:]))
+        return scores + product
