@@ -8,6 +8,8 @@ from typing import Any
 
 from swaplab.errors import UserError
 
+_TYPED = "as_typed"
+
 
 def run_command(name: str, help_text: str, start: Callable[[], object]) -> None:
     """Run a Hydra application.
@@ -57,18 +59,27 @@ def composed(config_name: str, literal: Collection[str] = ()) -> list[dict[str, 
         hydra.main(version_base="1.3", config_path="pkg://swaplab.conf", config_name=config_name)(configs.append)()
     finally:
         sys.argv = typed
-    return [resolved(config) for config in configs]
+    return [_unwrapped(resolved(config), literal) for config in configs]
 
 
 def _quoted(word: str, literal: Collection[str]) -> str:
-    """An override of a literal key with its value quoted for Hydra's grammar and OmegaConf's interpolation."""
+    """An override of a literal key with its value quoted for Hydra's grammar and OmegaConf's interpolation.
+
+    The value is wrapped in a dictionary: a plain one would choose from the config group of that name, where there is
+    one, as there is for a loss term called identity.
+    """
     key, sign, value = word.partition("=")
     if not sign or key not in literal:
         return word
     # Interpolations: OmegaConf takes \${ for ${. Quotes: only backslashes before a quote are read as escapes.
     escaped = re.sub(r"(\\*)\$\{", lambda match: match[1] * 2 + r"\${", value)
     escaped = re.sub(r'(\\*)("|\Z)', lambda match: match[1] * 2 + ('\\"' if match[2] else ""), escaped)
-    return f'{key}="{escaped}"'
+    return f'{key}={{{_TYPED}: "{escaped}"}}'
+
+
+def _unwrapped(config: dict[str, Any], literal: Collection[str]) -> dict[str, Any]:
+    wrapped = {key: config[key] for key in literal if key in config}
+    return config | {k: v[_TYPED] for k, v in wrapped.items() if isinstance(v, dict) and _TYPED in v}
 
 
 def _sentence(error: Exception) -> str:
