@@ -17,6 +17,8 @@ from numpy.typing import NDArray
 # Visually lossless for H.264; everything outside the face should stay what it was.
 QUALITY = {"crf": "16", "preset": "medium"}
 AAC_FRAME = 1024
+# Ticks a second in which the container says when a stream begins; by default they are milliseconds.
+MOVIE_TIMESCALE = "90000"
 UNSPECIFIED = 2
 LIMITED_RANGE = 1
 
@@ -37,7 +39,7 @@ class VideoWriter:
     def __enter__(self) -> "VideoWriter":
         with ExitStack() as stack:
             self._input = stack.enter_context(av.open(str(self.original)))
-            options = {"movflags": "+faststart", "fflags": "+bitexact"}
+            options = {"movflags": "+faststart", "fflags": "+bitexact", "movie_timescale": MOVIE_TIMESCALE}
             self._output = stack.enter_context(av.open(str(self.path), "w", container_options=options))
             self._begin_video(self._input.streams.video[0])
             self._audio = _Sound(self._input, self._output, self.path.suffix, self.notes)
@@ -47,7 +49,8 @@ class VideoWriter:
     def _begin_video(self, source: Any) -> None:
         codec, rate = source.codec_context, source.average_rate or Fraction(25)
         self._time_base: Fraction = source.time_base
-        self._last, self._duration = -(2**63), max(1, round(1 / rate / self._time_base))
+        self._last: int | None = None
+        self._duration = max(1, round(1 / rate / self._time_base))
         self._shift = round(Fraction(self._input.start_time or 0, 1_000_000) / self._time_base)
         self._stream = self._output.add_stream("libx264", rate=rate, options=QUALITY)
         target = self._stream.codec_context
@@ -84,9 +87,10 @@ class VideoWriter:
             dst_color_range=LIMITED_RANGE,
             interpolation=Interpolation.BILINEAR | Interpolation.ACCURATE_RND,
         )
-        wanted = self._last + self._duration if pts is None else pts - self._shift
-        if self.frames and wanted <= self._last:
-            wanted = self._last + 1
+        if pts is None:
+            wanted = 0 if self._last is None else self._last + self._duration
+        else:
+            wanted = pts - self._shift if self._last is None else max(pts - self._shift, self._last + 1)
         frame.pts, frame.time_base, frame.duration = wanted, self._time_base, self._duration
         self._last = wanted
         self._mux(self._stream.encode(frame))
