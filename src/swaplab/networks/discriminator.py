@@ -245,5 +245,5 @@ class SharedProjection(Shared):
         scores: Tensor = self.shared.score(features)
         product = self.embeddings[identity](features)
         if product.shape != scores.shape:  # a score's window may be wider than a pixel
-            product = F.adaptive_avg_pool2d(product, tuple(scores.shape[-2:]))
+            product = F.adaptive_avg_pool2d(product, (scores.shape[-2], scores.shape[-1]))
         return scores + product
