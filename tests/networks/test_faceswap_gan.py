@@ -53,7 +53,7 @@ def test_has_the_parameters_of_the_original(
         judge = FaceswapGANDiscriminator(IDENTITIES, resolution=resolution, **layers)
     assert parameters(network.encoder) == encoder
     assert [parameters(d) for d in network.decoders.values()] == [decoder, decoder]
-    assert [parameters(d) for d in judge.judges.values()] == [discriminator, discriminator]
+    assert [parameters(d) for d in judge.patches.values()] == [discriminator, discriminator]
 
 
 def small(resolution: int, capacity: str, **layers: object) -> FaceswapGAN:

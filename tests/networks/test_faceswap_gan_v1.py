@@ -18,7 +18,7 @@ def test_has_the_parameters_of_the_original() -> None:
         network, judge = FaceswapGANV1(("A", "B")), FaceswapGANV1Discriminator(("A", "B"))
     assert parameters(network.encoder) == 58_717_888
     assert parameters(network.decoders["B"]) == 6_345_411
-    assert parameters(judge.judges["A"]) == 662_528
+    assert parameters(judge.patches["A"]) == 662_528
 
 
 def test_shapes_ranges_and_protocols() -> None:

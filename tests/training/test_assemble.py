@@ -7,7 +7,7 @@ import pytest
 
 from swaplab.errors import UserError
 from swaplab.schedule import value_at
-from swaplab.training.assemble import build_networks, build_terms
+from swaplab.training.assemble import build_module, build_networks, build_terms
 
 SMALL = ["data=facesets", "generator.width=0.05", "generator.latent=8"]
 
@@ -59,3 +59,14 @@ def test_a_schedule_that_cannot_be_is_named(compose: Callable[[list[str]], dict[
     config = compose(["data=facesets", f"losses.reconstruction.weight={weight}"])
     with pytest.raises(UserError, match=r"losses.reconstruction.weight.until is not an option"):
         build_terms(config)
+
+
+def test_a_gradient_penalty_wants_an_attention_with_a_second_derivative(
+    compose: Callable[[list[str]], dict[str, Any]],
+) -> None:
+    words = [*SMALL, "generator=faceswap_gan", "discriminator=faceswap_gan", "discriminator.width=0.1"]
+    words += ["norm=none", "adversarial=wgan_gp", "attention_sites=[discriminator.down3]"]
+    for attention in ("sagan_streaming", "multihead"):
+        with pytest.raises(UserError, match="needs a second derivative"):
+            build_module(compose([*words, f"attention={attention}"]), ("A", "B"), 64, 100)
+    build_module(compose([*words, "attention=sagan"]), ("A", "B"), 64, 100)

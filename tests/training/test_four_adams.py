@@ -50,7 +50,7 @@ class ByHand:
 
     def __init__(self, pair: nn.ModuleDict) -> None:
         self.g, self.d = pair["generator"], pair["discriminator"]
-        self.of_d = {n: self.adam("discriminator", self.d.judges[n]) for n in IDENTITIES}
+        self.of_d = {n: self.adam("discriminator", self.d.patches[n]) for n in IDENTITIES}
         self.of_g = {n: self.adam("generator", self.g.encoder, self.g.decoders[n]) for n in IDENTITIES}
 
     def adam(self, side: str, *modules: nn.Module) -> torch.optim.Adam:
@@ -61,7 +61,7 @@ class ByHand:
         return out.raw, out.mask * out.raw + (1 - out.mask) * x
 
     def score(self, z: Tensor, x: Tensor, name: str) -> Tensor:
-        return self.d.judges[name](torch.cat([z, x], 1) * 2 - 1)
+        return self.d.patches[name](torch.cat([z, x], 1) * 2 - 1)
 
     def iteration(self, first: dict[str, Any], second: dict[str, Any], factor: float) -> None:
         for name in IDENTITIES:
@@ -69,7 +69,7 @@ class ByHand:
             raw, composed = (image.detach() for image in self.fakes(x, name))
             loss = (self.score(y, x, name) - 1).square().mean()
             loss = loss + self.score(raw, x, name).square().mean() + self.score(composed, x, name).square().mean()
-            self.step(self.of_d[name], loss + penalty(self.d.judges[name]), RATES["discriminator"] * factor)
+            self.step(self.of_d[name], loss + penalty(self.d.patches[name]), RATES["discriminator"] * factor)
         for name in IDENTITIES:
             x, y = second[name]["input"], second[name]["target"]
             raw, composed = self.fakes(x, name)

@@ -140,9 +140,11 @@ class DualAttention(nn.Module):
 class MultiHeadAttention(nn.Module):
     """Scaled dot-product attention of several heads over pixels (Vaswani et al. 2017, section 3.2), added to its input.
 
-    The output projection starts at 0, so that the layer starts as the identity. Raises UserError if ``heads`` does not
-    divide ``channels``.
+    The output projection starts at 0, so that the layer starts as the identity. It has no second derivative (see
+    `SelfAttention`). Raises UserError if ``heads`` does not divide ``channels``.
     """
+
+    streaming = True
 
     def __init__(self, channels: int, *, heads: int = 4) -> None:
         super().__init__()

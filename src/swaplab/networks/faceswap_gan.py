@@ -326,8 +326,10 @@ class FaceswapGANDiscriminator(nn.Module):
         known = [f"discriminator.down{i}" for i in range(1, strides + 1)]
         sites = attended(attention_sites, known, known[2:], "discriminator faceswap_gan")
         attend = _attend("discriminator", attention, sites)
-        self.judges = nn.ModuleDict({name: ConditionalPatches(widths, norm, attend, score_bias) for name in identities})
+        self.patches = nn.ModuleDict(
+            {name: ConditionalPatches(widths, norm, attend, score_bias) for name in identities}
+        )
 
     def judge(self, faces: Tensor, identity: str, condition: Tensor) -> Tensor:
         """Scores (n, 1, 8, 8) of faces (n, 3, R, R) as ``identity``."""
-        return self.judges[identity](torch.cat([faces, condition], 1) * 2 - 1)
+        return self.patches[identity](torch.cat([faces, condition], 1) * 2 - 1)

@@ -151,12 +151,12 @@ class FaceswapGANV1Discriminator(nn.Module):
         _check_resolution(resolution, "discriminator")
         self.conditional, self.sigmoid = conditional, sigmoid
         widths = [6 if conditional else 3, *(scaled(c, width) for c in (64, 128, 256))]
-        self.judges = nn.ModuleDict({name: _patches(widths) for name in identities})
+        self.patches = nn.ModuleDict({name: _patches(widths) for name in identities})
 
     def judge(self, faces: Tensor, identity: str, condition: Tensor) -> Tensor:
         """Scores (n, 1, 8, 8) of faces (n, 3, 64, 64) as ``identity``."""
         seen = torch.cat([faces, condition], 1) if self.conditional else faces
-        scores: Tensor = self.judges[identity](seen * 2 - 1)
+        scores: Tensor = self.patches[identity](seen * 2 - 1)
         return torch.sigmoid(scores) if self.sigmoid else scores
 
 

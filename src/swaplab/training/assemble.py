@@ -11,6 +11,7 @@ from swaplab.config.build import build
 from swaplab.errors import UserError
 from swaplab.losses.context import DISCRIMINATOR, FORWARDS, GENERATOR, StepSettings
 from swaplab.losses.term import LossTerm
+from swaplab.losses.wasserstein import GradientPenalty
 from swaplab.networks import spectral
 from swaplab.networks.discriminator import Discriminator
 from swaplab.networks.generator import Generator
@@ -40,6 +41,10 @@ def build_networks(config: Mapping[str, Any], identities: tuple[str, ...], resol
         _normalise_spectra(networks, config["spectral"])
     if config["code_match"]:
         _add_code_match(networks[GENERATOR], config["code_match"], identities, resolution)
+    if config["mask_network"]:
+        shape = _code_shape(networks[GENERATOR], identities, resolution)
+        given = {"identities": identities, "shape": shape, "resolution": resolution}
+        networks[GENERATOR].add_module("mask_network", build(config["mask_network"], "mask_network", **given))
     for name, network in networks.items():
         initialise(network, config["seed"], name)
         network.to(memory_format=torch.channels_last)
@@ -80,11 +85,18 @@ def _add_code_match(generator: nn.Module, node: dict[str, Any], identities: tupl
             f"code_match would mean nothing: {type(generator).__name__} has no shared encoder, so its codes are not of "
             f"one kind; set code_match=none"
         )
+    shape = _code_shape(generator, identities, resolution)
+    generator.add_module("code_match", build(node, "code_match", identities=identities, shape=shape))
+
+
+def _code_shape(generator: nn.Module, identities: tuple[str, ...], resolution: int) -> torch.Size:
+    """The shape of one code."""
+    assert isinstance(generator, Generator)
     generator.eval()  # one look at a code must not move running statistics
     with torch.no_grad():
         code = generator.encode(torch.zeros(1, 3, resolution, resolution), identities[0])
     generator.train()
-    generator.add_module("code_match", build(node, "code_match", identities=identities, shape=code.shape[1:]))
+    return code.shape[1:]
 
 
 def build_terms(config: Mapping[str, Any]) -> dict[str, LossTerm]:
@@ -96,6 +108,8 @@ def build_terms(config: Mapping[str, Any]) -> dict[str, LossTerm]:
 
 
 def _term(node: dict[str, Any], name: str) -> LossTerm:
+    if "_target_" not in node:
+        raise UserError(f"losses.{name} is off, so its {', '.join(node)} would do nothing; turn the loss on or drop it")
     for key, value in node.items():
         if isinstance(value, dict) and "_target_" in value:
             build(value, f"losses.{name}.{key}")  # alone, so that an error names it
@@ -116,6 +130,17 @@ def build_actions(config: Mapping[str, Any]) -> dict[str, Action]:
     return actions
 
 
+def check_composition(config: Mapping[str, Any]) -> None:
+    """UserError for a composition that would do nothing, or one that asks for two masks."""
+    learned, by = config["mask"] or config["mask_network"], config["composed_by"]
+    if learned and by:
+        raise UserError(f"composed_by={by} would replace the mask that is learned; choose one with mask=...")
+    if by and by not in masks_of(config):
+        raise UserError(f"composed_by={by} needs that mask of the faces; set +data_masks.{by}=true")
+    if not config["composition"] and not (learned or by):
+        raise UserError("composition=false would do nothing: there is no mask; choose one, such as mask=learned")
+
+
 def masks_of(config: Mapping[str, Any]) -> tuple[str, ...]:
     """The masks that batches carry because a component of the config asks for them."""
     return tuple(name for name, wanted in config["data_masks"].items() if wanted)
@@ -125,6 +150,7 @@ def build_module(
     config: Mapping[str, Any], identities: tuple[str, ...], resolution: int, total_images: int
 ) -> SwapModule:
     """The LightningModule of a config."""
+    check_composition(config)
     unknown = set(config["tracked_forwards"]) - set(FORWARDS)
     if unknown:
         raise UserError(f"tracked_forwards names {unknown.pop()!r}; choose among {', '.join(FORWARDS)}")
@@ -134,9 +160,11 @@ def build_module(
     optimizers = {
         name: build(node, f"optimizer.{name}") for name, node in config["optimizer"].items() if node is not None
     }
+    networks, terms = build_networks(config, identities, resolution), build_terms(config)
+    _refuse_missing_derivatives(networks, terms)
     module = SwapModule(
-        build_networks(config, identities, resolution),
-        build_terms(config),
+        networks,
+        terms,
         plan,
         optimizers,
         identities=identities,
@@ -147,6 +175,7 @@ def build_module(
             seed=config["seed"],
             masks=masks_of(config),
             mixup=build(config["mixup"], "mixup"),
+            composed_by=config["composed_by"],
         ),
         total_images=total_images,
         learning_rate=build(config["schedule"], "schedule") or 1.0,
@@ -156,6 +185,18 @@ def build_module(
     if config["init_from"]:
         _init_from(module, config["init_from"])
     return module
+
+
+def _refuse_missing_derivatives(networks: nn.ModuleDict, terms: Mapping[str, LossTerm]) -> None:
+    """UserError for a gradient penalty on a discriminator whose attention has no second derivative."""
+    judges = networks[DISCRIMINATOR].modules() if DISCRIMINATOR in networks else ()
+    streaming = [type(module).__name__ for module in judges if getattr(module, "streaming", False)]
+    penalties = [name for name, term in terms.items() if isinstance(term, GradientPenalty)]
+    if streaming and penalties:
+        raise UserError(
+            f"losses.{penalties[0]} needs a second derivative, which the {streaming[0]} of the discriminator does not "
+            f"have; use attention=sagan, or attention_sites of the generator only"
+        )
 
 
 def _init_from(module: SwapModule, source: Mapping[str, Any]) -> None:
