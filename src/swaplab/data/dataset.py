@@ -54,6 +54,7 @@ class NoisyFaces(Dataset[Any]):
         for stack in (*self.faces.values(), *self.masks.values()):
             stack.flags.writeable = False
         self._pool = Pool(list(self.faces.values()))
+        self._means = {name: stack.mean((0, 1, 2)) for name, stack in self.faces.items()}
 
     def __getitem__(self, position: int) -> dict[str, Any]:
         return {"position": position, "faces": {name: self._sample(name, position) for name in self.faces}}
@@ -61,7 +62,7 @@ class NoisyFaces(Dataset[Any]):
     def _sample(self, identity: str, position: int) -> dict[str, Picture]:
         face = face_at(position, self.seed, identity, len(self.faces[identity]))
         masks = self.masks[identity][face] if self.masks else None
-        pair = self.noise(identity, position, self.faces[identity][face], masks, self._pool)
+        pair = self.noise(identity, position, self.faces[identity][face], masks, self._pool, self._means)
         sample = {"input": pair.input, "target": pair.target}
         return sample if pair.masks is None else {**sample, "masks": pair.masks}
 

@@ -141,7 +141,7 @@ class StyleDecoders(PerIdentity):
     """One style-based decoder an identity: modulated convolutions with noise inputs, steered by the shared code
     (StyleGAN2: Karras et al. 2020, section 2.2).
 
-    Each has 6,198,161 parameters at ``width=1`` and 64 pixels, the decoder of 2017 6,199,747. Normalisation and
+    Each has 6,198,154 parameters at ``width=1`` and 64 pixels, the decoder of 2017 6,199,747. Normalisation and
     upsampling are its own; ``norm`` and ``upsampling`` of the config are the encoder's and residual blocks'.
     """
 

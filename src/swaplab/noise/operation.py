@@ -19,9 +19,9 @@ class Operation(Protocol):
     """An albumentations transform with a ``scope``.
 
     It is called with ``image`` (the target, or the input where only that is changed), ``input`` where input
-    and target already differ, ``mask`` where masks are asked for, and two facts that a transform may use:
-    ``region``, the side of the face region in pixels, and ``faces``, a sequence of stored crops of all
-    identities.
+    and target already differ, ``mask`` where masks are asked for, and facts that a transform may use:
+    ``region``, the side of the face region in pixels; ``faces``, a sequence of stored crops of all identities;
+    ``identity``, who is shown; ``means``, the mean colour (3,) of each identity's stored crops, 0 to 255.
     """
 
     scope: Scope

@@ -5,6 +5,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from swaplab.errors import UserError
 from swaplab.faces.alignment import Alignment
@@ -67,11 +68,12 @@ class NoisePipeline:
         face: Picture,
         masks: Picture | None = None,
         faces: Sequence[Picture] = (),
+        means: Mapping[str, NDArray[np.float64]] | None = None,
     ) -> Pair:
         """Noise of ``identity`` at ``position`` in the run.
 
         ``face``: stored crop (stored, stored, 3); ``masks``: (stored, stored, k); ``faces``: stored crops
-        of all identities, for operations that need another face.
+        of all identities, for operations that need another face; ``means``: mean colours (3,) by identity.
         """
         work = _Work(face, masks)
         for name, operation in self.operations.items():
@@ -84,7 +86,8 @@ class NoisePipeline:
                 work.warp(operation, self.alignment.region)
             else:
                 work.settle()
-                work.change(operation, {"region": self.alignment.region, "faces": faces})
+                facts = {"region": self.alignment.region, "faces": faces, "identity": identity, "means": means or {}}
+                work.change(operation, facts)
                 self._check(name, work)
         work.settle(None if work.target.shape[0] == self.alignment.region else self.alignment)
         return Pair(work.input, work.target, work.masks)
