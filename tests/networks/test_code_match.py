@@ -38,7 +38,7 @@ def test_moments_are_those_of_the_target() -> None:
 
 def test_transport_gives_mean_and_covariance_of_the_target() -> None:
     codes = sample()
-    moved = matched(CodeTransport, codes, rank=20, ridge=0.0)(codes["A"], "A", "B")
+    moved = matched(CodeTransport, codes, rank=20, ridge=0.0, prior=0.0)(codes["A"], "A", "B")
     assert torch.allclose(moved.mean(0), codes["B"].mean(0))
     assert torch.allclose(torch.cov(moved.flatten(1).T), torch.cov(codes["B"].flatten(1).T))
 
@@ -46,12 +46,14 @@ def test_transport_gives_mean_and_covariance_of_the_target() -> None:
 def test_transport_is_the_shortest_way_there() -> None:
     """Its map is symmetric and positive, which makes it the gradient of a convex function (Brenier)."""
     codes = sample()
-    match = matched(CodeTransport, codes, rank=20, ridge=0.0)
+    match = matched(CodeTransport, codes, rank=20, ridge=0.0, prior=0.0)
     change = match.maps[0, 1] + torch.eye(20)
     assert torch.allclose(change, change.T)
     assert torch.linalg.eigvalsh(change).min() > 0
     wider = {"A": codes["A"], "B": 3 * codes["A"] + 1}
-    assert torch.allclose(matched(CodeTransport, wider, rank=20, ridge=0.0).maps[0, 1], 2 * torch.eye(20).double())
+    assert torch.allclose(
+        matched(CodeTransport, wider, rank=20, ridge=0.0, prior=0.0).maps[0, 1], 2 * torch.eye(20).double()
+    )
 
 
 @pytest.mark.parametrize("kind", [CodeMoments, CodeTransport])
@@ -78,3 +80,10 @@ def test_units_that_never_fire_and_few_faces_stay_finite(kind: type[nn.Module]) 
     match = kind(("A", "B"), (200,))
     match.measure({"A": dead, "B": dead + 0.5})
     assert match(dead, "A", "B").sub(dead).sub(0.5).abs().max() < 1e-5
+
+
+def test_few_faces_move_codes_less() -> None:
+    codes = sample(count=30)
+    size = 20
+    bold, careful = (matched(CodeTransport, codes, rank=size, prior=prior).maps[0, 1] for prior in (0.0, 300.0))
+    assert careful.norm() < 0.5 * bold.norm()

@@ -57,19 +57,22 @@ class CodeTransport(nn.Module):
     That is the optimal transport between two Gaussians, x -> mean_b + (x - mean_a) M with
     M = A^-1/2 (A^1/2 B A^1/2)^1/2 A^-1/2 for covariances A and B. Of all linear maps between them it moves codes least,
     so what both identities share stays where it is. Covariances are taken in the space of the first ``rank`` principal
-    components of all identities together; the rest of a code keeps its deviation from the mean. ``shape`` is that of
-    one code; ``ridge`` is added to every variance, as a share of the mean one.
+    components of all identities together; the rest of a code keeps its deviation from the mean. Few faces say little of
+    a covariance: each is drawn to the mean of all as ``prior`` more faces of that would draw it.
+    ``shape`` is that of one code; ``ridge`` is added to every variance, as a share of the mean one.
     """
 
     mean: Tensor
     basis: Tensor
     maps: Tensor
 
-    def __init__(self, identities: Sequence[str], shape: Sequence[int], *, rank: int = 64, ridge: float = 0.01) -> None:
+    def __init__(
+        self, identities: Sequence[str], shape: Sequence[int], *, rank: int = 64, ridge: float = 0.01, prior: float = 64
+    ) -> None:
         super().__init__()
         self.rows = {name: row for row, name in enumerate(identities)}
         size = int(torch.Size(shape).numel())
-        self.rank, self.ridge = min(rank, size), ridge
+        self.rank, self.ridge, self.prior = min(rank, size), ridge, prior
         self.register_buffer("mean", torch.zeros(len(self.rows), size))
         self.register_buffer("basis", torch.zeros(self.rank, size))
         # what a map adds to a code's coordinates: nothing, before it is measured
@@ -86,7 +89,7 @@ class CodeTransport(nn.Module):
         # fewer faces than components: nothing is moved along the missing ones
         self.basis.zero_()[: len(found)] = found.to(self.basis.dtype)
         basis = self.basis.double()
-        covariances = {name: torch.cov((sample @ basis.T).T) for name, sample in centred.items()}
+        covariances = _shrunk({name: sample @ basis.T for name, sample in centred.items()}, self.prior)
         ridge = self.ridge * torch.stack([c.trace() for c in covariances.values()]).mean() / self.rank
         still = torch.eye(self.rank, dtype=basis.dtype, device=basis.device)
         for a, of_a in covariances.items():
@@ -114,6 +117,14 @@ def _components(centred: Tensor, rank: int) -> Tensor:
     # directions that the samples do not fill stay zero: nothing is moved along them
     filled = values > values[-1] * 1e-10
     return torch.where(filled[:, None], directions / values.clamp_min(1e-30).sqrt()[:, None], 0.0)
+
+
+def _shrunk(coordinates: Mapping[str, Tensor], weight: float) -> dict[str, Tensor]:
+    """Covariance of each sample (n, rank), weighed by n, with the mean of all, weighed by ``weight``."""
+    covariances = {name: torch.cov(sample.T) for name, sample in coordinates.items()}
+    pooled = torch.stack(list(covariances.values())).mean(0)
+    counts = {name: len(sample) for name, sample in coordinates.items()}
+    return {name: (counts[name] * c + weight * pooled) / (counts[name] + weight) for name, c in covariances.items()}
 
 
 def _root(matrix: Tensor, exponent: float) -> Tensor:
