@@ -5,8 +5,16 @@ import pytest
 
 from swaplab.config.build import build
 from swaplab.errors import UserError
-from swaplab.schedule import Constant, Cosine, Steps, value_at
+from swaplab.schedule import Constant, Cosine, Linear, Steps, value_at
 from swaplab.training.assemble import build_actions
+
+
+def test_linear_is_flat_then_straight() -> None:
+    schedule = Linear(0.5, 0.0)
+    assert [schedule(p) for p in (0.0, 0.5, 0.75, 1.0)] == pytest.approx([1, 1, 0.5, 0])
+    assert [Linear(0.2, 0.1)(p) for p in (0.2, 0.6, 1.0)] == pytest.approx([1, 0.55, 0.1])
+    with pytest.raises(UserError, match="start=1.0"):
+        Linear(1.0)
 
 
 def test_cosine_goes_through_the_known_points() -> None:

@@ -43,6 +43,23 @@ class Cosine:
         return self.end + (1 - self.end) * (1 + math.cos(math.pi * min(along, 1.0))) / 2
 
 
+@dataclass(frozen=True)
+class Linear:
+    """1 up to progress ``start``, from there straight down to ``end`` (CycleGAN, Zhu et al. 2017, section 4: start 0.5,
+    end 0)."""
+
+    start: float = 0.5
+    end: float = 0.0
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.start < 1:
+            raise UserError(f"schedule.start={self.start} leaves nothing to decay in; give a share below 1")
+
+    def __call__(self, progress: float) -> float:
+        along = min(max(progress - self.start, 0.0) / (1 - self.start), 1.0)
+        return 1 + along * (self.end - 1)
+
+
 def check_points(points: Sequence[float], where: str) -> None:
     """UserError unless points of progress ascend within [0, 1]."""
     ascending = all(a < b for a, b in pairwise(points))

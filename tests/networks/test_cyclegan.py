@@ -102,7 +102,7 @@ class Doubling(nn.Module):
 
 
 def test_attention_stands_where_it_is_named() -> None:
-    sites = ("down1", "block2", "up2")
+    sites = ("encoder.down1", "encoder.block2", "decoder.up2")
     faces = torch.rand(1, 3, 16, 16)
     kinds = {"resolution": 16, "width": 0.5, "blocks": 2}
     plain, attended = CycleGAN(("A",), **kinds), CycleGAN(("A",), **kinds, attention=Doubling, attention_sites=sites)
@@ -118,8 +118,10 @@ def test_attention_stands_where_it_is_named() -> None:
     [
         ({"resolution": 30}, "30"),
         ({"resolution": 16, "blocks": 0}, "blocks=0"),
-        ({"resolution": 16, "attention": Doubling}, "needs attention_sites"),
-        ({"resolution": 16, "attention": Doubling, "attention_sites": ["block7"], "blocks": 2}, "block7.*choose among"),
+        (
+            {"resolution": 16, "attention": Doubling, "attention_sites": ["encoder.block17"], "blocks": 2},
+            "block17.*choose among",
+        ),
     ],
 )
 def test_what_it_cannot_be_is_refused(options: dict, message: str) -> None:  # type: ignore[type-arg]

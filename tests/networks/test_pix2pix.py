@@ -99,7 +99,10 @@ def test_without_a_norm_convolutions_have_a_bias_and_dropout_can_be_off() -> Non
         ({"resolution": 96}, "96 pixels are no power of 2"),
         ({"resolution": 64, "mask": LearnedMask}, "set mask=none"),
         ({"resolution": 64, "dropout": 1.0}, "dropout=1.0"),
-        ({"resolution": 64, "attention": nn.Identity, "attention_sites": ["up1"]}, "up1.*choose among down1"),
+        (
+            {"resolution": 64, "attention": nn.Identity, "attention_sites": ["decoder.up1"]},
+            "up1.*choose among enc",
+        ),
     ],
 )
 def test_what_it_cannot_be_is_refused(options: dict, message: str) -> None:  # type: ignore[type-arg]

@@ -44,7 +44,7 @@ def evaluate_run(run: str, split: str, weights: str, threads: int | None) -> Non
     import torch
     from rich.progress import track
 
-    from swaplab.apps.experiment import SwapModel, load_data, tasks_of, validation_tasks
+    from swaplab.apps.experiment import load_data, swap_model, tasks_of, validation_tasks
     from swaplab.config.trust import check_targets
     from swaplab.metrics.evaluation import evaluate_swap
     from swaplab.networks.pretrained.identity import IdentityEmbedder
@@ -58,7 +58,7 @@ def evaluate_run(run: str, split: str, weights: str, threads: int | None) -> Non
     check_targets(config)
     sources, data = load_data(config)
     generator = load_generator(record.folder, config, data.identities, data.resolution, weights)
-    model, embedder, landmarker = SwapModel(generator), IdentityEmbedder(), Landmarker()
+    model, embedder, landmarker = swap_model(generator, config), IdentityEmbedder(), Landmarker()
     tasks, val_tasks = tasks_of(sources, data, split), validation_tasks(sources, data)
     evaluations = [
         evaluate_swap(model, task, val_task, embedder, landmarker)

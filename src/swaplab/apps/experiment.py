@@ -10,9 +10,11 @@ from torch import Tensor, nn
 from swaplab.config.build import build
 from swaplab.data.module import FaceData
 from swaplab.data.sources import Sources, load_sources
+from swaplab.faces.hull import hull_mask
 from swaplab.metrics.task import SwapTask, swap_task
 from swaplab.metrics.validation import validation
-from swaplab.networks.generator import Generator, SwapOutput, matched
+from swaplab.networks.generator import Generator, decoded, matched
+from swaplab.networks.pretrained.landmarks import Landmarker
 from swaplab.training.assemble import masks_of
 
 
@@ -33,10 +35,17 @@ def load_data(config: dict[str, Any]) -> tuple[Sources, FaceData]:
 
 
 class SwapModel:
-    """A generator as metrics see it: faces in, swapped faces out, without gradients."""
+    """A generator as metrics see it: faces in, swapped faces out, without gradients.
 
-    def __init__(self, generator: nn.Module) -> None:
+    ``composition``: whether the mask composes the result. ``composed_by``: the mask of the faces that does so where
+    none is learned: ``face``, which those who measure give, or ``hull``, of landmarks found in the face itself.
+    """
+
+    def __init__(self, generator: nn.Module, composed_by: str | None = None, composition: bool = True) -> None:
         self.generator = generator.eval()
+        self.composition = composition
+        self.given_mask = composition and composed_by == "face"
+        self._landmarker = Landmarker() if composition and composed_by == "hull" else None
         self.device, self.dtype = next((p.device, p.dtype) for p in generator.parameters())
 
     @torch.no_grad()
@@ -46,9 +55,24 @@ class SwapModel:
         assert isinstance(generator, Generator)
         x = faces.to(self.device, self.dtype, memory_format=torch.channels_last)
         code = matched(generator, generator.encode(x, source), source, target)
-        output: SwapOutput = generator.decode(code, target)
-        mask = None if output.mask is None else output.mask.float().cpu()
-        return output.raw.float().cpu(), mask, output.composed(x).float().cpu()
+        output = decoded(generator, code, target)
+        if self._landmarker is not None:
+            output = replace(output, mask=_hulls(self._landmarker, faces).to(x))
+        if output.mask is None or not self.composition:
+            raw = output.raw.float().cpu()
+            return raw, None, raw
+        return output.raw.float().cpu(), output.mask.float().cpu(), output.composed(x).float().cpu()
+
+
+def swap_model(generator: nn.Module, config: dict[str, Any]) -> SwapModel:
+    """The generator of a run, composed as its config says."""
+    return SwapModel(generator, config["composed_by"], config["composition"])
+
+
+def _hulls(landmarker: Landmarker, faces: Tensor) -> Tensor:
+    """Hulls (n, 1, R, R) in [0, 1] of face regions (n, 3, R, R)."""
+    points = landmarker.landmarks(faces.float().cpu()).numpy()
+    return torch.stack([torch.from_numpy(hull_mask(p, faces.shape[-2:])) for p in points])[:, None] / 255
 
 
 def directions(names: tuple[str, ...]) -> list[tuple[str, str]]:
@@ -67,7 +91,7 @@ def validation_tasks(sources: Sources, data: FaceData) -> list[SwapTask]:
     return tasks_of(replace(sources, retrieval={}), data, "val")
 
 
-def validator(sources: Sources, data: FaceData) -> Callable[[nn.Module], dict[str, float]]:
+def validator(config: dict[str, Any], sources: Sources, data: FaceData) -> Callable[[nn.Module], dict[str, float]]:
     """What training calls now and then: validation values of the averaged generator."""
     tasks = validation_tasks(sources, data)
-    return lambda generator: validation(SwapModel(generator), tasks)
+    return lambda generator: validation(swap_model(generator, config), tasks)

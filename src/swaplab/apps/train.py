@@ -45,7 +45,7 @@ def train_run(config: dict[str, Any]) -> float | None:
         "faces": {"identities": list(data.identities), **asdict(data.alignment)},
         "grounds": grounds,
     }
-    run = fit(config, folder, data, validator(sources, data), facts)
+    run = fit(config, folder, data, validator(config, sources, data), facts)
     print(f"{run.status}: {run.reason}; run record: {run.folder}")
     if run.status == "diverged":
         raise SystemExit(1)

@@ -14,7 +14,8 @@ from swaplab.data.sampler import PositionSampler
 from swaplab.data.splits import of_split, split
 from swaplab.errors import UserError
 from swaplab.faces.alignment import Alignment
-from swaplab.faces.faceset import MASKS, SPLITS, FaceRecord, Faceset
+from swaplab.faces.faceset import SPLITS, FaceRecord, Faceset
+from swaplab.faces.masks import check_masks, named_masks
 from swaplab.noise.operation import Operation, Picture
 from swaplab.noise.pipeline import NoisePipeline
 
@@ -33,7 +34,7 @@ class FaceData(pl.LightningDataModule):
 
     ``batch_size`` counts the positions of a step over all ranks; at a position each identity shows one
     face. ``parts``: fresh batches that a step consumes, one after the other in a batch. ``masks``: names of
-    MASKS that batches carry. ``parts`` and ``start_position`` (where a resumed run goes on) may be set
+    MASKS, or ``hull``, that batches carry. ``parts`` and ``start_position`` (where a resumed run goes on) may be set
     until training begins. Batches do not depend on ``workers``, on the number of ranks or on where a run
     was resumed.
 
@@ -65,9 +66,7 @@ class FaceData(pl.LightningDataModule):
         self.weak_split = any(weak for _, weak in divided.values())
         self._noise = NoisePipeline(noise, self.alignment, seed)
         self._dataset: NoisyFaces | None = None
-        for name in self.mask_names:
-            if name not in MASKS:
-                raise UserError(f"mask '{name}' is not known; choose from {', '.join(MASKS)}")
+        check_masks(self.mask_names)
         for name, faceset in self._facesets.items():
             faces = len(of_split(faceset, "train").records)
             if faces < batch_size:
@@ -106,8 +105,8 @@ class FaceData(pl.LightningDataModule):
         if self._dataset is not None:
             return
         train = {name: of_split(faceset, "train") for name, faceset in self._facesets.items()}
-        channels = [MASKS.index(name) for name in self.mask_names]
-        masks = {name: faceset.masks()[..., channels] for name, faceset in train.items()} if channels else None
+        names = self.mask_names
+        masks = {name: named_masks(faceset, names) for name, faceset in train.items()} if names else None
         faces = {name: faceset.faces() for name, faceset in train.items()}
         self._dataset = NoisyFaces(faces, self._noise, self.seed, masks)
 

@@ -25,6 +25,14 @@ class History(Protocol):
         """Pairs (n, 6, R, R), image and condition, for the pairs of this step; ``place`` names their stream."""
         ...
 
+    def state(self) -> dict[str, Tensor]:
+        """What is remembered, for the checkpoint; the same on all ranks."""
+        ...
+
+    def restore(self, state: dict[str, Tensor]) -> None:
+        """Go on from a state."""
+        ...
+
 
 @dataclass(frozen=True)
 class Judged:

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from swaplab.errors import UserError
 from swaplab.losses.mixup import Mixup, mixed_with_next
 from swaplab.networks.draws import Draws, drawing
-from swaplab.networks.generator import Generator, SwapOutput, matched
+from swaplab.networks.generator import Generator, SwapOutput, decoded, matched
 from swaplab.networks.statistics import untracked
 from swaplab.randomness import generator_at
 
@@ -35,7 +35,8 @@ class StepSettings:
     joint: encode all identities in one pass (needs a shared encoder). tracked: the forwards that move running
     statistics; all others normalise by the batch and leave them alone, so that turning a term on cannot.
     seed: of the random numbers inside a step. masks: the names of the masks that batches carry, in their order.
-    mixup: of the autoencoder's own faces or codes.
+    mixup: of the autoencoder's own faces or codes. composed_by: the mask of the faces that composes what the generator
+    makes of them, where it learns none.
     """
 
     global_batch: int
@@ -44,6 +45,7 @@ class StepSettings:
     seed: int = 0
     masks: tuple[str, ...] = ()
     mixup: Mixup | None = None
+    composed_by: str | None = None
 
 
 class StepContext:
@@ -154,22 +156,22 @@ class StepContext:
 
     def reconstruction(self, name: str) -> SwapOutput:
         """The faces of ``name`` decoded as themselves."""
-        return self._once(("reconstruction", name), "reconstruction", lambda: self._decode(self.code(name), name))
+        return self._once(("reconstruction", name), "reconstruction", lambda: self._decode(self.code(name), name, name))
 
     def swap(self, source: str, target: str, clean: bool = False) -> SwapOutput:
         """The faces of ``source`` decoded as ``target``."""
         key = ("clean swap" if clean else "swap", source, target)
-        return self._once(key, "swap", lambda: self._swap(self.code(source, clean), source, target))
+        return self._once(key, "swap", lambda: self._swap(self.code(source, clean), source, target, source))
 
     def cycle(self, source: str, via: str, clean: bool = False) -> SwapOutput:
         """The swap of ``source`` to ``via``, encoded again and decoded as ``source``."""
         swapped = self.swap(source, via, clean).raw
         key = ("clean cycle" if clean else "cycle", source, via)
-        return self._once(key, "cycle", lambda: self._swap(self._encode(swapped, via), via, source))
+        return self._once(key, "cycle", lambda: self._swap(self._encode(swapped, via), via, source, source))
 
     def resemblance(self, name: str) -> SwapOutput:
         """The clean targets of ``name`` encoded and decoded as themselves: what an identity loss compares."""
-        return self._once(("resemblance", name), "cycle", lambda: self._decode(self.code(name, clean=True), name))
+        return self._once(("resemblance", name), "cycle", lambda: self._decode(self.code(name, clean=True), name, name))
 
     def judge(self, faces: Tensor, name: str, condition: Tensor | None = None) -> Tensor:
         """The discriminator's scores (n, k, h, w) of ``faces`` as ``name``, beside ``condition`` (the inputs of
@@ -188,12 +190,14 @@ class StepContext:
         """The generator, by its protocol."""
         return cast(Generator, self.networks[GENERATOR])
 
-    def _swap(self, code: Tensor, source: str, target: str) -> SwapOutput:
-        return self._decode(matched(self.generator, code, source, target), target)
+    def _swap(self, code: Tensor, source: str, target: str, shown: str) -> SwapOutput:
+        return self._decode(matched(self.generator, code, source, target), target, shown)
 
-    def _decode(self, code: Tensor, name: str) -> SwapOutput:
-        output = self.generator.decode(code, name)
-        mask = None if output.mask is None else _full(output.mask)
+    def _decode(self, code: Tensor, name: str, shown: str) -> SwapOutput:
+        """A code decoded as ``name``; ``shown``: whose faces the masks of the batch belong to."""
+        output, by = decoded(self.generator, code, name), self.settings.composed_by
+        mask = output.mask if by is None else self.mask(shown, by)
+        mask = None if mask is None else _full(mask)
         return SwapOutput(_full(output.raw), mask, {k: _full(v) for k, v in output.aux.items()})
 
     def _encode(self, faces: Tensor, name: str) -> Tensor:

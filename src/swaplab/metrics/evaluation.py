@@ -77,12 +77,20 @@ class Evaluation:
 
 
 @torch.inference_mode()
-def swapped(model: Swapper, faces: Tensor, source: str, target: str) -> tuple[Tensor, Tensor | None, Tensor]:
-    """`Swapper.swap` in batches, in float32 and clipped to [0, 1]."""
+def swapped(
+    model: Swapper, faces: Tensor, source: str, target: str, given: Tensor | None
+) -> tuple[Tensor, Tensor | None, Tensor]:
+    """`Swapper.swap` in batches, in float32 and clipped to [0, 1].
+
+    ``given``: the face masks (N, 1, R, R) of the faces, where known; they compose the result of a model that has
+    ``given_mask``.
+    """
     parts = [model.swap(part, source, target) for part in faces.split(BATCH)]
     raw = torch.cat([part[0] for part in parts]).float().clamp(0, 1)
     masks = [part[1].float() for part in parts if part[1] is not None]
     composed = torch.cat([part[2] for part in parts]).float().clamp(0, 1)
+    if given is not None and getattr(model, "given_mask", False):
+        return raw, given, given * raw + (1 - given) * faces
     return raw, torch.cat(masks) if masks else None, composed
 
 
@@ -136,9 +144,9 @@ def evaluate_swap(
 def _model_answers(model: Swapper, task: SwapTask) -> list[Answer]:
     """The composed image, which is what a viewer sees, and the raw one where a mask makes a difference."""
     a, b = task.source, task.target
-    raw, mask, composed = swapped(model, task.query, a, b)
-    sets = {kind: swapped(model, frames.query, a, b) for kind, frames in task.retrieval.items()}
-    own = swapped(model, task.query, a, a)
+    raw, mask, composed = swapped(model, task.query, a, b, task.query_mask)
+    sets = {kind: swapped(model, frames.query, a, b, frames.query_mask) for kind, frames in task.retrieval.items()}
+    own = swapped(model, task.query, a, a, task.query_mask)
     answers = [
         Answer("model", "model", "model", composed, {k: s[2] for k, s in sets.items()}, own[2], mask),
     ]
@@ -195,8 +203,8 @@ def _ceilings(model: Swapper, task: SwapTask) -> list[Answer]:
         "re_encoded",
         "true swap re-encoded",
         "ceiling",
-        swapped(model, task.truth, b, b)[2],
-        {kind: swapped(model, frames.truth, b, b)[2] for kind, frames in sets},
+        swapped(model, task.truth, b, b, task.truth_mask)[2],
+        {kind: swapped(model, frames.truth, b, b, frames.truth_mask)[2] for kind, frames in sets},
     )
     return [real, again]
 

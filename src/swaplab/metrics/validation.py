@@ -35,12 +35,14 @@ def validation(model: Swapper, tasks: Sequence[SwapTask]) -> dict[str, float]:
 def _reconstruction_error(model: Swapper, task: SwapTask) -> torch.Tensor:
     chosen = evenly(len(task.query), FRAMES)
     query = task.query[chosen]
-    mask = torch.ones_like(query[:, :1]) if task.query_mask is None else task.query_mask[chosen]
-    return masked_mse(swapped(model, query, task.source, task.source)[2], query, mask)
+    given = None if task.query_mask is None else task.query_mask[chosen]
+    mask = torch.ones_like(query[:, :1]) if given is None else given
+    return masked_mse(swapped(model, query, task.source, task.source, given)[2], query, mask)
 
 
 def _swap_psnr(model: Swapper, task: SwapTask) -> float:
     assert task.truth is not None
     chosen = evenly(len(task.query), FRAMES)
-    composed = swapped(model, task.query[chosen], task.source, task.target)[2]
+    given = None if task.query_mask is None else task.query_mask[chosen]
+    composed = swapped(model, task.query[chosen], task.source, task.target, given)[2]
     return float(psnr(masked_mse(composed, task.truth[chosen], task.mask[chosen])).mean())

@@ -1,13 +1,14 @@
 """The generators of CycleGAN: one residual network into the domain of each identity."""
 
 from collections import OrderedDict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from swaplab.errors import UserError
+from swaplab.networks.attention import attended
 from swaplab.networks.blocks import Attended, Factory, scaled
 from swaplab.networks.generator import SwapOutput
 
@@ -35,21 +36,12 @@ def _start(layer: nn.Conv2d | nn.ConvTranspose2d) -> None:
 
 
 def attend(
-    chains: dict[str, nn.Sequential], attention: Factory | None, sites: Sequence[str], widths: dict[str, int], name: str
+    chains: Mapping[str, nn.Sequential], widths: Mapping[str, int], attention: Factory | None, sites: Sequence[str]
 ) -> None:
-    """Put an attention behind the blocks ``sites`` of ``chains`` (both by site); ``widths``: channels at every site.
-
-    Raises UserError for a site that generator ``name`` does not have, and for an attention without a site.
-    """
-    if attention is None:
-        return
-    unknown = sorted(set(sites) - set(widths))
-    if unknown or not sites:
-        what = f"has no attention site {unknown[0]!r}" if unknown else "needs attention_sites"
-        raise UserError(f"generator {name} {what}; choose among {', '.join(widths)}")
-    for site in sites:
-        chain = chains[site]
-        setattr(chain, site, Attended(getattr(chain, site), attention(widths[site])))
+    """Put an attention behind each site's block; by site: the ``chains`` that hold blocks, and the channels."""
+    for site in sites if attention else ():
+        block, chain = site.split(".")[1], chains[site]
+        setattr(chain, block, Attended(getattr(chain, block), attention(widths[site])))  # type: ignore[misc]
 
 
 def _normed(layer: nn.Module, channels: int, norm: Factory | None, *before: nn.Module) -> nn.Sequential:
@@ -87,7 +79,9 @@ class ResNetTrunk(nn.Sequential):
                 up2=_normed(GaussianConvTranspose2d(b, a, 3, 2, 1, 1), a, norm),
             )
         )
-        self.widths = {"down1": b, "down2": c, **{f"block{i}": c for i in range(1, blocks + 1)}, "up1": b, "up2": a}
+        self.top = a
+        self.widths = {"encoder.down1": b, "encoder.down2": c}
+        self.widths |= {f"encoder.block{i}": c for i in range(1, blocks + 1)} | {"decoder.up1": b, "decoder.up2": a}
 
 
 class ResNetTranslator(nn.Module):
@@ -96,7 +90,7 @@ class ResNetTranslator(nn.Module):
     def __init__(self, width: float, blocks: int, norm: Factory | None, mask: Factory | None) -> None:
         super().__init__()
         self.trunk = ResNetTrunk(width, blocks, norm)
-        channels = self.trunk.widths["up2"]
+        channels = self.trunk.top
         self.colour = nn.Sequential(
             OrderedDict[str, nn.Module](pad=nn.ReflectionPad2d(3), conv=GaussianConv2d(channels, 3, 7))
         )
@@ -117,11 +111,13 @@ class CycleGAN(nn.Module):
     make N networks. The convolutions keep their biases before a norm, which the published counts include.
 
     Args: ``norm`` and ``attention`` build a layer for a channel count; ``attention`` stands behind the blocks in
-    ``attention_sites`` (down1, down2, block1 .., up1, up2). ``mask`` builds a mask head.
+    ``attention_sites`` (encoder.down1, encoder.down2, encoder.block1 .., decoder.up1, decoder.up2; None:
+    encoder.down2 and decoder.up1). ``mask`` builds a mask head.
     Raises UserError for an unknown site, no block, or a resolution that is not a multiple of 4.
     """
 
     shared_encoder = False
+    default_sites = ("encoder.down2", "decoder.up1")
 
     def __init__(
         self,
@@ -132,7 +128,7 @@ class CycleGAN(nn.Module):
         blocks: int = 9,
         norm: Factory | None = None,
         attention: Factory | None = None,
-        attention_sites: Sequence[str] = (),
+        attention_sites: Sequence[str] | None = None,
         mask: Factory | None = None,
     ) -> None:
         super().__init__()
@@ -144,9 +140,9 @@ class CycleGAN(nn.Module):
             raise UserError(f"generator.blocks={blocks} leaves nothing to translate with; give 1 or more (6 or 9)")
         self.identities = tuple(identities)
         into = {name: ResNetTranslator(width, blocks, norm, mask) for name in self.identities}
-        for translator in into.values():
-            trunk = translator.trunk
-            attend(dict.fromkeys(trunk.widths, trunk), attention, attention_sites, trunk.widths, "resnet")
+        for trunk in (translator.trunk for translator in into.values()):
+            sites = attended(attention_sites, list(trunk.widths), self.default_sites, "generator resnet")
+            attend(dict.fromkeys(trunk.widths, trunk), trunk.widths, attention, sites)
         self.into = nn.ModuleDict(into)
 
     def encode(self, faces: Tensor, source: str) -> Tensor:

@@ -35,11 +35,11 @@ class InstanceNorm(nn.GroupNorm):
     """Instance normalisation (Ulyanov et al. 2016, equation 4): each channel of a sample by itself, affine per channel.
 
     Shape: (n, channels, h, w) -> same. Faceswap-GAN's ``layernorm`` is this with eps 1e-6 behind convolutions, and
-    groups of four channels before a pixel shuffle.
+    groups of four channels before a pixel shuffle. ``affine``: with gains and biases; CycleGAN's has none.
     """
 
-    def __init__(self, channels: int, *, eps: float = 1e-5) -> None:
-        super().__init__(channels, channels, eps)
+    def __init__(self, channels: int, *, eps: float = 1e-5, affine: bool = True) -> None:
+        super().__init__(channels, channels, eps, affine)
 
 
 class BatchNorm(nn.BatchNorm2d):

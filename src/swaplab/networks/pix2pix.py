@@ -8,6 +8,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from swaplab.errors import UserError
+from swaplab.networks.attention import attended
 from swaplab.networks.blocks import Factory, scaled
 from swaplab.networks.cyclegan import GaussianConv2d, GaussianConvTranspose2d, attend
 from swaplab.networks.draws import KeyedDropout
@@ -62,8 +63,8 @@ class UNet(nn.Module):
             dropped = dropout if 4 <= i < downs - 1 else 0.0
             self.up.add_module(f"up{i + 1}", Up(doubled, channels[i - 1], norm, dropped))
         self.up.add_module("up1", Up(2 * channels[0], 3, None, 0.0))
-        self.widths = {f"down{i}": c for i, c in enumerate(channels, 1)}
-        self.widths |= {f"up{i}": c for i, c in reversed(list(enumerate(channels[:-1], 2)))}
+        self.widths = {f"encoder.down{i}": c for i, c in enumerate(channels, 1)}
+        self.widths |= {f"decoder.up{i}": c for i, c in reversed(list(enumerate(channels[:-1], 2)))}
 
     def forward(self, faces: Tensor) -> Tensor:
         x, skips = faces * 2 - 1, []
@@ -91,11 +92,12 @@ class Pix2Pix(nn.Module):
 
     Args: ``dropout`` is the probability at the levels of 512 channels inside the innermost one. ``norm`` and
     ``attention`` build a layer for a channel count; ``attention`` stands behind the blocks in ``attention_sites``
-    (down1 .., up2 ..). Raises UserError for an unknown site, a mask head, or a resolution that is no power of 2 of at
-    least 64 pixels.
+    (encoder.down1 .., decoder.up2 ..; None: encoder.down3 and decoder.up4, both of an eighth of the side). Raises
+    UserError for an unknown site, a mask head, or a resolution that is no power of 2 of at least 64 pixels.
     """
 
     shared_encoder = False
+    default_sites = ("encoder.down3", "decoder.up4")
 
     def __init__(
         self,
@@ -106,7 +108,7 @@ class Pix2Pix(nn.Module):
         dropout: float = 0.5,
         norm: Factory | None = None,
         attention: Factory | None = None,
-        attention_sites: Sequence[str] = (),
+        attention_sites: Sequence[str] | None = None,
         mask: Factory | None = None,
     ) -> None:
         super().__init__()
@@ -122,8 +124,9 @@ class Pix2Pix(nn.Module):
         self.identities = tuple(identities)
         into = {name: UNet(downs, width, norm, dropout) for name in self.identities}
         for net in into.values():
-            chains = {site: net.down if site.startswith("down") else net.up for site in net.widths}
-            attend(chains, attention, attention_sites, net.widths, "unet")
+            sites = attended(attention_sites, list(net.widths), self.default_sites, "generator unet")
+            chains = {site: net.down if site.startswith("encoder") else net.up for site in net.widths}
+            attend(chains, net.widths, attention, sites)
         self.into = nn.ModuleDict(into)
 
     def encode(self, faces: Tensor, source: str) -> Tensor:

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 
 from swaplab.collectives import sum_over_ranks
 from swaplab.errors import UserError
+from swaplab.losses.adversarial import History
 from swaplab.losses.context import GENERATOR, StepContext, StepSettings
 from swaplab.losses.term import SIDES, LossTerm
 from swaplab.networks.regularisation import regularised_kernels
@@ -145,6 +146,11 @@ class SwapModule(pl.LightningModule):
     def images_per_step(self) -> int:
         """Faces that one step consumes over all ranks."""
         return self.settings.global_batch * len(self.identities) * self.parts
+
+    def memories(self) -> dict[str, History]:
+        """What loss terms remember from step to step, by term."""
+        histories = {name: getattr(term, "history", None) for name, term in self.terms.items()}
+        return {name: history for name, history in histories.items() if history is not None}
 
     def terms_of(self, update: Update) -> dict[str, LossTerm]:
         """The terms an update sums, by name."""

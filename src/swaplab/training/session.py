@@ -113,6 +113,8 @@ class Session(Callback):
             optimizer.load_state_dict(saved)
         module.counters = Counters(**state["counters"])
         module.made, module.done = dict(state["made"]), list(state["done"])
+        for name, history in module.memories().items():
+            history.restore(state["memories"][name])
         module.meter.restore(state["meter"], share=trainer.is_global_zero)
 
     def on_train_batch_end(
@@ -225,6 +227,7 @@ class Session(Callback):
             "counters": asdict(module.counters),
             "made": module.made,
             "done": module.done,
+            "memories": {name: history.state() for name, history in module.memories().items()},
             "meter": meter,
             "best": self.best,
         }
