@@ -61,6 +61,12 @@ def test_a_schedule_that_cannot_be_is_named(compose: Callable[[list[str]], dict[
         build_terms(config)
 
 
+def test_settings_of_a_term_that_is_off_are_refused(compose: Callable[[list[str]], dict[str, Any]]) -> None:
+    config = compose(["data=facesets", "experiment=faceswap_gan", "edge=none", "losses.edge={weight: 2}"])
+    with pytest.raises(UserError, match=r"losses.edge is off, so its weight would do nothing"):
+        build_terms(config)
+
+
 def test_a_gradient_penalty_wants_an_attention_with_a_second_derivative(
     compose: Callable[[list[str]], dict[str, Any]],
 ) -> None:

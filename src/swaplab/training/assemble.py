@@ -8,6 +8,7 @@ import torch
 from torch import nn
 
 from swaplab.config.build import build
+from swaplab.config.trust import kind_of
 from swaplab.errors import UserError
 from swaplab.losses.context import DISCRIMINATOR, FORWARDS, GENERATOR, StepSettings
 from swaplab.losses.term import LossTerm
@@ -111,7 +112,7 @@ def _term(node: dict[str, Any], name: str) -> LossTerm:
     if "_target_" not in node:
         raise UserError(f"losses.{name} is off, so its {', '.join(node)} would do nothing; turn the loss on or drop it")
     for key, value in node.items():
-        if isinstance(value, dict) and "_target_" in value:
+        if isinstance(value, dict) and kind_of(("losses", name, key)) == "schedule":
             build(value, f"losses.{name}.{key}")  # alone, so that an error names it
     term = build(node, f"losses.{name}")
     if not isinstance(term, LossTerm):
