@@ -56,6 +56,7 @@ def convert(config: dict[str, Any]) -> None:
     if SUFFIXES[output.suffix.lower()] != kind:
         fitting = ", ".join(suffix for suffix, its_kind in SUFFIXES.items() if its_kind == kind)
         raise UserError(f"{source} is a {kind}, which {output.name} cannot hold; give an output ending in {fitting}")
+    _check_readable(source, kind)
     label = Label(config["label"]) if config["disclosure_elsewhere"] is None else None
     swapper = load_swapper(record, config)
     converter, reports = _converter(config, swapper, label), []
@@ -76,6 +77,17 @@ def convert(config: dict[str, Any]) -> None:
     except OSError as error:
         raise UserError(f"{output} could not be written ({error.strerror or error}); nothing was kept") from None
     _print(reports[0], output, sidecar)
+
+
+def _check_readable(source: Path, kind: str) -> None:
+    """UserError if the original is damaged, before any of its marks is looked for."""
+    from swaplab.faces.media import Video, read_picture
+
+    if kind == "picture":
+        read_picture(source)
+        return
+    with Video.open(source):
+        pass
 
 
 def load_swapper(record: "RunRecord", config: dict[str, Any]) -> "FaceSwapper":
