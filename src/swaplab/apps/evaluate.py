@@ -22,6 +22,7 @@ Options (KEY=VALUE): run, split (val, test), weights (final, best), threads.
 
 SPLITS, WEIGHTS = ("val", "test"), ("final", "best")
 SAMPLES = 8
+CIRCULAR = ", circular"  # in the name of a metric by a network that the run was trained against
 
 
 def main() -> None:
@@ -59,6 +60,8 @@ def evaluate_run(run: str, split: str, weights: str, threads: int | None) -> Non
     sources, data = load_data(config)
     generator = load_generator(record.folder, config, data.identities, data.resolution, weights)
     model, embedder, landmarker = swap_model(generator, config), IdentityEmbedder(), Landmarker()
+    if embedder.name in record.facts.get("trained_on", []):
+        embedder.name += CIRCULAR  # so that every number it gives says so
     tasks, val_tasks = tasks_of(sources, data, split), validation_tasks(sources, data)
     evaluations = [
         evaluate_swap(model, task, val_task, embedder, landmarker)
@@ -97,6 +100,8 @@ def write_evaluation(folder: Path, split: str, evaluations: "list[Evaluation]", 
     content = {"split": split, "weak": weak, "directions": [e.as_json() for e in evaluations]}
     write_text_atomically(place / f"{split}.json", json.dumps(content, indent=1) + "\n")
     head = "weak split: parts of the same clips, one second apart\n\n" if weak else ""
+    if any(CIRCULAR in name for e in evaluations for name in e.metrics):
+        head += "circular: the run was trained against the recogniser that measures identity; those numbers flatter it\n\n"
     write_text_atomically(place / f"{split}.md", head + "\n\n".join(markdown(e) for e in evaluations) + "\n")
     return place
 

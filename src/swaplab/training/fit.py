@@ -165,11 +165,17 @@ def _record(
             "parameters": parameters,
             "cost": {"seconds": 0.0},
             "warnings": [],
+            "trained_on": trained_on(module),
             **facts,
         },
     )
     record.cut_back(-1)
     return record
+
+
+def trained_on(module: SwapModule) -> list[str]:
+    """The pretrained networks, by name and hash, that losses train against: what they measure here is circular."""
+    return sorted({name for term in module.terms.values() for name in getattr(term, "pretrained", ())})
 
 
 def _drawer(data: FaceData) -> Callable[[nn.Module], Any]:
