@@ -31,11 +31,18 @@ TINY = (
 )
 
 
+@pytest.fixture(scope="session")
+def signing(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder for signing keys apart from the user's own."""
+    return tmp_path_factory.mktemp("home") / "signing"
+
+
 @pytest.fixture(autouse=True)
-def _clean_environment(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+def _clean_environment(monkeypatch: pytest.MonkeyPatch, signing: Path) -> Iterator[None]:
     """What a run leaves in the environment (ranks, seeds, dashboard modes) must not reach the next test."""
     before = dict(os.environ)
     monkeypatch.setenv("SWAPLAB_PACKAGES", "")
+    monkeypatch.setenv("SWAPLAB_SIGNING", str(signing))
     yield
     for name in set(os.environ) - set(before):
         del os.environ[name]

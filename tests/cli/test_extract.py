@@ -1,5 +1,6 @@
 """swaplab-extract from end to end, and what it says to every kind of bad input."""
 
+import json
 import os
 import subprocess
 import sys
@@ -245,7 +246,8 @@ def test_a_faceset_of_one_clip_trains_with_a_weak_split(
     code, said, complaint = command("swaplab-train", *tiny, *folders, "run_id=one")
     assert code == 0, complaint
     assert said.startswith("complete: the budget is spent")
-    assert '"weak_split": true' in next((tmp_path / "runs").rglob("one/run.json")).read_text()
+    record = json.loads(next((tmp_path / "runs").rglob("one/run.json")).read_text())
+    assert record["data"]["weak_splits"] == ["test", "val"]
 
 
 def test_a_literal_value_reaches_the_config_as_typed(monkeypatch: pytest.MonkeyPatch) -> None:

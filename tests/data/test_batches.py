@@ -194,7 +194,7 @@ def test_held_out_faces_are_plain_regions(make_faceset: Any) -> None:
     assert {record.split for record in held_out.records} == {"val"}
     clips = [{r.clip for r in data.held_out(name, "A").records} for name in ("train", "val", "test")]
     assert sum(map(len, clips)) == 10 == len(set.union(*clips))
-    assert not data.weak_split
+    assert not data.weak_splits
     assert data.split_facesets()["A"].records[0].split in ("train", "val", "test")
 
 

@@ -34,7 +34,7 @@ def test_the_split_is_of_the_data_not_of_the_order_of_records(make_faceset: Any)
 def test_blocks_of_one_clip_keep_a_second_apart(make_faceset: Any, clips: int) -> None:
     times = [5 + i / 25 for i in range(25 * 40)]
     divided, weak = split(make_faceset(clips={f"{i}": times for i in range(clips)}))
-    assert weak
+    assert weak == {"val", "test"}
     for clip in range(clips):
         of_clip = {name: [r.time for r in of_split(divided, name).records if r.clip == f"{clip}"] for name in SPLITS}
         assert min(of_clip["val"]) - max(of_clip["train"]) >= GAP - 1e-9
@@ -63,3 +63,21 @@ def test_what_cannot_be_split_is_said(make_faceset: Any) -> None:
         split(make_faceset(clips=clips, splits={"a": "train", "b": "dev", "c": "test"}))
     with pytest.raises(UserError, match=r"faces/000002.png has split 'None'"):
         split(make_faceset(clips=clips, splits={"a": "train", "b": "val", "c": None}))
+
+
+def test_named_clips_are_the_test_split(make_faceset: Any) -> None:
+    times = [i / 25 for i in range(25 * 21)]
+    divided, weak = split(make_faceset(clips={"a": times, "b": times}), ["b", "of another identity"])
+    assert weak == {"val"}  # what is measured on whole clips is not weak
+    assert {r.clip for r in of_split(divided, "test").records} == {"b"}
+    assert len(of_split(divided, "test").records) == len(times)
+    train, val = ([r.time for r in of_split(divided, name).records] for name in ("train", "val"))
+    assert {r.clip for r in of_split(divided, "train").records} == {"a"}
+    assert min(val) - max(train) >= GAP - 1e-9
+    assert len(train) == pytest.approx(0.9 * 20 * 25, abs=2)
+    assert len(val) == pytest.approx(0.1 * 20 * 25, abs=2)
+    divided, weak = split(make_faceset(clips={n: [0.0] for n in "abcdef"}), ["b"])
+    assert not weak
+    assert {r.clip for r in of_split(divided, "test").records} == {"b"}
+    with pytest.raises(UserError, match="declares its splits"):
+        split(make_faceset(clips={n: [0.0] for n in "abc"}, splits={"a": "train", "b": "val", "c": "test"}), ["b"])

@@ -78,3 +78,13 @@ def test_five_points_of_68_landmarks() -> None:
     landmarks = np.arange(136, dtype=float).reshape(68, 2)
     expected = [landmarks[36:42].mean(0), landmarks[42:48].mean(0), landmarks[30], landmarks[48], landmarks[54]]
     assert np.array_equal(five_points(landmarks), expected)
+
+
+def test_a_crop_that_shrinks_averages_the_pixels_it_covers() -> None:
+    """A fine checkerboard seen from afar is grey; one sample a pixel would be black or white."""
+    checks = np.indices((512, 512)).sum(0) % 2 * np.uint8(255)
+    image = np.repeat(checks[..., None], 3, 2).astype(np.uint8)
+    alignment = Alignment(64)
+    cut = alignment.cut(image, np.array([[0.18, 0, 0], [0, 0.18, 0]]))
+    assert abs(float(cut.mean()) - 127.5) < 2
+    assert cut.std() < 20

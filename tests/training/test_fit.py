@@ -29,7 +29,7 @@ def test_a_run_leaves_a_complete_record(command: Command, tiny: list[str]) -> No
     assert record["grounds"]["A"]["kind"] == "synthetic"
     assert record["environment"]["threads"] == 1
     assert record["cost"]["seconds"] > 0
-    assert record["data"]["weak_split"] is False
+    assert record["data"]["weak_splits"] == []
     rows = [json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()]
     assert [row["images_seen"] for row in rows] == [0, 16, 32, 40, 48, 64, 80]
     assert "val/reconstruction_mse" in rows[3]

@@ -67,7 +67,7 @@ def evaluate_run(run: str, split: str, weights: str, threads: int | None) -> Non
         evaluate_swap(model, task, val_task, embedder, landmarker)
         for task, val_task in track(list(zip(tasks, val_tasks, strict=True)), "evaluating", transient=True)
     ]
-    folder = write_evaluation(record.folder, split, evaluations, weak=data.weak_split)
+    folder = write_evaluation(record.folder, split, evaluations, weak=split in data.weak_splits)
     draw_sheets(folder, split, model, tasks, evaluations)
     print((folder / f"{split}.md").read_text())
     print(f"evaluation: {folder / split}.md, {split}.json and picture sheets beside them")

@@ -30,6 +30,7 @@ def load_data(config: dict[str, Any]) -> tuple[Sources, FaceData]:
         workers=config["workers"],
         masks=masks_of(config),
         resolution=config["data"].get("resolution"),
+        test_clips=config["data"].get("test_clips", ()),
     )
     return sources, data
 

@@ -41,7 +41,7 @@ def train_run(config: dict[str, Any]) -> float | None:
     sources, data = load_data(config)
     grounds = {name: {"kind": f.ground.kind, "digest": f.ground.digest()} for name, f in sources.facesets.items()}
     facts = {
-        "data": {"digest": sources.digest, "weak_split": data.weak_split},
+        "data": {"digest": sources.digest, "weak_splits": sorted(data.weak_splits)},
         "faces": {"identities": list(data.identities), **asdict(data.alignment)},
         "grounds": grounds,
     }

@@ -53,6 +53,7 @@ class FaceData(pl.LightningDataModule):
         workers: int = 0,
         masks: Sequence[str] = (),
         resolution: int | None = None,
+        test_clips: Sequence[str] = (),
         parts: int = 1,
         start_position: int = 0,
         total: int | None = None,
@@ -61,9 +62,10 @@ class FaceData(pl.LightningDataModule):
         self.alignment = _common_alignment(facesets, resolution)
         self.seed, self.batch_size, self.workers, self.mask_names = seed, batch_size, workers, tuple(masks)
         self.parts, self.start_position, self.total = parts, start_position, total
-        divided = {name: split(faceset) for name, faceset in facesets.items()}
+        _check_clips(facesets, test_clips)
+        divided = {name: split(faceset, test_clips) for name, faceset in facesets.items()}
         self._facesets = {name: faceset for name, (faceset, _) in divided.items()}
-        self.weak_split = any(weak for _, weak in divided.values())
+        self.weak_splits = frozenset(name for _, weak in divided.values() for name in weak)
         self._noise = NoisePipeline(noise, self.alignment, seed)
         self._dataset: NoisyFaces | None = None
         check_masks(self.mask_names)
@@ -132,6 +134,16 @@ class FaceData(pl.LightningDataModule):
             pin_memory=torch.cuda.is_available(),
             # The loader draws a seed for its workers; from the global generator it would change what a model draws.
             generator=torch.Generator(),
+        )
+
+
+def _check_clips(facesets: Mapping[str, Faceset], test_clips: Sequence[str]) -> None:
+    known = {record.clip for faceset in facesets.values() for record in faceset.records}
+    unknown = sorted(set(test_clips) - known)
+    if unknown:
+        raise UserError(
+            f"data.test_clips names {unknown[0]!r}, which is no clip of the facesets; choose among "
+            f"{', '.join(sorted(known)[:20])}"
         )
 
 

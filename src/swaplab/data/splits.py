@@ -1,7 +1,7 @@
 """Which faces are trained on and which are held out: whole clips, never frames of a clip that is trained
 on."""
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import replace
 
 from swaplab.errors import UserError
@@ -9,19 +9,19 @@ from swaplab.faces.faceset import SPLITS, FaceRecord, Faceset
 from swaplab.randomness import key_of
 
 GAP = 1.0  # seconds between blocks of one clip
-_TRAIN, _HELD_OUT = 0.8, 0.1
+_HELD_OUT = 0.1  # share of each of val and test
 
 
-def split(faceset: Faceset) -> tuple[Faceset, bool]:
-    """The faceset with every record's ``split`` set, and whether the split is weak.
+def split(faceset: Faceset, test_clips: Collection[str] = ()) -> tuple[Faceset, frozenset[str]]:
+    """The faceset with every record's ``split`` set, and the names of the splits that are weak.
 
-    Splits that the source declared stay. Else whole clips are drawn, about 80/10/10 and at least one each.
-    With fewer than three clips, each clip is cut into three blocks in time; faces less than a second behind
-    a block are dropped, and the split is weak: frames of one clip resemble each other. Raises UserError
-    where only some faces declare a split, and where a split comes out empty.
+    Splits that the source declared stay. Else whole clips are drawn, about 80/10/10 and at least one each; of
+    ``test_clips`` all that the faceset has are the test split. With too few clips, each is cut into blocks in time;
+    faces less than a second behind a block are dropped, and what was cut out is weak: frames of one clip resemble each
+    other. Raises UserError where only some faces declare a split, and where a split comes out empty.
     """
     declared = {record.split for record in faceset.records}
-    weak = False
+    weak: frozenset[str] = frozenset()
     if declared - {None}:
         if not declared <= set(SPLITS):
             wrong = next(record for record in faceset.records if record.split not in SPLITS)
@@ -29,11 +29,22 @@ def split(faceset: Faceset) -> tuple[Faceset, bool]:
                 f"faceset {faceset.folder}: {wrong.file} has split '{wrong.split}' where others declare one; "
                 f"give every face one of {', '.join(SPLITS)}, or none"
             )
+        if test_clips:
+            raise UserError(
+                f"faceset {faceset.folder} declares its splits, so data.test_clips would do nothing; leave it out"
+            )
         records = list(faceset.records)
     else:
-        clips = sorted({record.clip for record in faceset.records})
-        weak = len(clips) < len(SPLITS)
-        records = list(_blocks(faceset, clips) if weak else _whole_clips(faceset, clips))
+        apart = [replace(record, split="test") for record in faceset.records if record.clip in test_clips]
+        rest = [record for record in faceset.records if record.clip not in test_clips]
+        drawn = ("val",) if apart else ("val", "test")
+        clips = sorted({record.clip for record in rest})
+        if len(clips) <= len(drawn):
+            weak = frozenset(drawn)
+            rest = list(_blocks(rest, clips, drawn))
+        else:
+            rest = list(_whole_clips(rest, clips, drawn, faceset.identity))
+        records = [*rest, *apart]
     found = {record.split for record in records}
     for name in SPLITS:
         if name not in found:
@@ -49,32 +60,36 @@ def of_split(faceset: Faceset, name: str) -> Faceset:
     return faceset.select([i for i, record in enumerate(faceset.records) if record.split == name])
 
 
-def _whole_clips(faceset: Faceset, clips: list[str]) -> Iterator[FaceRecord]:
+def _whole_clips(
+    records: list[FaceRecord], clips: list[str], held_out: tuple[str, ...], identity: str
+) -> Iterator[FaceRecord]:
     """Clips in an order drawn by name, so that it is the same for every run and seed: test, val, train."""
-    drawn = sorted(clips, key=lambda clip: key_of(0, "split", faceset.identity, clip))
-    held_out = max(1, round(_HELD_OUT * len(clips)))
-    splits = dict.fromkeys(drawn, "train")
-    splits |= dict.fromkeys(drawn[:held_out], "test") | dict.fromkeys(drawn[held_out : 2 * held_out], "val")
-    return (replace(record, split=splits[record.clip]) for record in faceset.records)
+    drawn = iter(sorted(clips, key=lambda clip: key_of(0, "split", identity, clip)))
+    count = max(1, round(_HELD_OUT * len(clips)))
+    splits = dict.fromkeys(clips, "train")
+    for name in reversed(held_out):
+        splits |= {next(drawn): name for _ in range(count)}
+    return (replace(record, split=splits[record.clip]) for record in records)
 
 
-def _blocks(faceset: Faceset, clips: list[str]) -> Iterator[FaceRecord]:
-    times = {clip: [r.time for r in faceset.records if r.clip == clip] for clip in clips}
-    for record in faceset.records:
+def _blocks(records: list[FaceRecord], clips: list[str], held_out: tuple[str, ...]) -> Iterator[FaceRecord]:
+    times = {clip: [r.time for r in records if r.clip == clip] for clip in clips}
+    for record in records:
         begin, end = min(times[record.clip]), max(times[record.clip])
-        name = _block(record.time - begin, end - begin - 2 * GAP)
+        name = _block(record.time - begin, end - begin - len(held_out) * GAP, held_out)
         if name is not None:
             yield replace(record, split=name)
 
 
-def _block(time: float, usable: float) -> str | None:
-    """The split at ``time`` seconds into a clip, of which ``usable`` seconds remain beside the two gaps."""
-    train_ends, val_ends = _TRAIN * usable, (_TRAIN + _HELD_OUT) * usable + GAP
-    if time <= train_ends:
-        return "train"
-    if train_ends + GAP <= time <= val_ends:
-        return "val"
-    return "test" if time >= val_ends + GAP else None
+def _block(time: float, usable: float, held_out: tuple[str, ...]) -> str | None:
+    """The split at ``time`` seconds into a clip, of which ``usable`` seconds remain beside the gaps."""
+    begins, share = 0.0, 1 - _HELD_OUT * len(held_out)
+    for name in ("train", *held_out):
+        ends = begins + share * usable
+        if begins <= time <= ends or (name == held_out[-1] and time >= begins):
+            return name
+        begins, share = ends + GAP, _HELD_OUT
+    return None
 
 
 def _seconds(faceset: Faceset) -> float:

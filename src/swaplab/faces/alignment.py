@@ -68,10 +68,18 @@ class Alignment:
         return similarity(points[PLACING], (FIVE_POINTS * self.region + self.border)[PLACING])
 
     def cut(self, image: NDArray[np.uint8], matrix: NDArray[np.float64]) -> NDArray[np.uint8]:
-        """The stored crop (stored, stored, C) of ``image`` (H, W, C), resampled once; outside the image: replicate."""
-        cut = cv2.warpAffine(
-            image, matrix, (self.stored, self.stored), flags=cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE
-        )
+        """The stored crop (stored, stored, C) of ``image`` (H, W, C), resampled once; outside the image: replicate.
+
+        Where the crop shrinks the source to less than half, each pixel is the mean of the bicubic samples of its area:
+        one sample would pass over the pixels between, and small motions would flicker.
+        """
+        finer = max(1, int(1 / np.sqrt(np.linalg.det(matrix[:, :2]))))
+        # The centre of pixel (0, 0) is at (0, 0), also of the finer grid.
+        onto = finer * matrix + np.array([[0, 0, (finer - 1) / 2]])
+        side = (finer * self.stored, finer * self.stored)
+        cut = cv2.warpAffine(image, onto, side, flags=cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE)
+        if finer > 1:
+            cut = cv2.resize(cut, (self.stored, self.stored), interpolation=cv2.INTER_AREA)
         return np.asarray(cut, dtype=np.uint8)
 
     def region_of(self, stored: NDArray[np.uint8]) -> NDArray[np.uint8]:
