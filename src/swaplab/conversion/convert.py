@@ -33,7 +33,7 @@ def _silent(stage: str, done: int, total: int | None) -> None:
 
 
 # Frames that are in memory together: many enough for full batches, few enough for 4K.
-MOST_FRAMES, MOST_BYTES = 32, 200_000_000
+MOST_FRAMES, MOST_BYTES = 32, 64_000_000
 
 
 @dataclass(frozen=True)
