@@ -101,7 +101,7 @@ def write_evaluation(folder: Path, split: str, evaluations: "list[Evaluation]", 
     write_text_atomically(place / f"{split}.json", json.dumps(content, indent=1) + "\n")
     head = "weak split: parts of the same clips, one second apart\n\n" if weak else ""
     if any(CIRCULAR in name for e in evaluations for name in e.metrics):
-        head += "circular: the run was trained against the recogniser that measures identity; those numbers flatter it\n\n"
+        head += "circular: the run was trained against the recogniser that measures its identity, which flatters\n\n"
     write_text_atomically(place / f"{split}.md", head + "\n\n".join(markdown(e) for e in evaluations) + "\n")
     return place
 

@@ -209,8 +209,8 @@ def _init_from(module: SwapModule, source: Mapping[str, Any]) -> None:
     unmatched = [p for p in prefixes if not any(name.startswith(p) for name in own)]
     if unmatched:
         raise UserError(f"init_from.parts names {unmatched[0]!r}, which is no part of this run's networks")
-    sites = {spectral.site_of(name): value for name, value in theirs.items()}
-    taken = {name: sites[site] for name in own if name.startswith(prefixes) and (site := spectral.site_of(name)) in sites}
+    at = {spectral.site_of(name): value for name, value in theirs.items()}
+    taken = {name: at[site] for name in own if name.startswith(prefixes) and (site := spectral.site_of(name)) in at}
     put_weights(module.networks, own | taken, f"init_from.run={source['run']}")
     if not taken:
         raise UserError(f"init_from.run={source['run']} has none of the parts {', '.join(prefixes)}")
