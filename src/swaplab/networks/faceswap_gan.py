@@ -215,8 +215,8 @@ class FaceswapGAN(nn.Module):
     lower resolutions as ``raw64`` and ``raw128``. At ``width=1`` parts have the original's numbers of parameters.
 
     Args: ``capacity``: standard, or lite with half the channels and upscaling by nearest neighbour. ``width`` scales
-    every channel count. ``latent`` is the first dense layer's width (None: 1024; lite above 64 pixels 2048). ``norm``
-    stands behind the activation; no norm stands in the first block, residual block and refining convolutions.
+    every channel count. ``latent`` is the first dense layer's width (None: 1024 width; lite above 64 pixels twice that).
+    ``norm`` stands behind the activation; no norm stands in the first block, residual block and refining convolutions.
     ``attention`` stands behind ``attention_sites`` (None: those of the original). ``mask`` builds the alpha head,
     which in the original is `LearnedMask`. ``stem_bias``: the bias that the original notes as forgotten. ``l2`` is
     the penalty of a regularised kernel's sum of squares.
@@ -259,7 +259,7 @@ class FaceswapGAN(nn.Module):
         self.encoder = Encoder(
             widths,
             channels(512),
-            latent or (2048 if lite and resolution > 64 else 1024),
+            latent or max(8, round((2048 if lite and resolution > 64 else 1024) * width)),
             upscale,
             norm,
             _attend("encoder", attention, sites),
