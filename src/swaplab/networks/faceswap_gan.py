@@ -215,7 +215,7 @@ class FaceswapGAN(nn.Module):
     lower resolutions as ``raw64`` and ``raw128``. At ``width=1`` parts have the original's numbers of parameters.
 
     Args: ``capacity``: standard, or lite with half the channels and upscaling by nearest neighbour. ``width`` scales
-    every channel count. ``latent`` is the first dense layer's width (None: 1024 width; lite above 64 pixels twice that).
+    every channel count. ``latent``: of the first dense layer (None: 1024 ``width``; lite above 64 pixels twice that).
     ``norm`` stands behind the activation; no norm stands in the first block, residual block and refining convolutions.
     ``attention`` stands behind ``attention_sites`` (None: those of the original). ``mask`` builds the alpha head,
     which in the original is `LearnedMask`. ``stem_bias``: the bias that the original notes as forgotten. ``l2`` is
