@@ -141,6 +141,16 @@ def test_a_step_down_the_gradient_lowers_the_loss(term: ReconstructionLoss) -> N
     assert term.error(a - 1e-3 * slope / slope.norm(), b).mean() < value
 
 
+@pytest.mark.parametrize(
+    "term", [SSIM(), MSSSIM(), Gradient(), Edge(), FocalFrequency()], ids=lambda x: type(x).__name__
+)
+def test_autocast_costs_no_precision(term: ReconstructionLoss) -> None:
+    a, b = (x.float() for x in pictures())
+    plain = term.error(a, b).mean()
+    with torch.autocast("cpu", torch.bfloat16):
+        assert torch.equal(term.error(a, b).mean(), plain)
+
+
 def test_scales_are_as_many_as_hold_a_window() -> None:
     assert [scales_of(side) for side in (11, 22, 43, 64, 128, 175, 176, 256)] == [1, 2, 2, 3, 4, 4, 5, 5]
     a, b = pictures(1, 176)

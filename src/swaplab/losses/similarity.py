@@ -32,9 +32,11 @@ def _smooth(x: Tensor) -> Tensor:
 def similarity_map(a: Tensor, b: Tensor) -> tuple[Tensor, Tensor]:
     """Luminance and contrast-structure of two pictures (n, c, h, w): two maps (n, c, h - 10, w - 10), at most 1.
 
-    Their product is SSIM (Wang et al. 2004, equation 13). Pictures need 11 pixels a side.
+    Their product is SSIM (Wang et al. 2004, equation 13). Pictures need 11 pixels a side. Outside autocast: variances
+    are differences of nearly equal numbers.
     """
-    mean_a, mean_b, aa, bb, ab = _smooth(torch.cat([a, b, a * a, b * b, a * b])).chunk(5)
+    with torch.autocast(a.device.type, enabled=False):
+        mean_a, mean_b, aa, bb, ab = _smooth(torch.cat([a, b, a * a, b * b, a * b])).chunk(5)
     luminance = (2 * mean_a * mean_b + LUMINANCE) / (mean_a**2 + mean_b**2 + LUMINANCE)
     variance_a, variance_b, covariance = aa - mean_a**2, bb - mean_b**2, ab - mean_a * mean_b
     return luminance, (2 * covariance + CONTRAST) / (variance_a + variance_b + CONTRAST)
