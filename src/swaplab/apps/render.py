@@ -23,7 +23,7 @@ def main() -> None:
 
 
 def _start() -> None:
-    for config in composed("render"):
+    for config in composed("render", literal=("output",)):
         render(config)
 
 

@@ -21,7 +21,7 @@ def main() -> None:
 
 
 def _start() -> None:
-    for config in composed("report"):
+    for config in composed("report", literal=("output",)):
         report_runs(**config)
 
 

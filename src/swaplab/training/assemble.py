@@ -27,12 +27,10 @@ def build_networks(config: Mapping[str, Any], identities: tuple[str, ...], resol
     """Generator and, where there is one, discriminator, started from (seed, site)."""
     _refuse_idle_layers(config)
     networks: dict[str, nn.Module] = {
-        GENERATOR: build(config["generator"], GENERATOR, identities=identities, resolution=resolution)
+        name: build(_sized(config[name], config["size"]["scale"]), name, identities=identities, resolution=resolution)
+        for name in (GENERATOR, DISCRIMINATOR)
+        if config.get(name)
     }
-    if config.get("discriminator"):
-        networks[DISCRIMINATOR] = build(
-            config["discriminator"], DISCRIMINATOR, identities=identities, resolution=resolution
-        )
     for name, protocol in ((GENERATOR, Generator), (DISCRIMINATOR, Discriminator)):
         if name in networks and not (isinstance(networks[name], protocol) and isinstance(networks[name], nn.Module)):
             raise UserError(
@@ -50,6 +48,18 @@ def build_networks(config: Mapping[str, Any], identities: tuple[str, ...], resol
         initialise(network, config["seed"], name)
         network.to(memory_format=torch.channels_last)
     return nn.ModuleDict(networks)
+
+
+def _sized(node: Mapping[str, Any], scale: float) -> dict[str, Any]:
+    """A network's node with its width and its bottleneck at the config's size; UserError if that is no size."""
+    if not isinstance(scale, int | float) or isinstance(scale, bool) or not 0 < scale <= 4:
+        raise UserError(f"size.scale={scale} cannot be; it multiplies widths, so give a number above 0, such as 0.25")
+    sized = dict(node)
+    if node.get("width") is not None:
+        sized["width"] = node["width"] * scale
+    if node.get("latent") is not None:
+        sized["latent"] = max(8, round(node["latent"] * scale))
+    return sized
 
 
 def _normalise_spectra(networks: Mapping[str, nn.Module], settings: Mapping[str, Any]) -> None:
