@@ -14,6 +14,7 @@ from swaplab.losses.context import StepContext, StepSettings
 from swaplab.losses.relativistic import RelativisticLSGANDiscriminator, RelativisticLSGANGenerator
 from swaplab.losses.term import LossTerm
 from swaplab.losses.wasserstein import GradientPenalty, WassersteinDiscriminator, WassersteinGenerator
+from swaplab.networks.discriminator import PerIdentity
 from swaplab.networks.generator import SwapOutput
 
 SHIFT = {"A": 0.1, "B": -0.2}
@@ -191,6 +192,22 @@ def test_the_penalty_is_taken_between_real_and_generated_and_trains_the_critic(f
     assert critic.gain.grad is not None
     assert critic.gain.grad.item() == pytest.approx(slope, rel=1e-9)
     assert all(p.grad is None for p in step.networks["generator"].parameters())
+
+
+def test_the_penalty_is_the_same_inside_autocast(faces: Faces) -> None:
+    critic = PerIdentity(("A", "B"), resolution=16, width=0.125)
+    small = {n: {k: torch.rand(4, 3, 16, 16) for k in of} for n, of in faces.items()}
+
+    def slopes(enabled: bool) -> list[Tensor]:
+        step = step_of(small, critic=critic)
+        step.networks["generator"].float()
+        with torch.autocast("cpu", torch.bfloat16, enabled=enabled):
+            value = GradientPenalty()(step)
+        learning = [p for n, p in critic.named_parameters() if n.endswith("weight")]
+        return [value, *torch.autograd.grad(value, learning)]
+
+    for inside, outside in zip(slopes(True), slopes(False), strict=True):
+        assert torch.equal(inside, outside)
 
 
 @pytest.mark.parametrize("term", [adv.MixupLSGANDiscriminator(), GradientPenalty(), adv.HingeDiscriminator()])
