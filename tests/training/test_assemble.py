@@ -76,3 +76,12 @@ def test_a_gradient_penalty_wants_an_attention_with_a_second_derivative(
         with pytest.raises(UserError, match="needs a second derivative"):
             build_module(compose([*words, f"attention={attention}"]), ("A", "B"), 64, 100)
     build_module(compose([*words, "attention=sagan"]), ("A", "B"), 64, 100)
+
+
+def test_outputs_at_lower_resolutions_that_nothing_trains_are_refused(
+    compose: Callable[[list[str]], dict[str, Any]],
+) -> None:
+    words = [*SMALL, "generator=faceswap_gan"]
+    with pytest.raises(UserError, match="outputs raw64 would learn nothing; set auxiliary=faceswap_gan"):
+        build_module(compose(words), ("A", "B"), 128, 100)
+    build_module(compose([*words, "auxiliary=faceswap_gan"]), ("A", "B"), 128, 100)

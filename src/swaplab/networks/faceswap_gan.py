@@ -249,6 +249,7 @@ class FaceswapGAN(nn.Module):
         channels = partial(scaled, width=width / CAPACITIES[capacity])
         upscale: Upscale = NearestUpscale if lite else ShuffleUpscale
         self.identities, self.l2 = tuple(identities), l2
+        self.aux_heads = tuple(f"raw{side}" for side in RESOLUTIONS if side < resolution)
         # 1024 are divided twice in the lite network
         top = scaled(1024, width / CAPACITIES[capacity] ** 2)
         strides = (resolution // _CODE_SIDE).bit_length() - 1

@@ -15,6 +15,7 @@ from swaplab.collectives import sum_over_ranks
 from swaplab.errors import UserError
 from swaplab.losses.adversarial import History
 from swaplab.losses.context import GENERATOR, StepContext, StepSettings
+from swaplab.losses.reconstruction import Auxiliary
 from swaplab.losses.term import SIDES, LossTerm
 from swaplab.networks.regularisation import regularised_kernels
 from swaplab.schedule import Schedule, value_at
@@ -130,6 +131,11 @@ class SwapModule(pl.LightningModule):
                 raise UserError(
                     f"no loss term trains the {update.side}; add one (such as adversarial=lsgan) or drop the network"
                 )
+        heads = getattr(self.networks[GENERATOR], "aux_heads", ())
+        if heads and not any(isinstance(term, Auxiliary) for term in self.terms.values()):
+            raise UserError(
+                f"the generator's outputs {', '.join(heads)} would learn nothing; set auxiliary=faceswap_gan"
+            )
         for action in self.actions.values():
             action.check(self.networks)
         idle = {t.side for t in self.terms.values()} - {u.side for u in self.updates}
