@@ -1,4 +1,4 @@
-"""Every system of the lineage on the built-in pair, at equal budget and one seed: docs/systems.md and its picture sheet.
+"""Every system of the lineage on the built-in pair, at equal budget and one seed, as docs/systems.md.
 
     python scripts/compare_systems.py
     python scripts/compare_systems.py budget.images=64000 size=full
@@ -16,7 +16,7 @@ from typing import Any
 import torch
 
 from swaplab.apps.evaluate import load_generator
-from swaplab.apps.experiment import SwapModel, load_data, tasks_of
+from swaplab.apps.experiment import load_data, recorded_config, swap_model, tasks_of
 from swaplab.runs.record import RunRecord
 from swaplab.thinning import evenly
 from swaplab.training.samples import save_sheet, tiled
@@ -95,14 +95,14 @@ def sheet(folders: dict[str, Path]) -> None:
     for way in (0, 1):
         columns = []
         for folder in folders.values():
-            config = RunRecord.load(folder).config()
+            config = recorded_config(RunRecord.load(folder))
             sources, data = load_data(config)
             task = tasks_of(sources, data, "test")[way]
             faces = task.query[evenly(len(task.query), FRAMES)]
             if not columns:
                 assert task.truth is not None
                 columns = [faces, task.truth[evenly(len(task.query), FRAMES)]]
-            model = SwapModel(load_generator(folder, config, data.identities, data.resolution, "final"))
+            model = swap_model(load_generator(folder, config, data.identities, data.resolution, "final"), config)
             columns.append(model.swap(faces, task.source, task.target)[2])
         rows.append(columns)
     save_sheet(SHEET, tiled([torch.cat(pair) for pair in zip(*rows, strict=True)]))
@@ -124,7 +124,7 @@ def main() -> None:
     settings = " ".join([*SETTINGS, *overrides])
     body = [
         "# Systems",
-        "Every system on the built-in pair (profile `easy`), trained at equal budget and measured on held-out test clips "
+        "Every system on the built-in pair (profile `easy`), trained at equal budget and measured on held-out clips "
         f"against the true swap.\nSettings of all runs: `{settings}`. One seed, minutes of training on two cores at "
         "reduced width: this says what\ncomes out under these settings, and nothing about photographs or full size. "
         "Made by `python scripts/compare_systems.py`.",

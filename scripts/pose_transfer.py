@@ -15,8 +15,7 @@ import numpy as np
 from torch import Tensor
 
 from swaplab.apps.evaluate import load_generator
-from swaplab.apps.experiment import SwapModel, load_data, tasks_of
-from swaplab.config.trust import check_targets
+from swaplab.apps.experiment import load_data, recorded_config, swap_model, tasks_of
 from swaplab.faces.faceset import Faceset
 from swaplab.runs.record import RunRecord
 
@@ -37,10 +36,9 @@ def poses(faceset: Faceset, split: str, axis: str) -> np.ndarray:
 
 def main(folder: Path) -> None:
     """Print one line for each direction, picture and axis."""
-    config = RunRecord.load(folder).config()
-    check_targets(config)
+    config = recorded_config(RunRecord.load(folder))
     sources, data = load_data(config)
-    model = SwapModel(load_generator(folder, config, data.identities, data.resolution, "final"))
+    model = swap_model(load_generator(folder, config, data.identities, data.resolution, "final"), config)
     facesets = data.split_facesets()
     for task in tasks_of(sources, data, "test"):
         assert task.truth is not None, "the true swap is known of rendered people only"

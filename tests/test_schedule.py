@@ -13,7 +13,7 @@ def test_linear_is_flat_then_straight() -> None:
     schedule = Linear(0.5, 0.0)
     assert [schedule(p) for p in (0.0, 0.5, 0.75, 1.0)] == pytest.approx([1, 1, 0.5, 0])
     assert [Linear(0.2, 0.1)(p) for p in (0.2, 0.6, 1.0)] == pytest.approx([1, 0.55, 0.1])
-    with pytest.raises(UserError, match="start=1.0"):
+    with pytest.raises(UserError, match=r"start=1\.0"):
         Linear(1.0)
 
 

@@ -84,7 +84,6 @@ def test_colours_and_their_tags_stay(tags: tuple[int, int, int], videos: Any, tm
     source, output = videos.write(tmp_path / "a.mp4", **settings), tmp_path / "out.mp4"
     rewritten(source, output)
     before, after = videos.frames_of(source)[0], videos.frames_of(output)[0]
-    assert np.abs(np.mean(before, (0, 1, 2)) - np.mean(after, (0, 1, 2))).max() < 2  # this reader converts by the fast default
     with av.open(str(output)) as container:
         codec = container.streams.video[0].codec_context
         assert (codec.colorspace, codec.color_primaries, codec.color_trc) == tags

@@ -98,8 +98,7 @@ def load_swapper(record: "RunRecord", config: dict[str, Any]) -> "FaceSwapper":
     import torch
 
     from swaplab.apps.evaluate import load_generator
-    from swaplab.apps.experiment import SwapModel
-    from swaplab.config.trust import check_targets
+    from swaplab.apps.experiment import recorded_config, swap_model
     from swaplab.conversion.swapper import FaceSwapper, direction
     from swaplab.errors import UserError
     from swaplab.faces.alignment import Alignment
@@ -117,10 +116,9 @@ def load_swapper(record: "RunRecord", config: dict[str, Any]) -> "FaceSwapper":
             f"on; train it again with this version"
         ) from None
     source, target = direction(identities, config["source"], config["target"])
-    trained = record.config()
-    check_targets(trained)
+    trained = recorded_config(record)
     generator = load_generator(record.folder, trained, identities, alignment.region, config["weights"])
-    return FaceSwapper(SwapModel(generator), alignment, source, target)
+    return FaceSwapper(swap_model(generator, trained), alignment, source, target)
 
 
 def _converter(config: dict[str, Any], swapper: "FaceSwapper", label: "Label | None") -> "Converter":

@@ -45,8 +45,7 @@ def evaluate_run(run: str, split: str, weights: str, threads: int | None) -> Non
     import torch
     from rich.progress import track
 
-    from swaplab.apps.experiment import load_data, swap_model, tasks_of, validation_tasks
-    from swaplab.config.trust import check_targets
+    from swaplab.apps.experiment import load_data, recorded_config, swap_model, tasks_of, validation_tasks
     from swaplab.metrics.evaluation import evaluate_swap
     from swaplab.networks.pretrained.identity import IdentityEmbedder
     from swaplab.networks.pretrained.landmarks import Landmarker
@@ -55,8 +54,7 @@ def evaluate_run(run: str, split: str, weights: str, threads: int | None) -> Non
     if threads:
         torch.set_num_threads(threads)
     record = RunRecord.load(Path(run))
-    config = record.config()
-    check_targets(config)
+    config = recorded_config(record)
     sources, data = load_data(config)
     generator = load_generator(record.folder, config, data.identities, data.resolution, weights)
     model, embedder, landmarker = swap_model(generator, config), IdentityEmbedder(), Landmarker()

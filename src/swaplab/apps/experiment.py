@@ -8,14 +8,33 @@ import torch
 from torch import Tensor, nn
 
 from swaplab.config.build import build
+from swaplab.config.trust import check_targets
 from swaplab.data.module import FaceData
 from swaplab.data.sources import Sources, load_sources
+from swaplab.errors import UserError
 from swaplab.faces.hull import hull_mask
 from swaplab.metrics.task import SwapTask, swap_task
 from swaplab.metrics.validation import validation
 from swaplab.networks.generator import Generator, decoded, matched
 from swaplab.networks.pretrained.landmarks import Landmarker
+from swaplab.runs.record import RunRecord
 from swaplab.training.assemble import masks_of
+
+# What is read of a recorded config, besides what every version of it has had.
+_RECORDED = ("size", "code_match", "mask_network", "composed_by", "composition", "data_masks")
+
+
+def recorded_config(record: RunRecord) -> dict[str, Any]:
+    """The config of a run's record. UserError if it may run something foreign, or was written by another version."""
+    config = record.config()
+    check_targets(config)
+    missing = [key for key in _RECORDED if key not in config]
+    if missing:
+        raise UserError(
+            f"{record.folder / 'config.yaml'} lacks {missing[0]}: another version of swaplab made this run; use that "
+            f"version, or train the run again"
+        )
+    return config
 
 
 def load_data(config: dict[str, Any]) -> tuple[Sources, FaceData]:

@@ -245,6 +245,6 @@ def _media_of(folder: Path) -> list[Path]:
 
 
 def _exact(decoded: av.VideoFrame) -> NDArray[np.uint8]:
-    """A decoded frame (H, W, 3) in RGB; the conversion that is the default is fast and darkens all by a level of 255."""
+    """A decoded frame (H, W, 3) in RGB; the default conversion is fast and darkens all by a level of 255."""
     exact = Interpolation.BICUBIC | Interpolation.FULL_CHR_H_INT | Interpolation.ACCURATE_RND
     return np.asarray(decoded.reformat(format="rgb24", interpolation=exact).to_ndarray())
