@@ -19,6 +19,7 @@ ROOT = Path(__file__).parents[1]
 CONF, PAGE = ROOT / "conf", ROOT / "docs" / "components.md"
 # Where data come from and where a run is executed are no components.
 APART = ("data", "data/profile", "trainer")
+SYSTEM = re.compile(r"\b(?:faceswap-GAN(?: v[\d.]+\d)?|CycleGAN|pix2pix)\b")
 CITATION = re.compile(r"\(([^()]*(?:\([^()]*\)[^()]*)?\b(?:19|20)\d\d\b[^()]*)\)|([A-Z][\w&. ]*\b(?:19|20)\d\d[^.;:]*)")
 
 HEAD = """# Components
@@ -64,7 +65,7 @@ def targets(node: Any) -> Iterator[str]:
 def sentence(text: str) -> str:
     """The first sentence of a text, on one line."""
     flat = " ".join(text.split("\n\n")[0].split())
-    found = re.match(r"(.+?[.;])(?:\s+[A-Z(\"'`]|$)", flat)
+    found = re.match(r"(.+?\.)(?:\s+[A-Z(\"'`]|$)", flat)
     return (found.group(1) if found else flat).rstrip(";.") + "."
 
 
@@ -73,8 +74,9 @@ def described(file: Path) -> tuple[str, str]:
     names = list(dict.fromkeys(targets(yaml.safe_load(file.read_text()))))
     texts = [inspect.getdoc(get_object(name)) or "" for name in names if name.startswith("swaplab.")]
     said = comment(file)
-    what = sentence(said or (texts[0] if texts else ""))
+    what = sentence(said or (texts[0] if texts else "")) if said or texts else "Off."
     cited = [a or b for text in [*texts, said] for a, b in CITATION.findall(text)]
+    cited = cited or SYSTEM.findall(said)
     sources = list(dict.fromkeys(" ".join(c.split()) for c in cited))
     return what, "; ".join(sources[:2]) or ("" if file.stem == "none" else "ours")
 

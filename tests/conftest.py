@@ -57,17 +57,19 @@ def write_faceset(
     clips: int = 4,
     ground: Ground | None = None,
     seed: int = 0,
+    alignment: Alignment = ALIGNMENT,
 ) -> Path:
     """A faceset of smooth random pictures with masks, ``clips`` clips at 25 frames a second."""
     rng = np.random.default_rng(seed)
-    side = ALIGNMENT.stored
+    side = alignment.stored
     ramp = np.linspace(0, 1, side)[:, None, None] * np.ones((1, side, 1))
-    with FacesetWriter(folder, identity, ground or Ground("synthetic"), ALIGNMENT) as writer:
+    with FacesetWriter(folder, identity, ground or Ground("synthetic"), alignment) as writer:
         for i in range(faces):
             low, high = rng.uniform(30, 220, (2, 3))
             face = (low * ramp + high * (1 - ramp) + rng.normal(0, 8, (side, side, 3))).clip(0, 255).astype(np.uint8)
             masks = np.zeros((side, side, 4), np.uint8)
-            masks[24:72, 24:72, 0] = 255
+            masks[side // 4 : 3 * side // 4, side // 4 : 3 * side // 4, 0] = 255
+            masks[3 * side // 8 : side // 2, side // 3 : 2 * side // 3, 1] = 255
             clip, frame = i % clips, i // clips
             writer.add(
                 face,
@@ -88,6 +90,13 @@ def facesets(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     """Three small people: A, B and C."""
     folder = tmp_path_factory.mktemp("facesets")
     return {name: write_faceset(folder / name, name, seed=i) for i, name in enumerate("ABC")}
+
+
+@pytest.fixture(scope="session")
+def large(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    """A and B at 128 pixels, where there are outputs at lower resolutions."""
+    folder = tmp_path_factory.mktemp("large")
+    return {name: write_faceset(folder / name, name, seed=i, alignment=Alignment(128)) for i, name in enumerate("AB")}
 
 
 @pytest.fixture
