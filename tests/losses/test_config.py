@@ -81,6 +81,7 @@ def test_systems_train(compose: Compose, tiny: list[str], experiment: str) -> No
         (["adversarial=lsgan"], "would do nothing"),
         (["mask_loss=l1"], "needs a mask"),
         (["mask_loss=hinge"], "needs a mask"),
+        (["mask=given", "mask_loss=l1"], "not learned but given"),
         (["mask_smoothness=total_variation"], "needs a mask"),
         (["auxiliary=l1"], "outputs at lower resolutions"),
         (["cycle=l1", "~data.identities.B"], "needs a second identity"),
