@@ -15,6 +15,7 @@ import torch
 from torch import Tensor, nn
 
 from swaplab.data.module import FaceData
+from swaplab.data.splits import of_split
 from swaplab.errors import UserError
 from swaplab.losses.context import GENERATOR
 from swaplab.networks.generator import Generator
@@ -213,9 +214,8 @@ def _preparer(data: FaceData) -> Callable[[nn.Module], None]:
 
 def _some_faces(data: FaceData, name: str) -> Tensor:
     """Training faces of an identity, spread evenly: (n, 3, R, R) uint8."""
-    faceset = data.split_facesets()[name]
-    training = [i for i, record in enumerate(faceset.records) if record.split == "train"]
-    chosen = faceset.select([training[i] for i in evenly(len(training), CODES)])
+    training = of_split(data.split_facesets()[name], "train")
+    chosen = training.select(evenly(len(training.records), CODES))
     images = np.ascontiguousarray(data.alignment.region_of(chosen.faces()))
     return torch.from_numpy(images).permute(0, 3, 1, 2)
 
