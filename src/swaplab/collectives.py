@@ -53,6 +53,11 @@ def global_sum(values: Tensor) -> Tensor:
     return total
 
 
+def stacked(values: Tensor) -> Tensor:
+    """``values`` of all ranks in the order of ranks, (ranks, *shape), differentiable; shapes are the same on all."""
+    return global_sum(_among(values[None], rank(), world_size()))
+
+
 def gathered(values: Tensor) -> tuple[Tensor, int]:
     """The rows (n, ...) of all ranks, in the order of ranks, differentiable; and where this rank's begin.
 
@@ -64,8 +69,10 @@ def gathered(values: Tensor) -> tuple[Tensor, int]:
     counts[rank()] = len(values)
     sizes = sum_over_ranks(counts).tolist()
     begin = sum(sizes[: rank()])
-    before, after = (
-        values.new_zeros(begin, *values.shape[1:]),
-        values.new_zeros(sum(sizes) - begin - len(values), *values.shape[1:]),
-    )
-    return global_sum(torch.cat([before, values, after])), begin
+    return global_sum(_among(values, begin, sum(sizes))), begin
+
+
+def _among(rows: Tensor, begin: int, total: int) -> Tensor:
+    """``rows`` (n, ...) at ``begin`` among ``total`` rows, the others 0."""
+    before, after = begin, total - begin - len(rows)
+    return torch.cat([rows.new_zeros(before, *rows.shape[1:]), rows, rows.new_zeros(after, *rows.shape[1:])])

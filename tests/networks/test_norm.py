@@ -4,7 +4,16 @@ import torch
 from hydra import compose, initialize_config_module
 from hydra.utils import instantiate
 
-from swaplab.networks.norm import AffineOnly, BatchNorm, GroupNorm, HybridNorm, InstanceNorm, LayerNorm, ScalarLayerNorm
+from swaplab.networks.norm import (
+    AffineOnly,
+    BatchNorm,
+    GroupNorm,
+    HybridNorm,
+    InstanceNorm,
+    LayerNorm,
+    ScalarLayerNorm,
+    SyncBatchNorm,
+)
 from swaplab.networks.regularisation import he_normal
 from swaplab.networks.statistics import untracked
 
@@ -118,3 +127,11 @@ def test_he_normal_is_cut_at_two_deviations_and_not_corrected() -> None:
     deviation = (2 / (32 * 9)) ** 0.5
     assert weight.abs().max() <= 2 * deviation
     assert float(weight.std()) == pytest.approx(0.8796 * deviation, rel=5e-3)
+
+
+def test_one_rank_synchronised_is_plain_batch_norm_bit_for_bit() -> None:
+    x = faces(3, 4, 5, 5).float()
+    plain, synchronised = BatchNorm(4), SyncBatchNorm(4)
+    assert torch.equal(plain(x), synchronised(x))
+    assert all(torch.equal(v, plain.state_dict()[k]) for k, v in synchronised.state_dict().items())
+    assert torch.equal(plain.eval()(x), synchronised.eval()(x))

@@ -5,6 +5,7 @@ import math
 import torch
 from torch import Tensor, nn
 
+from swaplab.collectives import stacked, world_size
 from swaplab.networks.regularisation import RegularisedConv2d, he_normal
 
 
@@ -50,6 +51,52 @@ class BatchNorm(nn.BatchNorm2d):
 
     def __init__(self, channels: int, *, momentum: float = 0.1, eps: float = 1e-5) -> None:
         super().__init__(channels, eps, momentum)
+
+
+class SyncBatchNorm(BatchNorm):
+    """Batch normalisation over the faces of all ranks: plain batch normalisation of the whole batch, however it is
+    shared out.
+
+    Shape: (n, channels, h, w) -> same; ranks may hold unequal numbers of faces. Ranks exchange (mean, variance, count)
+    in one collective a forward and one a backward, with any backend, and merge them (Chan et al. 1979), in float32 at
+    least. Twice differentiable. On one rank, and at inference, it is `BatchNorm` itself. All ranks must make the same
+    forwards in train mode.
+    """
+
+    def forward(self, x: Tensor) -> Tensor:
+        if not self.training or world_size() == 1:
+            return super().forward(x)
+        wide = x.float() if x.dtype in (torch.bfloat16, torch.float16) else x
+        mean, variance = self._moments(wide)
+        gain = (variance + self.eps).rsqrt()
+        if self.affine:
+            gain = gain * self.weight
+        y = (wide - mean[:, None, None]) * gain[:, None, None]
+        return (y + self.bias[:, None, None] if self.affine else y).to(x.dtype)
+
+    def _moments(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        """Mean and population variance (channels,) of the pixels of all ranks; moves the running statistics."""
+        variance, mean = torch.var_mean(x, (0, 2, 3), correction=0)
+        ranks = stacked(torch.cat([mean, variance, x.new_full((1,), x.numel() / x.shape[1])]))
+        means, variances, counts = ranks.split([x.shape[1], x.shape[1], 1], 1)
+        total = counts.sum()
+        shares = counts / total
+        mean = (shares * means).sum(0)
+        variance = (shares * (variances + (means - mean).square())).sum(0)
+        if self.track_running_stats:
+            self._follow(mean, variance, total)
+        return mean, variance
+
+    @torch.no_grad()
+    def _follow(self, mean: Tensor, variance: Tensor, count: Tensor) -> None:
+        """Move the running statistics towards a batch's mean and the unbiased form of its variance."""
+        assert self.running_mean is not None
+        assert self.running_var is not None
+        assert self.num_batches_tracked is not None
+        self.num_batches_tracked += 1
+        momentum = 1 / int(self.num_batches_tracked) if self.momentum is None else self.momentum
+        self.running_mean.lerp_(mean.to(self.running_mean.dtype), momentum)
+        self.running_var.lerp_((variance * (count / (count - 1))).to(self.running_var.dtype), momentum)
 
 
 class ScalarLayerNorm(nn.Module):
