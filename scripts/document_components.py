@@ -17,8 +17,8 @@ from hydra.utils import get_object
 
 ROOT = Path(__file__).parents[1]
 CONF, PAGE = ROOT / "conf", ROOT / "docs" / "components.md"
-# Where data come from and where a run is executed are no components.
-APART = ("data", "data/profile", "trainer")
+# Where data come from, where a run is executed and what is asked of several runs are no components.
+APART = ("data", "data/profile", "trainer", "ablation")
 SYSTEM = re.compile(r"\b(?:faceswap-GAN(?: v[\d.]+\d)?|CycleGAN|pix2pix)\b")
 CITATION = re.compile(r"\(([^()]*(?:\([^()]*\)[^()]*)?\b(?:19|20)\d\d\b[^()]*)\)|([A-Z][\w&. ]*\b(?:19|20)\d\d[^.;:]*)")
 

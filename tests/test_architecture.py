@@ -24,6 +24,7 @@ ALLOWED = {
     "training": {"networks", "losses", "data", "runs", "config"},
     "metrics": {"networks", "faces"},
     "report": {"runs", "metrics"},
+    "ablations": {"runs", "config"},
     "marking": set(),
     "conversion": {"networks", "faces", "marking"},
 }

@@ -18,7 +18,7 @@ CONF = Path(__file__).parents[2] / "conf"
 Compose = Callable[[list[str]], dict[str, Any]]
 
 # Not components: what data, what machine, how large; whole systems have a test of their own below.
-APART = {"data", "trainer", "experiment", "size"}
+APART = {"data", "trainer", "experiment", "size", "ablation"}
 JUDGED = ["discriminator=per_identity", "adversarial=lsgan"]
 POOL = "losses.real_or_fake.history.size=2"
 AUXILIARY = ["generator=faceswap_gan", "attention=none", "mask=learned"]

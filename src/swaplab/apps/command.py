@@ -83,9 +83,8 @@ def _unwrapped(config: dict[str, Any], literal: Collection[str]) -> dict[str, An
 
 
 def _sentence(error: Exception) -> str:
-    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
     if isinstance(error, UserError):
-        return " ".join(lines)
-    cause = error.__cause__ or error.__context__
-    reason = str(cause).splitlines()[0] if cause and str(cause) and str(cause) not in str(error) else ""
-    return "; ".join(part for part in (" ".join(lines), reason, "see --help for what can be set") if part)
+        return " ".join(line.strip() for line in str(error).splitlines() if line.strip())
+    from swaplab.config.compose import one_sentence
+
+    return f"{one_sentence(error)}; see --help for what can be set"

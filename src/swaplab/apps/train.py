@@ -1,5 +1,6 @@
 """swaplab-train: compose a config, train the run it describes, say where it is."""
 
+import sys
 from typing import Any
 
 from swaplab.apps.command import composed, run_command
@@ -11,6 +12,7 @@ swaplab-train: train one face-swap model and leave a run folder with its record.
   swaplab-train seed=2 mask=learned noise=none           any choice is one switch
   swaplab-train data=facesets data.identities.A=DIR_A data.identities.B=DIR_B
   swaplab-train discriminator=per_identity adversarial=lsgan budget.images=500000
+  swaplab-train ablation=norm                            a question, with all its runs; plan_only=true shows them
 
 The same command continues an interrupted run, and leaves a finished one alone.
 Options are keys of conf/train.yaml (KEY=VALUE; group=OPTION). --cfg job prints the composed config, --cfg job --resolve
@@ -20,7 +22,17 @@ with every reference filled in.
 
 def main() -> None:
     """Entry point."""
-    run_command("swaplab-train", HELP, lambda: [train_run(config) for config in composed("train")])
+    run_command("swaplab-train", HELP, _start)
+
+
+def _start() -> None:
+    from swaplab.apps.ablation import asked_for, run_ablation
+
+    if asked_for(sys.argv[1:]):
+        run_ablation()
+        return
+    for config in composed("train"):
+        train_run(config)
 
 
 def train_run(config: dict[str, Any]) -> float | None:

@@ -1,0 +1,1 @@
+"""Ablations: a question with its answer's rules fixed before the first run."""

@@ -1,0 +1,121 @@
+"""swaplab-train ablation=NAME: every level with every seed of a plan that is stored before the first run."""
+
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from swaplab.ablations.cells import Planned
+
+PLAN_ONLY = "plan_only"
+_FOLDER_FLAGS = ("--config-dir", "-cd")
+
+
+def asked_for(words: Sequence[str]) -> bool:
+    """Whether a command line asks for an ablation to be run; ``--cfg job`` and the like are Hydra's to answer."""
+    overrides, flags = split_words(words)
+    named = any(word.startswith("ablation=") and word != "ablation=null" for word in overrides)
+    return named and all(flag.partition("=")[0] in (*_FOLDER_FLAGS, "-m", "--multirun") for flag, _ in flags)
+
+
+def split_words(words: Sequence[str]) -> tuple[list[str], list[tuple[str, str]]]:
+    """The overrides of a command line, and its flags with their values."""
+    overrides: list[str] = []
+    flags: list[tuple[str, str]] = []
+    waiting = ""
+    for word in words:
+        if waiting:
+            flags.append((waiting, word))
+            waiting = ""
+        elif word in _FOLDER_FLAGS:
+            waiting = word
+        elif word.startswith("-"):
+            name, _, value = word.partition("=")
+            flags.append((name, value))
+        else:
+            overrides.append(word)
+    return overrides, flags
+
+
+def plan_of(words: Sequence[str]) -> "Planned":
+    """The plan that a command line asks for, with the configs of its cells. UserError for what cannot be planned."""
+    from omegaconf import OmegaConf
+
+    from swaplab.ablations.cells import key_of, planned
+    from swaplab.config.compose import composing
+    from swaplab.errors import UserError
+
+    overrides, flags = split_words(words)
+    if any(flag in ("-m", "--multirun") for flag, _ in flags):
+        raise UserError(
+            "an ablation is a sweep already: leave out -m, and vary more with ablation.levels or another NAME"
+        )
+    own = [word for word in overrides if key_of(word).split(".")[0] == "ablation"]
+    others = [word for word in overrides if word not in own and key_of(word) != PLAN_ONLY]
+    name = next(word.partition("=")[2] for word in own if word.startswith("ablation="))
+    folders = [str(Path(value).absolute()) for flag, value in flags if flag in _FOLDER_FLAGS]
+    with composing("train", folders) as compose:
+        node: Any = OmegaConf.to_container(compose(own).ablation, resolve=True)
+        found = planned(name, node, others, compose)
+    check_metrics(found)
+    return found
+
+
+def check_metrics(found: "Planned") -> None:
+    """UserError for a metric that no evaluation has: it would be missed only after all runs."""
+    from swaplab.ablations.plan import OF_TRAINING
+    from swaplab.errors import UserError
+    from swaplab.metrics.catalogue import CATALOGUE
+
+    for name in (found.plan.metric, *found.plan.guards):
+        if not name.startswith(OF_TRAINING) and name.split("[")[0] not in CATALOGUE:
+            raise UserError(
+                f"ablation {found.plan.id}: no evaluation has the metric {name!r}; choose among {', '.join(CATALOGUE)}"
+            )
+
+
+def run_ablation() -> None:
+    """Run the ablation of the command line, or go on with it; with ``plan_only=true`` show what would be run."""
+    from swaplab.ablations.plan import store
+
+    words = sys.argv[1:]
+    found = plan_of(words)
+    config = next(iter(found.configs.values()))
+    folder = Path(config["runs"]) / config["name"]
+    if f"{PLAN_ONLY}=true" in words:
+        show(found, folder)
+        return
+    from swaplab.sweeps.jobs import Job, check_jobs
+    from swaplab.sweeps.runner import run_jobs
+
+    jobs = [
+        Job(f"{found.plan.factor}={cell.level} seed={cell.seed}", found.configs[cell], found.plan.split)
+        for cell in found.cells
+    ]
+    check_jobs(jobs)
+    store(folder, found.plan, found.cells)
+    outcomes = run_jobs(jobs, folder)
+    if any(outcome.status == "failed" for outcome in outcomes):
+        raise SystemExit(1)
+    print(f"judge it: swaplab-report ablation={found.plan.id}")
+
+
+def show(found: "Planned", folder: Path) -> None:
+    """Print a plan, its cells, and what is left to do of them."""
+    from swaplab.runs.record import ENDED, RunRecord
+
+    plan = found.plan
+    rule = f"{', '.join(plan.comparisons)} against {plan.reference}: {plan.metric} {plan.contrast.direction}"
+    within = f" within {plan.margin:g}" if plan.margin is not None else ""
+    print(f"ablation {plan.id}: {plan.claim}\nhypothesis: {plan.hypothesis}\njudged by: {rule}{within}")
+    images = 0
+    for cell in found.cells:
+        config = found.configs[cell]
+        place = folder / cell.run_id
+        status = RunRecord.load(place).status if (place / "run.json").exists() else "not begun"
+        images += config["budget"]["images"] * (status not in ENDED)
+        print(
+            f"  {plan.factor}={cell.level} seed={cell.seed}: {' '.join(plan.levels[cell.level])} -> {place}: {status}"
+        )
+    print(f"{len(found.cells)} runs, {images} images to train on; nothing was started")
