@@ -20,13 +20,14 @@ from swaplab.errors import UserError
 from swaplab.losses.context import GENERATOR
 from swaplab.networks.generator import Generator
 from swaplab.runs.environment import differences, environment, git_state, resolve_precision
-from swaplab.runs.identity import changed_keys, config_hash
-from swaplab.runs.record import ENDED, RunRecord
+from swaplab.runs.identity import config_hash
+from swaplab.runs.record import RunRecord
 from swaplab.thinning import evenly
 from swaplab.training.assemble import build_module
 from swaplab.training.checkpoint import FINAL, LAST, check_disk, disk_need, load_checkpoint, save_weights
 from swaplab.training.dashboard import Dashboard, check_mode
 from swaplab.training.distributed import SummedGradients
+from swaplab.training.layer_sync import SyncBatchNorms
 from swaplab.training.module import SwapModule
 from swaplab.training.samples import sample_sheet
 from swaplab.training.session import Cadence, Session, peak_memory_mb
@@ -234,6 +235,7 @@ def _trainer(settings: Mapping[str, Any], precision: str, dashboard: Dashboard, 
         devices=settings["devices"],
         num_nodes=settings["nodes"],
         strategy=strategy,
+        plugins=[SyncBatchNorms()] if settings["sync_batchnorm"] else None,
         precision=precision,  # type: ignore[arg-type]
         max_epochs=-1,
         use_distributed_sampler=False,
@@ -274,17 +276,3 @@ def _last_values(rows: list[dict[str, float]]) -> dict[str, float]:
     for row in rows:
         values |= row
     return values
-
-
-def finished(folder: Path, config: dict[str, Any]) -> RunRecord | None:
-    """The record in ``folder`` if the run has its result already, else None.
-
-    Raises UserError if the folder holds a run of another config: the same name must not mix two runs.
-    """
-    if not (folder / "run.json").exists():
-        return None
-    record = RunRecord.load(folder)
-    changed = changed_keys(record.config(), config)
-    if changed:
-        raise UserError(f"{folder} holds a run of another config ({', '.join(changed)} differ); choose another run_id")
-    return record if record.status in ENDED else None
