@@ -44,7 +44,8 @@ def train_run(config: dict[str, Any]) -> float | None:
 
     folder = Path(config["runs"]) / config["name"] / run_id_of(config)
     from swaplab.apps.experiment import load_data, validator
-    from swaplab.training.fit import finished, fit
+    from swaplab.runs.record import finished
+    from swaplab.training.fit import fit
 
     done = finished(folder, config)
     if done is not None:
