@@ -25,6 +25,7 @@ ALLOWED = {
     "metrics": {"networks", "faces"},
     "report": {"runs", "metrics"},
     "ablations": {"runs", "config"},
+    "sweeps": {"runs", "config"},
     "marking": set(),
     "conversion": {"networks", "faces", "marking"},
 }

@@ -2,7 +2,10 @@
 
 import os
 import re
+import signal
 import sys
+import threading
+import time
 from collections.abc import Callable, Collection
 from typing import Any
 
@@ -20,6 +23,7 @@ def run_command(name: str, help_text: str, start: Callable[[], object]) -> None:
     if {"-h", "--help"} & set(sys.argv[1:]):
         print(help_text.strip())
         return
+    _end_with_parent()
     # an albumentations import would ask the network for a newer version
     os.environ.setdefault("NO_ALBUMENTATIONS_UPDATE", "1")
     # Hydra raises instead of printing: one place decides what a user sees
@@ -38,6 +42,20 @@ def run_command(name: str, help_text: str, start: Callable[[], object]) -> None:
     except KeyboardInterrupt:
         print(f"{name}: interrupted; the same command continues where it stopped", file=sys.stderr)
         raise SystemExit(130) from None
+
+
+def _end_with_parent() -> None:
+    """Where another command started this one and named itself, stop as soon as that is gone: SIGTERM saves a run."""
+    parent = int(os.environ.pop("SWAPLAB_PARENT", "0"))
+    if not parent:
+        return
+
+    def watch() -> None:
+        while os.getppid() == parent:
+            time.sleep(1.0)
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    threading.Thread(target=watch, name="parent", daemon=True).start()
 
 
 def composed(config_name: str, literal: Collection[str] = ()) -> list[dict[str, Any]]:

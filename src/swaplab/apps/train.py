@@ -26,10 +26,13 @@ def main() -> None:
 
 
 def _start() -> None:
-    from swaplab.apps.ablation import asked_for, run_ablation
+    from swaplab.apps import ablation, job
 
-    if asked_for(sys.argv[1:]):
-        run_ablation()
+    if job.asked_for(sys.argv[1:]):
+        job.run_resolved(sys.argv[1:])
+        return
+    if ablation.asked_for(sys.argv[1:]):
+        ablation.run_ablation()
         return
     for config in composed("train"):
         train_run(config)

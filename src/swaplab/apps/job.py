@@ -1,0 +1,76 @@
+"""swaplab-train resolved=FILE [evaluate=SPLIT]: the run of a config that is composed already, as sweeps start it.
+
+Without Hydra, so that the ranks of the run can be started by the same command line.
+"""
+
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from swaplab.errors import UserError
+
+KEYS = ("resolved", "evaluate")
+SPLITS = ("val", "test")
+
+
+def asked_for(words: Sequence[str]) -> bool:
+    """Whether a command line names a resolved config."""
+    return any(word.startswith("resolved=") for word in words)
+
+
+def run_resolved(words: Sequence[str]) -> None:
+    """Train the run of a command line, and measure it where asked for."""
+    settings = dict(word.partition("=")[::2] for word in words)
+    unknown = [word for word in words if word.partition("=")[0] not in KEYS]
+    if unknown:
+        raise UserError(f"{unknown[0]} cannot stand beside resolved=FILE, whose config is final; set it in the file")
+    split = settings.get("evaluate")
+    if split is not None and split not in SPLITS:
+        raise UserError(f"evaluate={split} is not known; choose {' or '.join(SPLITS)}")
+    config = read_resolved(Path(settings["resolved"]))
+    main = all(os.environ.get(name, "0") == "0" for name in ("RANK", "LOCAL_RANK"))
+    from swaplab.apps.train import train_run
+    from swaplab.sweeps.jobs import Job, evaluated
+
+    train_run(config)
+    record = Job("", config).record() if main and split else None
+    if split and record is not None and record.status == "complete" and not evaluated(record, split):
+        _evaluate(record.folder, split)
+
+
+def read_resolved(file: Path) -> dict[str, Any]:
+    """The config in a file. UserError if it is none, is another version's, or wants to run something foreign."""
+    import yaml
+
+    import swaplab.conf
+    from swaplab.config.trust import check_stranger, check_targets
+
+    check_stranger(file)
+    config = yaml.safe_load(file.read_text())
+    known = yaml.safe_load((Path(next(iter(swaplab.conf.__path__))) / "train.yaml").read_text())
+    missing = [key for key in known if key not in ("defaults", "hydra") and (not config or key not in config)]
+    if not isinstance(config, dict) or missing:
+        lacks = f"lacks {missing[0]}" if missing else "is no config"
+        raise UserError(
+            f"{file} {lacks}; give a config as `swaplab-train --cfg job --resolve` prints it with this version"
+        )
+    check_targets(config)
+    return config
+
+
+def _evaluate(folder: Path, split: str) -> None:
+    """Measure a run in a process of its own, which knows nothing of ranks and ends with this one."""
+    environment = {k: v for k, v in os.environ.items() if not k.endswith(("RANK", "WORLD_SIZE"))}
+    run = str(folder).replace('"', r"\"")  # quoted for Hydra's grammar
+    command = [sys.executable, "-m", "swaplab.apps.evaluate", f'run="{run}"', f"split={split}"]
+    sys.stdout.flush()
+    evaluation = subprocess.Popen(command, env=environment | {"SWAPLAB_PARENT": str(os.getpid())})
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: evaluation.terminate())
+    code = evaluation.wait()
+    if code:
+        raise SystemExit(code if code > 0 else 128 - code)

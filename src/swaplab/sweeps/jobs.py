@@ -1,0 +1,88 @@
+"""A job of a sweep: one run to be made, and what its folder says about how far it is."""
+
+import json
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from swaplab.runs.identity import run_id_of
+from swaplab.runs.record import ENDED, RunRecord, finished
+
+
+@dataclass(frozen=True)
+class Job:
+    """One run to be made in a process of its own.
+
+    ``label`` is what a table shows. ``config`` is resolved and without ``hydra``. ``evaluate`` is the split that is
+    measured after training (``val`` or ``test``), or None.
+    """
+
+    label: str
+    config: dict[str, Any] = field(repr=False)
+    evaluate: str | None = None
+
+    @property
+    def folder(self) -> Path:
+        """The run's folder; the same config leads to the same one."""
+        return Path(self.config["runs"]) / self.config["name"] / run_id_of(self.config)
+
+    @property
+    def budget(self) -> int:
+        """Images that the whole run sees."""
+        return int(self.config["budget"]["images"])
+
+    def done(self) -> RunRecord | None:
+        """The record of a run that has its result, measured if that was asked for; else None.
+
+        A diverged run leaves no weights to measure. Raises UserError if the folder holds a run of another config.
+        """
+        record = finished(self.folder, self.config)
+        if record is None or (record.status == "complete" and self.evaluate and not evaluated(record, self.evaluate)):
+            return None
+        return record
+
+    def record(self) -> RunRecord | None:
+        """The record as it is now; None where there is none yet."""
+        return RunRecord.load(self.folder) if (self.folder / "run.json").exists() else None
+
+    def images_seen(self) -> int:
+        """How far the run is, by the last full line of its metrics."""
+        path = self.folder / "metrics.jsonl"
+        if not path.exists():
+            return 0
+        with path.open("rb") as file:
+            file.seek(max(0, path.stat().st_size - 65536))
+            lines = file.read().split(b"\n")
+        return int(json.loads(lines[-2])["images_seen"]) if len(lines) > 1 else 0
+
+
+def evaluated(record: RunRecord, split: str) -> bool:
+    """Whether a split was measured with the weights that the run has now."""
+    report, weights = record.folder / "evaluation" / f"{split}.json", record.checkpoints / "final.safetensors"
+    if not (report.exists() and weights.exists()):
+        return False
+    return report.stat().st_mtime_ns >= weights.stat().st_mtime_ns
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How a job ended: ``complete``, ``diverged``, ``interrupted`` or ``failed``, why, and the seconds it took here."""
+
+    job: Job
+    status: str
+    reason: str
+    seconds: float
+
+    @property
+    def ended(self) -> bool:
+        """Whether the job has its result, or has done the share of its budget that it was given."""
+        share = self.job.config["budget"]["session_images"]
+        return self.status in ENDED or (self.status == "interrupted" and share is not None)
+
+    @property
+    def objective(self) -> float:
+        """The last value of the metric ``checkpoint.best``, smaller is better; not a number without a result."""
+        record = self.job.record()
+        if self.status != "complete" or record is None:
+            return float("nan")
+        return float(record.facts["metrics"].get(self.job.config["checkpoint"]["best"], "nan"))

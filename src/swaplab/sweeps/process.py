@@ -1,0 +1,84 @@
+"""One job's process: started apart from the terminal, asked to stop, ended for good, and judged by what it left."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Sequence
+from contextlib import suppress
+from pathlib import Path
+
+from swaplab.sweeps.jobs import Job, Outcome
+from swaplab.sweeps.slots import Share
+
+COMMAND = (sys.executable, "-m", "swaplab.apps.train")
+PARENT = "SWAPLAB_PARENT"  # the process without which this one is not to go on
+
+
+class JobProcess:
+    """A running job. Its session is its own, so the terminal's Ctrl-C does not reach it."""
+
+    def __init__(self, job: Job, share: Share, file: Path, command: Sequence[str]) -> None:
+        self.job, self.share = job, share
+        self.log = file.with_suffix(".log")
+        self._begin = self.log.stat().st_size if self.log.exists() else 0
+        self._started = time.monotonic()
+        self._asked = False
+        words = [*command, f"resolved={file.resolve()}", *([f"evaluate={job.evaluate}"] if job.evaluate else [])]
+        with self.log.open("ab") as log:
+            self._process = subprocess.Popen(
+                words,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                env=share.environment | {PARENT: str(os.getpid())},
+                start_new_session=True,
+            )
+
+    @property
+    def seconds(self) -> float:
+        return time.monotonic() - self._started
+
+    def ask(self) -> None:
+        """Ask the run to stop with a checkpoint; its first process tells the others."""
+        self._asked = True
+        if self._process.poll() is None:
+            self._process.terminate()
+
+    def kill(self) -> None:
+        """End everything the job has started, at once."""
+        self._asked = True
+        self._end_group()
+
+    def outcome(self) -> Outcome | None:
+        """How the job ended, or None while it runs."""
+        code = self._process.poll()
+        if code is None:
+            return None
+        self._end_group()  # what a job leaves behind would keep its slots busy
+        done = self.job.done()
+        if done is not None:
+            return self._ended(done.status, str(done.facts["exit_reason"]))
+        record = self.job.record()
+        if self._asked:
+            return self._ended("interrupted", "stopped")
+        if code == 0 and record is not None and record.status == "interrupted":
+            return self._ended("interrupted", str(record.facts["exit_reason"]))
+        return self._ended("failed", self._complaint(code))
+
+    def _ended(self, status: str, reason: str) -> Outcome:
+        return Outcome(self.job, status, reason, self.seconds)
+
+    def _complaint(self, code: int) -> str:
+        """The last thing the job said, or the signal that ended it."""
+        if code < 0:
+            return f"killed by {signal.Signals(-code).name}"
+        with self.log.open("rb") as file:
+            file.seek(self._begin)
+            lines = [line.strip() for line in file.read().decode(errors="replace").splitlines() if line.strip()]
+        return lines[-1].removeprefix("swaplab-train: ") if lines else f"exit code {code}, without a word"
+
+    def _end_group(self) -> None:
+        with suppress(ProcessLookupError):  # nothing is left of it
+            os.killpg(self._process.pid, signal.SIGKILL)

@@ -1,0 +1,139 @@
+"""Runs jobs, each in a process of its own, as many at once as there are slots, until all have ended."""
+
+import signal
+import threading
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+import yaml
+
+from swaplab.runs.atomic import write_text_atomically
+from swaplab.sweeps.jobs import Job, Outcome
+from swaplab.sweeps.process import COMMAND, JobProcess
+from swaplab.sweeps.slots import Slots
+from swaplab.sweeps.table import Board, State
+
+_PAUSE = 0.1  # seconds between two looks at the processes
+_REDRAW = 1.0  # seconds between two looks at how far they are
+
+
+def run_jobs(
+    jobs: Sequence[Job],
+    folder: Path,
+    *,
+    slots: int | None = None,
+    first: int = 0,
+    command: Sequence[str] = COMMAND,
+) -> list[Outcome]:
+    """Run jobs and return how each ended, in their order. A failed job stops no other.
+
+    Jobs that have their result already are left alone, begun ones go on. ``folder/jobs/NNN.yaml`` is the config of
+    job NNN (counted from ``first``), ``NNN.log`` its console. ``command`` gets ``resolved=FILE`` and, where asked for,
+    ``evaluate=SPLIT``. ``slots`` is how many devices are used at once; see `Slots`.
+
+    SIGINT, SIGTERM and SIGHUP ask the running jobs for a checkpoint and end in KeyboardInterrupt; a second one ends
+    them at once. Raises UserError for a job that cannot run here.
+    """
+    (folder / "jobs").mkdir(parents=True, exist_ok=True)
+    with Board(jobs) as board, _stop_requests() as requests:
+        sweep = _Sweep(jobs, folder / "jobs", Slots(jobs, slots), first, command)
+        try:
+            asked = 0
+            while not sweep.over:
+                if requests.count > asked:
+                    asked = requests.count
+                    board.say(_STOPPING if asked == 1 else "ending the jobs at once")
+                    sweep.stop(at_once=asked > 1)
+                sweep.advance()
+                board.show(sweep.states)
+                time.sleep(_PAUSE)
+        finally:
+            sweep.stop(at_once=True)
+    board.end(sweep.states)
+    if requests.count:
+        raise KeyboardInterrupt
+    return [sweep.outcomes[i] for i in range(len(jobs))]
+
+
+_STOPPING = "stopping: the running jobs write a checkpoint; once more ends them at once"
+
+
+class _Sweep:
+    """The jobs that wait, run and have ended, by their place among all."""
+
+    def __init__(self, jobs: Sequence[Job], folder: Path, slots: Slots, first: int, command: Sequence[str]) -> None:
+        self.jobs, self.folder, self.slots, self.first, self.command = jobs, folder, slots, first, command
+        self.outcomes: dict[int, Outcome] = {}
+        self.running: dict[int, JobProcess] = {}
+        self.states: dict[int, State] = {i: State() for i in range(len(jobs))}
+        self.waiting = []
+        self._looked = 0.0
+        for i, job in enumerate(jobs):
+            done = job.done()
+            if done is None:
+                self.waiting.append(i)
+            else:
+                self._end(i, Outcome(job, done.status, "it was already", 0.0))
+
+    @property
+    def over(self) -> bool:
+        return not self.waiting and not self.running
+
+    def advance(self) -> None:
+        """Collect what has ended, start what has room, look how far the others are."""
+        for i, process in list(self.running.items()):
+            outcome = process.outcome()
+            if outcome is not None:
+                del self.running[i]
+                self.slots.give(process.share)
+                self._end(i, outcome)
+        while self.waiting and (share := self.slots.take(self.jobs[self.waiting[0]])) is not None:
+            i = self.waiting.pop(0)
+            file = self.folder / f"{self.first + i:03d}.yaml"
+            write_text_atomically(file, yaml.safe_dump(self.jobs[i].config, sort_keys=False))
+            self.running[i] = JobProcess(self.jobs[i], share, file, self.command)
+            self._looked = 0.0
+        if time.monotonic() - self._looked > _REDRAW:
+            self._looked = time.monotonic()
+            for i, process in self.running.items():
+                self.states[i] = State("running", self.jobs[i].images_seen(), process.seconds)
+
+    def stop(self, at_once: bool) -> None:
+        """Start nothing more, and ask the running jobs to stop or end them."""
+        while self.waiting:
+            i = self.waiting.pop()
+            self._end(i, Outcome(self.jobs[i], "interrupted", "not started", 0.0))
+        for process in self.running.values():
+            if at_once:
+                process.kill()
+            else:
+                process.ask()
+
+    def _end(self, i: int, outcome: Outcome) -> None:
+        self.outcomes[i] = outcome
+        self.states[i] = State(outcome.status, self.jobs[i].images_seen(), outcome.seconds, outcome.reason)
+
+
+class _Requests:
+    """How often this process was asked to stop."""
+
+    count = 0
+
+    def add(self, number: int, frame: object) -> None:
+        self.count += 1
+
+
+@contextmanager
+def _stop_requests() -> Iterator[_Requests]:
+    """Count stop signals instead of obeying them, where this is the main thread; elsewhere none arrive."""
+    requests = _Requests()
+    numbers = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+    main = threading.current_thread() is threading.main_thread()
+    before = {number: signal.signal(number, requests.add) for number in numbers} if main else {}
+    try:
+        yield requests
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)

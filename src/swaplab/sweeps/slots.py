@@ -1,0 +1,103 @@
+"""Where jobs run: slots of processor cores and of GPUs, each an environment that its job cannot look beyond."""
+
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from swaplab.errors import UserError
+from swaplab.sweeps.jobs import Job
+
+# What one launched run tells its own ranks; a job that inherited it would believe it were one of them.
+_RANKS = ("RANK", "LOCAL_RANK", "WORLD_SIZE", "NODE_RANK", "GROUP_RANK", "MASTER_ADDR", "MASTER_PORT", "SLURM_NTASKS")
+_THREADS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
+
+
+@dataclass(frozen=True)
+class Share:
+    """The slots that a job holds, and the environment it runs in."""
+
+    kind: str
+    ids: tuple[str, ...]
+    environment: dict[str, str]
+
+
+class Slots:
+    """As many jobs at once as there are slots; a job of k devices takes k of them.
+
+    A CPU slot has ``trainer.threads`` cores (1 where that is null), so there are cores // threads; ``count`` says
+    otherwise, and then cores // count threads are the default. A GPU slot is a GPU. Raises UserError for a job that
+    can never run here.
+    """
+
+    def __init__(self, jobs: Sequence[Job], count: int | None = None) -> None:
+        if count is not None and count < 1:
+            raise UserError(f"{count} slots run nothing; give 1 or more with hydra.launcher.slots, or leave it out")
+        cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+        kinds = {_kind(job.config["trainer"]) for job in jobs}
+        wanted = [int(job.config["trainer"]["threads"] or 0) for job in jobs]
+        gpus = visible_gpus() if "gpu" in kinds else []
+        if gpus and count is not None:
+            gpus = gpus[:count]
+        cpus = count or max(1, cores // max([1, *wanted]))
+        self._free = {"cpu": [str(i) for i in range(cpus)], "gpu": gpus}
+        self._total = {kind: len(ids) for kind, ids in self._free.items()}
+        self._threads = {"cpu": max(1, cores // count) if count else 1, "gpu": max(1, cores // max(1, len(gpus)))}
+        for job in jobs:
+            _check_fits(job, self._total["gpu"])
+
+    def take(self, job: Job) -> Share | None:
+        """The slots for a job, or None while too few are free. A job wider than this machine's cores takes all."""
+        settings = job.config["trainer"]
+        kind = _kind(settings)
+        needed = min(devices_of(settings, self._total[kind]), self._total[kind])
+        if len(self._free[kind]) < needed:
+            return None
+        ids = tuple(self._free[kind][:needed])
+        del self._free[kind][:needed]
+        threads = str(settings["threads"] or self._threads[kind])
+        environment = {k: v for k, v in os.environ.items() if k not in _RANKS}
+        environment |= dict.fromkeys(_THREADS, threads)
+        environment["CUDA_VISIBLE_DEVICES"] = ",".join(ids) if kind == "gpu" else ""
+        return Share(kind, ids, environment)
+
+    def give(self, share: Share) -> None:
+        """Take slots back."""
+        self._free[share.kind] = [*share.ids, *self._free[share.kind]]
+
+
+def visible_gpus() -> list[str]:
+    """The GPUs that this process may use, as CUDA_VISIBLE_DEVICES names them."""
+    named = os.environ.get("CUDA_VISIBLE_DEVICES")
+    if named is not None:
+        return [name.strip() for name in named.split(",") if name.strip() not in ("", "-1")]
+    import torch
+
+    return [str(i) for i in range(torch.cuda.device_count())]
+
+
+def devices_of(settings: dict[str, Any], available: int) -> int:
+    """How many devices a ``trainer`` section asks for on this machine."""
+    devices = settings["devices"]
+    return max(1, available) if devices in ("auto", -1, "-1") else int(devices)
+
+
+def _kind(settings: dict[str, Any]) -> str:
+    accelerator = str(settings["accelerator"])
+    if accelerator == "auto":
+        return "gpu" if visible_gpus() else "cpu"
+    return "gpu" if accelerator in ("gpu", "cuda") else "cpu"
+
+
+def _check_fits(job: Job, gpus: int) -> None:
+    settings = job.config["trainer"]
+    if int(settings["nodes"]) > 1:
+        raise UserError(
+            f"{job.label}: trainer.nodes={settings['nodes']}, but these jobs run on this machine; start such runs one "
+            f"by one (scripts/), or through a launcher for clusters"
+        )
+    if _kind(settings) == "gpu" and (devices_of(settings, gpus) > gpus or not gpus):
+        raise UserError(
+            f"{job.label}: trainer.devices={settings['devices']} GPUs, but a job can have {gpus} here; lower it, or "
+            f"choose trainer=ddp_cpu"
+        )
