@@ -64,7 +64,7 @@ def test_a_detector_is_never_a_training_signal() -> None:
             assert "threat" not in file.read_text()
 
 
-@pytest.mark.parametrize("command", ["render", "extract", "train", "evaluate", "report", "convert", "verify"])
+@pytest.mark.parametrize("command", ["render", "extract", "train", "evaluate", "report", "convert", "verify", "runs"])
 def test_help_says_what_with_an_example_and_is_fast(command: str) -> None:
     words = [sys.executable, "-c", f"from swaplab.apps.{command} import main; main()", "--help"]
     times = []

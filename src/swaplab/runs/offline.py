@@ -1,0 +1,60 @@
+"""Offline W&B runs inside run folders, and sending each of them once."""
+
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+from swaplab.errors import UserError
+from swaplab.runs.record import RunRecord
+
+SESSION = re.compile(r"(.*)-(\d+)")  # a W&B id of a training session: the run, and which of its sessions
+
+
+def unsent(folder: Path) -> list[Path]:
+    """The offline folders of a run that are worth sending: ended, new, and told again by no later one.
+
+    Every session of a run tells it from the first row, so the newest stands for all; the same for evaluations, which
+    have one id however often they are made.
+    """
+    if RunRecord.load(folder).status == "running":
+        return []
+    newest: dict[str, Path] = {}
+    for part in sorted((folder / "wandb").glob("offline-run-*"), key=lambda part: part.name):
+        identity = part.name.split("-", 3)[-1]
+        session = SESSION.fullmatch(identity)
+        if data_file(part) is not None:
+            newest[session[1] if session else identity] = part
+    return [part for part in newest.values() if not _mark(part).exists()]
+
+
+def data_file(part: Path) -> Path | None:
+    """The file that holds an offline run, if it was begun."""
+    return next(iter(sorted(part.glob("run-*.wandb"))), None)
+
+
+def _mark(part: Path) -> Path:
+    """W&B's own mark of a run that was sent, so that its commands know too."""
+    file = data_file(part)
+    assert file is not None
+    return file.with_name(f"{file.name}.synced")
+
+
+def uploader() -> str:
+    """The ``wandb`` program: on PATH, else beside this Python; UserError if there is none."""
+    beside = Path(sys.executable).with_name("wandb")
+    found = shutil.which("wandb") or (str(beside) if beside.exists() else None)
+    if found is None:
+        raise UserError("there is no wandb program on PATH; install it with pip install wandb, and use `wandb login`")
+    return found
+
+
+def send(program: str, part: Path) -> str | None:
+    """Send one offline folder and mark it as sent; returns why it could not be, else None."""
+    done = subprocess.run([program, "sync", str(part)], capture_output=True, text=True, check=False)
+    if done.returncode != 0:
+        lines = (done.stderr + done.stdout).strip().splitlines()
+        return f"not sent ({lines[-1].strip() if lines else f'wandb ended with {done.returncode}'})"
+    _mark(part).touch()
+    return None

@@ -1,0 +1,293 @@
+"""Many runs at once: what is under ``runs/``, which of it fits, and removal that cannot reach anything else.
+
+The run folders are the truth. ``.index.json`` keeps what was read of them, each entry with the stamp of the files it
+was read from; an entry whose files have changed is read again, so a missing, old or damaged index costs only time.
+"""
+
+import contextlib
+import json
+import os
+import shutil
+import socket
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from swaplab.errors import UserError
+from swaplab.runs.atomic import write_text_atomically
+from swaplab.runs.evaluations import SPLITS, means
+from swaplab.runs.identity import leaves
+from swaplab.runs.record import ENDED, RunRecord
+
+INDEX, TRASH = ".index.json", ".trash"
+FORMAT = 1  # of the index; one of another format is built again
+DEPTH = 4  # levels of folders under runs that are looked through
+TAIL = 1 << 16  # bytes at the end of metrics.jsonl that a run without final metrics is judged by
+READ = ("run.json", "config.yaml", "metrics.jsonl", *(f"evaluation/{split}.json" for split in SPLITS))
+FACTS = ("status", "exit_reason", "created", "images_seen", "cost", "parameters")
+FIELDS = ("name", "id", "status", "seed")  # what conditions know besides keys of the config
+DAMAGED = "damaged"
+
+Stamp = list[list[int] | None]
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One run as tables show it. ``metrics``: last values by name, and those of evaluations as ``test/score``.
+
+    ``problem``: why the record cannot be read, else None. ``stamp``: inode, time and size of each file of `READ`.
+    """
+
+    name: str
+    id: str
+    stamp: Stamp
+    facts: dict[str, Any]
+    config: dict[str, Any]
+    metrics: dict[str, float]
+    problem: str | None = None
+
+    @property
+    def label(self) -> str:
+        """``name/id``: the folder under ``runs/``."""
+        return f"{self.name}/{self.id}"
+
+    @property
+    def status(self) -> str:
+        """That of the record now (a process may have died since), or ``damaged``."""
+        if self.problem is not None:
+            return DAMAGED
+        record = RunRecord(Path())
+        record.facts = self.facts
+        return record.status
+
+    @property
+    def factors(self) -> dict[str, Any]:
+        """What a sweep or an ablation varied."""
+        found = self.config.get("factors")
+        return found if isinstance(found, dict) else {}
+
+    @property
+    def images_seen(self) -> int:
+        """Images of all identities that training has reported."""
+        return int(self.metrics.get("images_seen") or self.facts.get("images_seen") or 0)
+
+    @property
+    def seconds(self) -> float:
+        """Seconds of training of all ended sessions."""
+        return float((self.facts.get("cost") or {}).get("seconds") or 0)
+
+
+def all_runs(runs: Path, *, rebuild: bool = False) -> list[Entry]:
+    """The runs under ``runs/NAME/ID``, by name and time of creation; UserError if there is no such folder.
+
+    The index is brought up to date where it can be written; ``rebuild`` reads every run anew.
+    """
+    if not runs.is_dir():
+        raise UserError(f"{runs} is not a folder; name the one that holds your runs with runs=DIR")
+    known = {} if rebuild else _read_index(runs)
+    labels = {label_of(runs, folder): folder for folder in run_folders(runs)}
+    entries = [_entry(folder, label, known.get(label)) for label, folder in labels.items()]
+    if rebuild or {e.label: e.stamp for e in entries} != {label: e.stamp for label, e in known.items()}:
+        content = {"format": FORMAT, "runs": [asdict(entry) for entry in entries]}
+        with contextlib.nullcontext() if rebuild else contextlib.suppress(OSError):
+            write_text_atomically(runs / INDEX, json.dumps(content, separators=(",", ":")) + "\n")
+    return sorted(entries, key=lambda e: (e.name, str(e.facts.get("created")), e.id))
+
+
+def run_folders(runs: Path, depth: int = DEPTH) -> Iterator[Path]:
+    """Folders with a ``run.json``, a few levels down: ``NAME/ID``, where a name may have slashes."""
+    with os.scandir(runs) as found:
+        folders = [runs / entry.name for entry in found if entry.name[0] != "." and entry.is_dir()]
+    for folder in folders:
+        if os.path.exists(f"{folder}/run.json"):
+            yield folder
+        elif depth > 1:
+            yield from run_folders(folder, depth - 1)
+
+
+def label_of(runs: Path, folder: Path) -> str:
+    """``NAME/ID`` of a run folder."""
+    return folder.relative_to(runs).as_posix()
+
+
+def _read_index(runs: Path) -> dict[str, Entry]:
+    try:
+        content = json.loads((runs / INDEX).read_text())
+        if content["format"] != FORMAT:
+            return {}
+        return {entry.label: entry for entry in (Entry(**node) for node in content["runs"])}
+    except (OSError, ValueError, TypeError, KeyError):
+        return {}
+
+
+def _stamp(folder: Path) -> Stamp:
+    stamps: Stamp = []
+    for name in READ:
+        try:
+            found = os.stat(f"{folder}/{name}")
+            stamps.append([found.st_ino, found.st_mtime_ns, found.st_size])
+        except OSError:
+            stamps.append(None)
+    return stamps
+
+
+def _entry(folder: Path, label: str, known: Entry | None) -> Entry:
+    stamp = _stamp(folder)  # before reading: what changes meanwhile is read again next time
+    if known is not None and known.stamp == stamp:
+        return known
+    name, _, run = label.rpartition("/")
+    try:
+        record = RunRecord.load(folder)
+        session = record.facts["sessions"][-1]
+        facts = {key: record.facts.get(key) for key in FACTS} | {"sessions": [session]}
+        _ = session["host"], session["pid"], record.status
+        metrics = _last_rows(record.metrics_file) | (record.facts.get("metrics") or {}) | _evaluated(folder)
+        return Entry(name, run, stamp, facts, _config(folder), metrics)
+    except UserError as error:
+        return Entry(name, run, stamp, {}, {}, {}, str(error))
+    except (KeyError, IndexError, TypeError, AttributeError):
+        problem = f"{folder / 'run.json'} is not a run's record; restore it or train again"
+        return Entry(name, run, stamp, {}, {}, {}, problem)
+
+
+def _config(folder: Path) -> dict[str, Any]:
+    """The resolved config, by the fast reader where PyYAML has it."""
+    path = folder / "config.yaml"
+    try:
+        config = yaml.load(path.read_bytes(), getattr(yaml, "CSafeLoader", yaml.SafeLoader))
+    except (OSError, yaml.YAMLError) as error:
+        raise UserError(f"{path} cannot be read ({' '.join(str(error).split())}); restore it or train again") from None
+    if not isinstance(config, dict):
+        raise UserError(f"{path} is not a config; restore it or train again")
+    return config
+
+
+def _last_rows(path: Path) -> dict[str, float]:
+    """The newest value of every metric in the last rows; a line that is being written is left out."""
+    if not path.exists():
+        return {}
+    with path.open("rb") as file:
+        size = file.seek(0, os.SEEK_END)
+        file.seek(max(0, size - TAIL))
+        lines = file.read().split(b"\n")[1 if size > TAIL else 0 : -1]
+    values: dict[str, float] = {}
+    for line in lines:
+        with contextlib.suppress(ValueError):
+            values |= json.loads(line)
+    return values
+
+
+def _evaluated(folder: Path) -> dict[str, float]:
+    values: dict[str, float] = {}
+    for split in SPLITS:
+        with contextlib.suppress(FileNotFoundError):
+            try:
+                values |= means(json.loads((folder / "evaluation" / f"{split}.json").read_text()))
+            except (ValueError, KeyError, TypeError, IndexError):
+                continue  # the report says what is wrong with it
+    return values
+
+
+def matching(entries: Sequence[Entry], conditions: dict[str, str]) -> list[Entry]:
+    """The runs that fulfil every condition KEY: VALUE, where ``a,b`` is one of several.
+
+    A key is one of `FIELDS`, a factor, or a dotted key of the config. UserError for a key that no run has.
+    """
+    found = list(entries)
+    for key, wanted in conditions.items():
+        options = [option.strip() for option in wanted.split(",")]
+        values = [(entry, _value(entry, key)) for entry in entries]
+        if entries and all(value is None for _, value in values):
+            inner = next((k for entry in entries for k in _flat(entry) if k.startswith(f"{key}.")), None)
+            hint = f"it is a group: write one of its keys, such as {inner}" if inner else "see `swaplab-runs list`"
+            raise UserError(f"no run has a value {key}; {hint}, or use one of {', '.join(FIELDS)}")
+        fits = {entry.label for entry, value in values if value is not None and any(_equal(value, o) for o in options)}
+        found = [entry for entry in found if entry.label in fits]
+    return found
+
+
+def _flat(entry: Entry) -> dict[str, str]:
+    return dict(leaves(entry.config))
+
+
+def _value(entry: Entry, key: str) -> str | None:
+    """A field, factor or config value as text, as it is typed in a condition."""
+    if key in FIELDS:
+        fields = {"name": entry.name, "id": entry.id, "status": entry.status, "seed": entry.config.get("seed")}
+        return str(fields[key])
+    if key in entry.factors:
+        return str(entry.factors[key])
+    node: Any = entry.config
+    for part in key.split("."):
+        if not isinstance(node, dict) or part not in node:
+            return None
+        node = node[part]
+    if isinstance(node, dict) and node:
+        return None
+    return node if isinstance(node, str) else json.dumps(node, default=str)
+
+
+def _equal(value: str, wanted: str) -> bool:
+    if value == wanted:
+        return True
+    try:
+        return float(value) == float(wanted)
+    except ValueError:
+        return value.lower() == wanted.lower() and wanted.lower() in ("true", "false", "null")
+
+
+def run_folder(runs: Path, named: str) -> Path:
+    """The run folder that a user means: a path, NAME/ID under ``runs``, or the beginning of one ID; else UserError."""
+    for place in (Path(named).expanduser(), runs / named):
+        if (place / "run.json").is_file():
+            return place
+    if not runs.is_dir():
+        raise UserError(f"{runs} is not a folder; name the one that holds your runs with runs=DIR")
+    fitting = [f for f in run_folders(runs) if label_of(runs, f).startswith(named) or f.name.startswith(named)]
+    if len(fitting) != 1:
+        several = ", ".join([*sorted(label_of(runs, f) for f in fitting)[:3], "..."])
+        what = f"fits {len(fitting)} runs under {runs} ({several})" if fitting else f"is no run under {runs}"
+        raise UserError(f"{named} {what}; `swaplab-runs list` shows them, name one as NAME/ID")
+    return fitting[0]
+
+
+def unfinished(entries: Sequence[Entry]) -> list[Entry]:
+    """Runs without their result and without a living process."""
+    return [entry for entry in entries if entry.status not in (*ENDED, "running", DAMAGED)]
+
+
+def check_removable(runs: Path, folder: Path) -> None:
+    """UserError unless ``folder`` is a run of its own under ``runs``, reached through no link, with nobody at work."""
+    place = Path(os.path.abspath(folder))
+    root = next((parent for parent in place.parents if parent.resolve() == runs.resolve()), None)
+    if root is None or runs.resolve() / place.relative_to(root) != place.resolve():
+        raise UserError(f"{folder} is not a folder of {runs} itself; remove by hand what is a link or lies elsewhere")
+    record = RunRecord.load(folder)
+    if not record.facts.get("sessions") or "status" not in record.facts:
+        raise UserError(f"{folder / 'run.json'} is not a run's record; remove the folder by hand")
+    if record.status == "running":
+        host = record.facts["sessions"][-1]["host"]
+        where = "" if host == socket.gethostname() else f" on {host}; only there it can be told whether it lives"
+        raise UserError(f"{folder} is running{where}; stop it first (process {record.facts['sessions'][-1]['pid']})")
+
+
+def remove(runs: Path, folders: Sequence[Path]) -> None:
+    """Delete run folders that `check_removable` passes: first all into ``.trash``, in one move each, then for good.
+
+    A kill in between leaves whole runs or trash, never half a run; the next removal takes out what was left.
+    """
+    for folder in folders:
+        check_removable(runs, folder)
+    trash = runs / TRASH
+    if trash.is_symlink():
+        raise UserError(f"{trash} is a link; take it away, so that nothing is deleted elsewhere")
+    trash.mkdir(exist_ok=True)
+    for folder in folders:
+        os.rename(folder, trash / f"{folder.name}-{time.time_ns()}")
+        with contextlib.suppress(OSError):  # others live there
+            folder.parent.rmdir()
+    shutil.rmtree(trash)

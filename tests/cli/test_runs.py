@@ -1,0 +1,200 @@
+"""swaplab-runs as a user types it; W&B's uploader is a script that remembers what it was asked."""
+
+import json
+import stat
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from swaplab.runs.record import RunRecord
+
+Command = Callable[..., tuple[int, str, str]]
+
+FAKE = """#!{python}
+import sys
+from pathlib import Path
+with Path("{log}").open("a") as file:
+    file.write(" ".join(sys.argv[1:]) + chr(10))
+if "bad" in sys.argv[-1]:
+    print("wandb: uploading", file=sys.stderr)
+    sys.exit("wandb: ERROR no such project")
+"""
+
+
+@pytest.fixture
+def runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Three runs of a sweep, seen from beside ``runs/``."""
+    monkeypatch.chdir(tmp_path)
+    for seed, norm, status in ((1, "batch", "complete"), (2, "batch", "interrupted"), (1, "none", "failed")):
+        config: dict[str, Any] = {"name": "norms", "seed": seed, "factors": {"norm": norm}, "every": {"report": seed}}
+        record = RunRecord.create(tmp_path / f"runs/norms/s{seed}-{norm}", config, {})
+        values = {"val/reconstruction_psnr": 20.0 + seed, "loss/generator/reconstruction": 0.25}
+        facts = {"metrics": values, "images_seen": 12800, "cost": {"seconds": 3725.0 * seed}}
+        record.end(status, "why", **facts)
+    return tmp_path / "runs"
+
+
+@pytest.fixture
+def calls(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """What the fake ``wandb`` on PATH was asked, a line each."""
+    program, log = tmp_path / "bin/wandb", tmp_path / "calls"
+    program.parent.mkdir()
+    program.write_text(FAKE.format(python=sys.executable, log=log))
+    program.chmod(program.stat().st_mode | stat.S_IXUSR)
+    monkeypatch.setenv("PATH", str(program.parent), prepend=":")
+    log.touch()
+    return log
+
+
+def offline(run: Path, moment: str, identity: str) -> Path:
+    part = run / "wandb" / f"offline-run-20261124_{moment}-{identity}"
+    part.mkdir(parents=True)
+    (part / f"run-{identity}.wandb").write_bytes(b":W&B")
+    return part
+
+
+def test_list(runs: Path, command: Command) -> None:
+    code, out, _ = command("swaplab-runs", "list")
+    lines = out.splitlines()
+    assert code == 0
+    assert lines[0].split() == [
+        "name",
+        "id",
+        "seed",
+        "status",
+        "images",
+        *["val/reconstruction_psnr", "time", "factors"],
+    ]
+    assert lines[1].split() == ["norms", "s1-batch", "1", "complete", "12,800", "21", "1", "h", "02", "norm=batch"]
+    assert lines[-1] == "3 of 3 runs under runs"
+
+
+def test_list_with_conditions_and_another_metric(runs: Path, command: Command) -> None:
+    code, out, _ = command("swaplab-runs", "list", "norm=batch", "seed=2,3", "metric=loss/gen", f"runs={runs}")
+    assert code == 0
+    assert out.splitlines()[0].split()[5] == "loss/generator/reconstruction"
+    assert [line.split()[1] for line in out.splitlines()[1:-1]] == ["s2-batch"]
+    assert "0.25" in out
+
+
+def test_unfinished_with_the_command_that_continues(runs: Path, command: Command) -> None:
+    code, out, _ = command("swaplab-runs", "unfinished", "norm=batch")
+    assert code == 0
+    assert "s1-batch" not in out
+    assert "swaplab-train resolved=runs/norms/s2-batch/config.yaml" in out
+
+
+def test_diff_tells_what_can_change_numbers(runs: Path, command: Command) -> None:
+    code, out, _ = command("swaplab-runs", "diff", "s1-b", "norms/s1-none")
+    assert code == 0
+    assert [line.split() for line in out.splitlines()] == [
+        ["can", "change", "numbers", "runs/norms/s1-batch", "runs/norms/s1-none"],
+        ["factors.norm", "batch", "none"],
+        ["1", "of", "4", "keys", "differ"],
+    ]
+    code, out, _ = command("swaplab-runs", "diff", "s1-b", "s2-b")
+    lines = [line.split()[0] for line in out.splitlines()]
+    assert lines.index("seed") < lines.index("cannot") < lines.index("every.report")
+    assert command("swaplab-runs", "diff", "s1-b", "s1-b")[1].startswith("the configs are the same, 4 keys")
+
+
+def test_remove_wants_an_answer(runs: Path, command: Command, monkeypatch: pytest.MonkeyPatch) -> None:
+    run = runs / "norms/s1-none"
+    monkeypatch.setattr(sys.stdin, "isatty", lambda: False, raising=False)
+    code, _, complaint = command("swaplab-runs", "remove", "s1-none")
+    assert (code, run.exists()) == (2, True)
+    assert complaint == "swaplab-runs: nothing is removed without an answer; write yes=true\n"
+    monkeypatch.setattr(sys.stdin, "isatty", lambda: True, raising=False)
+    monkeypatch.setattr("builtins.input", lambda question: "")
+    assert command("swaplab-runs", "remove", "s1-none")[0] == 1
+    assert run.exists()
+    monkeypatch.setattr("builtins.input", lambda question: "Y")
+    assert command("swaplab-runs", "remove", "s1-none")[0] == 0
+    assert not run.exists()
+
+
+def test_remove_several_at_once_or_none(runs: Path, command: Command) -> None:
+    RunRecord.load(runs / "norms/s2-batch").begin_session()
+    code, _, complaint = command("swaplab-runs", "remove", "s1-none", "s2-batch", "yes=true")
+    assert code == 2
+    assert "s2-batch is running" in complaint
+    assert (runs / "norms/s1-none").exists()
+    assert command("swaplab-runs", "remove", "s1-none", "s1-batch", "s1-none", "yes=true")[0] == 0
+    assert [p.name for p in (runs / "norms").iterdir()] == ["s2-batch"]
+
+
+def test_index(runs: Path, command: Command) -> None:
+    assert command("swaplab-runs", "index")[1] == "3 runs in runs/.index.json\n"
+    assert len(json.loads((runs / ".index.json").read_text())["runs"]) == 3
+
+
+@pytest.mark.parametrize(
+    ("words", "complaint"),
+    [
+        ([], "nothing to do is named; write one of list, unfinished, diff, remove, sync, index, see --help"),
+        (["show"], "show is not known; write one of list"),
+        (["list", "s1-batch"], "swaplab-runs list does not take s1-batch"),
+        (["list", "runs=nowhere"], "nowhere is not a folder; name the one that holds your runs with runs=DIR"),
+        (["list", "seed=1", "seed=2"], "seed is given twice; write seed=a,b for one of several"),
+        (["list", "metric=fid"], "metric=fid is not one of what was measured: loss/generator/reconstruction, val/"),
+        (["list", "colour=red"], "no run has a value colour"),
+        (["list", "every=1"], "it is a group: write one of its keys, such as every.report"),
+        (["diff", "s1-batch"], "diff compares two runs, 1 are named"),
+        (["diff", "s1", "s2"], "s1 fits 2 runs under runs (norms/s1-batch, norms/s1-none, ...)"),
+        (["diff", "s1-b", "s2", "seed=1"], "swaplab-runs diff does not take seed"),
+        (["remove", "yes=true"], "no run is named"),
+        (["remove", "s1-b", "yes=maybe"], "yes=maybe is not known; write yes=true"),
+        (["remove", "s1-b", "force=true"], "swaplab-runs remove does not take force"),
+        (["remove", "runs/norms", "yes=true"], "runs/norms is no run under runs"),
+        (["sync", "s1-b", "seed=1"], "sync takes runs or conditions, not both"),
+        (["index", "all"], "swaplab-runs index does not take all"),
+    ],
+)
+def test_bad_input_is_one_sentence(runs: Path, command: Command, words: list[str], complaint: str) -> None:
+    code, out, err = command("swaplab-runs", *words)
+    assert (code, out) == (2, "")
+    assert err.startswith("swaplab-runs: ")
+    assert err.count("\n") == 1
+    assert complaint in err
+
+
+def test_sync_sends_each_run_once(runs: Path, command: Command, calls: Path) -> None:
+    first = offline(runs / "norms/s1-batch", "100000", "s1-batch-2026T1-1")
+    second = offline(runs / "norms/s1-batch", "110000", "s1-batch-2026T1-2")
+    judged = offline(runs / "norms/s1-batch", "120000", "s1-batch-2026T1-evaluate-test")
+    again = offline(runs / "norms/s1-batch", "130000", "s1-batch-2026T1-evaluate-test")
+    other = offline(runs / "norms/s1-none", "100000", "s1-none-2026T1-1")
+    (runs / "norms/s1-none/wandb/offline-run-20261124_999999-begun").mkdir()  # no data file yet
+    code, out, _ = command("swaplab-runs", "sync", "norm=batch")
+    asked = calls.read_text().splitlines()
+    assert code == 0
+    # the second session tells the first one's rows too; so does the later measurement
+    assert asked == [f"sync {path.relative_to(runs.parent)}" for path in (second, again)]
+    assert out.endswith("sent 2 of 2\n")
+    assert (second / "run-s1-batch-2026T1-2.wandb.synced").exists()
+    assert not list(first.glob("*.synced")) + list(judged.glob("*.synced")) + list(other.glob("*.synced"))
+    assert command("swaplab-runs", "sync")[0] == 0
+    assert calls.read_text().splitlines()[2:] == [f"sync {other.relative_to(runs.parent)}"]
+    assert command("swaplab-runs", "sync")[1].startswith("nothing to send")
+    assert len(calls.read_text().splitlines()) == 3
+
+
+def test_sync_goes_on_after_one_that_fails(runs: Path, command: Command, calls: Path) -> None:
+    bad = offline(runs / "norms/s1-batch", "100000", "bad-1")
+    good = offline(runs / "norms/s1-none", "100000", "good-1")
+    code, out, complaint = command("swaplab-runs", "sync")
+    assert code == 1
+    assert "bad-1: not sent (wandb: ERROR no such project)" in complaint
+    assert out.endswith("sent 1 of 2\n")
+    assert len(list(good.glob("*.synced"))) == 1
+    assert not list(bad.glob("*.synced"))
+
+
+def test_a_living_run_is_not_sent(runs: Path, command: Command, calls: Path) -> None:
+    RunRecord.load(runs / "norms/s2-batch").begin_session()
+    offline(runs / "norms/s2-batch", "100000", "s2-1")
+    assert command("swaplab-runs", "sync", "s2-batch")[0] == 0
+    assert calls.read_text() == ""
