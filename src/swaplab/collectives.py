@@ -4,11 +4,35 @@ Every rank's loss is its share of the global one and gradients are summed over r
 backward of a sum over ranks is again a sum over ranks.
 """
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from typing import Any
 
 import torch
 import torch.distributed as dist
 from torch import Tensor
+
+_PART_OF_A_BATCH = ContextVar("part of a batch", default=False)
+
+
+class WholeBatchError(RuntimeError):
+    """Something that is of the whole batch was asked of a part of it."""
+
+
+@contextmanager
+def part_of_a_batch() -> Iterator[None]:
+    """Inside, a rank has only some of its faces at hand, so whatever needs those of all raises `WholeBatchError`."""
+    token = _PART_OF_A_BATCH.set(True)
+    try:
+        yield
+    finally:
+        _PART_OF_A_BATCH.reset(token)
+
+
+def _need_the_whole_batch() -> None:
+    if _PART_OF_A_BATCH.get():
+        raise WholeBatchError
 
 
 def world_size() -> int:
@@ -24,9 +48,19 @@ def rank() -> int:
 @torch.no_grad()
 def sum_over_ranks(values: Tensor) -> Tensor:
     """The sum of ``values`` over all ranks, without a gradient; the same tensor on one rank."""
+    _need_the_whole_batch()
     if world_size() > 1:
         values = values.clone()
         dist.all_reduce(values)
+    return values
+
+
+@torch.no_grad()
+def max_over_ranks(values: Tensor) -> Tensor:
+    """The largest of each of ``values`` over all ranks; the same tensor on one rank."""
+    if world_size() > 1:
+        values = values.clone()
+        dist.all_reduce(values, dist.ReduceOp.MAX)
     return values
 
 
@@ -47,6 +81,7 @@ def global_sum(values: Tensor) -> Tensor:
 
     All ranks must take part with equal shapes, forward and backward: no rank may leave out a loss that uses it.
     """
+    _need_the_whole_batch()
     if world_size() == 1:
         return values
     total: Tensor = _GlobalSum.apply(values)
@@ -63,6 +98,7 @@ def gathered(values: Tensor) -> tuple[Tensor, int]:
 
     Ranks may hold unequal numbers of rows.
     """
+    _need_the_whole_batch()
     if world_size() == 1:
         return values, 0
     counts = torch.zeros(world_size(), dtype=torch.int64, device=values.device)

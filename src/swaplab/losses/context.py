@@ -88,6 +88,17 @@ class StepContext:
         if network == GENERATOR:
             self._cache.clear()
 
+    def micro_batches(self, count: int, gradients: bool) -> Iterator["StepContext"]:
+        """This context if ``count`` is 1, else contexts of so many parts of its faces, which share nothing: what they
+        compute is made anew for each, and given up with it. ``gradients``: of the parts, as in the constructor."""
+        if count == 1:
+            yield self
+            return
+        for rows in torch.arange(len(self.position)).tensor_split(count):
+            part = slice(int(rows[0]), int(rows[-1]) + 1)
+            faces = {name: {kind: images[part] for kind, images in of.items()} for name, of in self.faces.items()}
+            yield StepContext(self.networks, faces, self.position[part], self.progress, self.settings, gradients)
+
     def mean(self, values: Tensor) -> Tensor:
         """This rank's share of the mean of ``values`` (n, ...) over the global batch: shares add up to it exactly,
         also where ranks hold unequal numbers of faces."""

@@ -192,6 +192,7 @@ def build_module(
         learning_rate=build(config["schedule"], "schedule") or 1.0,
         ema_half_life=float(config["ema"]["half_life"]),
         actions=build_actions(config),
+        accumulate=config["accumulate"],
     )
     if config["init_from"]:
         _init_from(module, config["init_from"])

@@ -3,7 +3,7 @@
 import math
 from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,7 +11,7 @@ import lightning.pytorch as pl
 import torch
 from torch import Tensor, nn
 
-from swaplab.collectives import sum_over_ranks
+from swaplab.collectives import WholeBatchError, part_of_a_batch, sum_over_ranks, world_size
 from swaplab.errors import UserError
 from swaplab.losses.adversarial import History
 from swaplab.losses.context import GENERATOR, StepContext, StepSettings
@@ -88,6 +88,9 @@ class SwapModule(pl.LightningModule):
 
     A batch is {"position": (parts * n,), "faces": {identity: {"input": uint8 (parts * n, 3, R, R), "target": ...}}}.
     Losses are shares of the global mean and gradients are summed over ranks, so any sharding gives the same step.
+    ``accumulate``: every update takes its faces in so many parts and sums their gradients, for less memory and the same
+    step; the generator's forward is then made for each update anew. UserError where a layer or a loss is of the whole
+    batch.
     """
 
     def __init__(
@@ -103,6 +106,7 @@ class SwapModule(pl.LightningModule):
         learning_rate: float | Schedule = 1.0,
         ema_half_life: float = 10_000,
         actions: Mapping[str, Action] | None = None,
+        accumulate: int = 1,
     ) -> None:
         super().__init__()
         self.automatic_optimization = False
@@ -111,7 +115,7 @@ class SwapModule(pl.LightningModule):
         self.updates = plan.updates(identities, tuple(networks.keys()))
         self.parts = parts(self.updates)
         self.identities, self.settings, self.total_images = identities, settings, total_images
-        self.learning_rate = learning_rate
+        self.learning_rate, self.accumulate = learning_rate, accumulate
         self.ema: EMA | None = None
         self.ema_half_life = ema_half_life
         self.counters, self.meter = Counters(), LossMeter()
@@ -142,6 +146,27 @@ class SwapModule(pl.LightningModule):
         if idle:
             names = [name for name, term in self.terms.items() if term.side in idle]
             raise UserError(f"loss terms {', '.join(names)} would do nothing: there is no {idle.pop()} to train")
+        self._check_accumulation()
+
+    def _check_accumulation(self) -> None:
+        """UserError where parts of a batch, one after the other, are not the batch."""
+        parts = self.accumulate
+        if not isinstance(parts, int) or isinstance(parts, bool) or parts < 1:
+            raise UserError(f"accumulate={parts} cannot be; it counts parts of a batch, so give 1 or more")
+        if parts == 1:
+            return
+        # what such layers keep moves at each forward: running statistics, the vectors of spectral norms
+        unlike = [
+            type(m).__name__
+            for m in self.networks.modules()
+            if isinstance(m, nn.modules.batchnorm._BatchNorm) or getattr(m, "track_running_stats", False) is True
+        ]
+        unlike += ["mixup"] if self.settings.mixup else []
+        if unlike:
+            raise UserError(
+                f"accumulate={parts} would be another step: {unlike[0]} depends on the faces that it sees together or "
+                f"on how often it is called; set accumulate=1, or norm=group, spectral=none and mixup=none"
+            )
 
     @property
     def progress(self) -> float:
@@ -203,6 +228,12 @@ class SwapModule(pl.LightningModule):
                 group["base_lr"] = group["lr"]
         return optimizers
 
+    def on_fit_start(self) -> None:
+        """UserError if a rank has fewer faces than parts to make of them; the same on all ranks."""
+        faces = self.settings.global_batch // world_size()
+        if self.accumulate > faces:
+            raise UserError(f"accumulate={self.accumulate} is more than the {faces} faces of a process; lower it")
+
     def training_step(self, batch: dict[str, Any], batch_idx: int) -> None:
         """Make every action and then every update of the plan that is due, in order."""
         optimizers = self._optimizers()
@@ -214,8 +245,9 @@ class SwapModule(pl.LightningModule):
             for group in optimizer.param_groups:
                 group["lr"] = group["base_lr"] * value_at(self.learning_rate, self.progress)
             step = contexts[update.part]
-            with step.update(update.network, update.identities), self._judges_frozen(update):
-                self.manual_backward(self._loss(update, step))
+            for part in step.micro_batches(self.accumulate, gradients=update.network == GENERATOR):
+                with part.update(update.network, update.identities), self._judges_frozen(update):
+                    self.manual_backward(self._loss(update, part))
             sum_gradients(p for group in optimizer.param_groups for p in group["params"])
             optimizer.step()
             # also clears what a loss left in parameters that this update does not move
@@ -271,11 +303,23 @@ class SwapModule(pl.LightningModule):
             for parameter in learning:
                 parameter.requires_grad_(True)
 
+    @contextmanager
+    def _in_parts(self, name: str) -> Iterator[None]:
+        """While a loss sees parts of the batch: UserError if it needs all of it."""
+        with part_of_a_batch() if self.accumulate > 1 else nullcontext():
+            try:
+                yield
+            except WholeBatchError:
+                raise UserError(
+                    f"losses.{name} is of the whole batch, so accumulate={self.accumulate} would change it; set "
+                    f"accumulate=1 or choose another loss"
+                ) from None
+
     def _loss(self, update: Update, step: StepContext) -> Tensor:
         total: Tensor | None = None
         for name, term in self.terms_of(update).items():
             weight = value_at(term.weight, step.progress)
-            with torch.set_grad_enabled(weight != 0):
+            with torch.set_grad_enabled(weight != 0), self._in_parts(name):
                 value = term(step)
             self.meter.add(f"loss/{term.side}/{name}", value, self.counters.steps)
             self.meter.add(f"loss/{term.side}/{name}_weighted", weight * value, self.counters.steps)

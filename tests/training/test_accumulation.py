@@ -1,0 +1,89 @@
+"""A step whose batch comes in parts is the step of the whole batch; what is of the whole batch is refused by name."""
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor
+
+from swaplab.errors import UserError
+from swaplab.training.assemble import build_module
+from swaplab.training.module import SwapModule
+
+TINY = ["data=facesets", "~experiment", "size=tiny", "seed=3", "batch_size=5", "optimizer.generator.eps=1e-4"]
+JUDGED = ["discriminator=per_identity", "norm=group", "adversarial=lsgan"]
+SYSTEMS = {
+    "autoencoder": ["norm=group"],
+    "joint": JUDGED,
+    "learned mask": [*JUDGED, "mask=learned", "mask_loss=l1", "joint_pass=false"],
+    "four adams": [*JUDGED, "plan=four_adams"],
+    "n_critic": ["discriminator=per_identity", "adversarial=wgan_gp", "plan.generator_every=2"],
+    "mixup of judged faces": ["discriminator=per_identity", "adversarial=mixup_lsgan"],
+    "dropout": ["generator=unet", "norm=instance"],
+}
+Compose = Callable[[list[str]], dict[str, Any]]
+Drive = Callable[[SwapModule], list[torch.optim.Optimizer]]
+Batch = Callable[..., dict[str, Any]]
+Result = tuple[dict[str, Tensor], dict[str, float], int]
+
+
+def trained(config: dict[str, Any], drive: Drive, random_batch: Batch) -> Result:
+    """After four steps in float64: weights and moments, mean losses, and the most faces a layer saw at once."""
+    module = build_module(config, ("A", "B"), 64, total_images=1000).double()
+    layer = next(m for m in module.networks["generator"].modules() if isinstance(m, torch.nn.Conv2d))
+    seen = [0]
+    layer.register_forward_pre_hook(lambda _, x: seen.append(len(x[0])))
+    optimizers = drive(module)
+    for index in range(4):
+        module.training_step(random_batch(("A", "B"), module.parts * 5, seed=index), index)
+    moments = {
+        f"{i}.{name}.{kind}": value
+        for i, optimizer in enumerate(optimizers)
+        for name, state in optimizer.state_dict()["state"].items()
+        for kind, value in state.items()
+    }
+    return {**module.networks.state_dict(), **moments}, module.meter.report()[0], max(seen)
+
+
+@pytest.mark.parametrize("system", SYSTEMS)
+def test_parts_of_a_batch_make_the_step_of_the_whole(
+    compose: Compose, driven: Drive, random_batch: Batch, system: str
+) -> None:
+    config = compose([*TINY, *SYSTEMS[system]])
+    whole, losses, faces = trained(config, driven, random_batch)
+    for parts in (2, 5):
+        others, other_losses, fewer = trained(config | {"accumulate": parts}, driven, random_batch)
+        assert fewer == -(-5 // parts) * faces // 5
+        assert others.keys() == whole.keys()
+        assert other_losses == pytest.approx(losses, abs=1e-9)
+        for name, value in whole.items():
+            torch.testing.assert_close(others[name], value, rtol=0, atol=1e-9, msg=lambda text, n=name: f"{n}: {text}")
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["norm=batch"], "BatchNorm depends on the faces"),
+        (["norm=sync_batch"], "SyncBatchNorm depends on the faces"),
+        ([*JUDGED, "spectral=discriminator"], "SpectralNorm depends on"),
+        (["mixup=codes"], "mixup depends on"),
+        (["discriminator=per_identity", "adversarial=relativistic_lsgan"], "losses.real_or_fake is of the whole batch"),
+        (["discriminator=per_identity", "adversarial=wgan_gp_2018"], "losses.gradient_penalty is of the whole batch"),
+        ([*JUDGED, "history=image_pool"], "losses.real_or_fake is of the whole batch"),
+        (["identity=embedding"], "losses.identity is of the whole batch"),
+        (["accumulate=0"], "accumulate=0 cannot be"),
+        (["accumulate=two"], "accumulate=two cannot be"),
+        (["accumulate=6"], "more than the 5 faces of a process"),
+    ],
+    ids=lambda value: value if isinstance(value, str) else " ",
+)
+def test_what_is_of_the_whole_batch_is_refused(
+    compose: Compose, driven: Drive, random_batch: Batch, words: list[str], said: str
+) -> None:
+    config = compose([*TINY, "accumulate=2", *words])
+    with pytest.raises(UserError, match=said):  # noqa: PT012 - some at the build, some at the first step
+        module = build_module(config, ("A", "B"), 64, total_images=1000)
+        module.on_fit_start()
+        driven(module)
+        module.training_step(random_batch(("A", "B"), module.parts * 5), 0)
