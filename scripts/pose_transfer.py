@@ -48,7 +48,7 @@ def main(folder: Path) -> None:
             "true swap re-encoded": model.swap(task.truth, task.target, task.target)[2],
         }
         for name, picture in pictures.items():
-            neighbours = nearest(picture, task.train_target)
+            neighbours = nearest(picture, task.real().train_target.faces)
             for axis in ("yaw", "pitch"):
                 asked = poses(facesets[task.source], "test", axis)
                 shown = poses(facesets[task.target], "train", axis)[neighbours].mean(1)

@@ -8,8 +8,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from swaplab.metrics.baseline import Baseline
 from swaplab.metrics.geometry import mean_head
-from swaplab.metrics.task import RetrievalSet, SwapTask
+from swaplab.metrics.task import RealFaces, RetrievalSet, SwapTask
+from swaplab.metrics.trivial import MaskedFaces
 
 SIDE = 16
 BASE = {"A": (0.55, 0.35, 0.35), "B": (0.35, 0.55, 0.45)}
@@ -41,9 +43,11 @@ def made_up_task(split: str, frames: int = 60, seed: int = 0) -> SwapTask:
         query=person("A", shown),
         clips=[f"{split}{i // 5}" for i in range(frames)],
         times=[0.2 * (i % 5) for i in range(frames)],
-        train_source=person("A", states(80, 100)),
-        train_target=person("B", states(80, 101)),
-        genuine=person("B", other),
+        real=lambda: RealFaces(
+            MaskedFaces.of(person("A", states(80, 100)), None),
+            MaskedFaces.of(person("B", states(80, 101)), None),
+            person("B", other),
+        ),
         query_mask=disc,
         truth=person("B", shown),
         truth_mask=disc,
@@ -120,6 +124,11 @@ def embedder() -> ColourEmbedder:
 @pytest.fixture(scope="session")
 def finder() -> BalanceFinder:
     return BalanceFinder()
+
+
+@pytest.fixture(scope="session")
+def baseline(task: SwapTask, val_task: SwapTask, embedder: ColourEmbedder, finder: BalanceFinder) -> Baseline:
+    return Baseline.of(task, val_task, embedder, finder)
 
 
 @pytest.fixture(scope="session")

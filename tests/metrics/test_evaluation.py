@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import torch
 
+from swaplab.metrics.baseline import Baseline
 from swaplab.metrics.catalogue import goodness
 from swaplab.metrics.evaluation import Evaluation, evaluate_swap
 from swaplab.metrics.geometry import ANGLES
@@ -17,8 +18,8 @@ TOP1, POSE, IDENTITY = "retrieval_top1[mixed]@56", "retrieval_top1[pose]@60", "i
 
 
 @pytest.fixture(scope="module")
-def of_perfect(perfect: Any, task: SwapTask, val_task: SwapTask, embedder: Any, finder: Any) -> Evaluation:
-    return evaluate_swap(perfect, task, val_task, embedder, finder)
+def of_perfect(perfect: Any, task: SwapTask, baseline: Baseline) -> Evaluation:
+    return evaluate_swap(perfect, task, baseline)
 
 
 def values(evaluation: Evaluation, key: str) -> dict[str, float]:
@@ -78,45 +79,35 @@ def test_each_metric_alone_has_a_trivial_winner(of_perfect: Evaluation) -> None:
     assert of_perfect.metrics["copy_ratio"]["best_trivial"] != "copy"
 
 
-def test_copying_model_is_seen_through(
-    model_of: Any, task: SwapTask, val_task: SwapTask, embedder: Any, finder: Any
-) -> None:
-    evaluation = evaluate_swap(model_of(lambda faces: faces), task, val_task, embedder, finder)
+def test_copying_model_is_seen_through(model_of: Any, task: SwapTask, baseline: Baseline) -> None:
+    evaluation = evaluate_swap(model_of(lambda faces: faces), task, baseline)
     model, copy = values(evaluation, "model"), values(evaluation, "copy")
     assert model["score"] < 0
     assert model == pytest.approx(copy)
     assert model["copy_index[colour:0]"] == 1
 
 
-def test_mean_face_keeps_nothing_in_any_set(
-    model_of: Any, task: SwapTask, val_task: SwapTask, embedder: Any, finder: Any
-) -> None:
-    mean = task.train_target.mean(0)
-    model = values(
-        evaluate_swap(model_of(lambda faces: mean.expand_as(faces)), task, val_task, embedder, finder), "model"
-    )
+def test_mean_face_keeps_nothing_in_any_set(model_of: Any, task: SwapTask, baseline: Baseline) -> None:
+    mean = task.real().train_target.faces.mean(0)
+    model = values(evaluate_swap(model_of(lambda faces: mean.expand_as(faces)), task, baseline), "model")
     assert max(model[TOP1], model[POSE]) < 0.1
     assert model["tenengrad_ratio[truth]"] < 0.7  # and is smooth
 
 
-def test_only_the_face_counts(
-    model_of: Any, perfect: Any, task: SwapTask, val_task: SwapTask, embedder: Any, finder: Any
-) -> None:
+def test_only_the_face_counts(model_of: Any, perfect: Any, task: SwapTask, baseline: Baseline) -> None:
     disc = task.mask[:1]
 
     def answer(faces: torch.Tensor) -> torch.Tensor:
         true = perfect.answer(faces)
         return disc * true + (1 - disc) * true.roll(7, 0)  # outside: another frame's
 
-    model = values(evaluate_swap(model_of(answer), task, val_task, embedder, finder), "model")
+    model = values(evaluate_swap(model_of(answer), task, baseline), "model")
     assert model[TOP1] == model[POSE] == 1
     assert model["score"] == pytest.approx(1, abs=1e-6)
 
 
-def test_composed_and_raw_are_both_measured(
-    model_of: Any, perfect: Any, task: SwapTask, val_task: SwapTask, embedder: Any, finder: Any
-) -> None:
-    evaluation = evaluate_swap(model_of(perfect.answer, mask=0.75), task, val_task, embedder, finder)
+def test_composed_and_raw_are_both_measured(model_of: Any, perfect: Any, task: SwapTask, baseline: Baseline) -> None:
+    evaluation = evaluate_swap(model_of(perfect.answer, mask=0.75), task, baseline)
     model, raw = values(evaluation, "model"), values(evaluation, "raw")
     assert raw["score"] == pytest.approx(1, abs=1e-6)
     assert model["copy_ratio"] == pytest.approx(0.75, abs=1e-4)
@@ -152,24 +143,22 @@ def test_retrieval_says_how_many_and_what_chance_is(of_perfect: Evaluation) -> N
 
 
 def test_factor_is_chosen_on_val_and_not_on_test(
-    perfect: Any, task: SwapTask, val_task: SwapTask, embedder: Any, finder: Any
+    task: SwapTask, val_task: SwapTask, embedder: Any, finder: Any, baseline: Baseline
 ) -> None:
     assert val_task.truth is not None
-    still = replace(val_task, truth=val_task.train_target.mean(0).expand_as(val_task.truth))
-    assert evaluate_swap(perfect, task, still, embedder, finder).settings["shifted_mean_k"]["swap"] == 0
-    assert evaluate_swap(perfect, task, val_task, embedder, finder).settings["shifted_mean_k"]["swap"] > 0.5
+    still = replace(val_task, truth=val_task.real().train_target.faces.mean(0).expand_as(val_task.truth))
+    assert Baseline.of(task, still, embedder, finder).factors["swap"] == 0
+    assert baseline.factors["swap"] > 0.5
 
 
-def test_per_frame_and_per_clip_add_up(
-    model_of: Any, perfect: Any, task: SwapTask, val_task: SwapTask, embedder: Any, finder: Any
-) -> None:
+def test_per_frame_and_per_clip_add_up(model_of: Any, perfect: Any, task: SwapTask, baseline: Baseline) -> None:
     blunder = torch.zeros(60, 1, 1, 1)
     blunder[[7, 33]] = torch.tensor([0.3, 0.2]).view(2, 1, 1, 1)
 
     def answer(faces: torch.Tensor) -> torch.Tensor:
         return perfect.answer(faces) + blunder
 
-    evaluation = evaluate_swap(model_of(answer), task, val_task, embedder, finder)
+    evaluation = evaluate_swap(model_of(answer), task, baseline)
     assert evaluation.worst(2) == [7, 33]
     assert evaluation.frames[7] == {"clip": "test1", "time": pytest.approx(0.4)}
     assert evaluation.per_frame["mse"][7] == pytest.approx(0.09, rel=0.05)
@@ -184,17 +173,28 @@ def test_result_is_plain_json(of_perfect: Evaluation) -> None:
     assert json.loads(text)["direction"] == "A->B"
 
 
-def test_again_gives_the_same_numbers(
+def test_a_baseline_that_was_kept_gives_the_same_numbers(
     of_perfect: Evaluation, perfect: Any, task: SwapTask, val_task: SwapTask, embedder: Any, finder: Any
 ) -> None:
-    assert evaluate_swap(perfect, task, val_task, embedder, finder).as_json() == of_perfect.as_json()
+    made = Baseline.of(task, val_task, embedder, finder)
+    assert evaluate_swap(perfect, task, made).as_json() == of_perfect.as_json()
+    kept = Baseline.from_json(json.loads(json.dumps(made.as_json())), embedder, finder)
+    assert kept.as_json() == made.as_json()
+    assert evaluate_swap(perfect, task, kept).as_json() == of_perfect.as_json()
+
+
+def test_a_kept_baseline_needs_no_real_faces(perfect: Any, task: SwapTask, baseline: Baseline) -> None:
+    def unread() -> Any:
+        raise AssertionError("read again")
+
+    evaluate_swap(perfect, replace(task, real=unread), baseline)
 
 
 def test_real_people_lose_only_what_needs_the_true_swap(
     perfect: Any, task: SwapTask, embedder: Any, finder: Any
 ) -> None:
     real = replace(task, truth=None, truth_mask=None, retrieval={})
-    evaluation = evaluate_swap(perfect, real, real, embedder, finder)
+    evaluation = evaluate_swap(perfect, real, Baseline.of(real, real, embedder, finder))
     model = values(evaluation, "model")
     needs_truth = ("score", "mse", "psnr", "ssim", "copy_ratio", "retrieval", "coherence")
     assert not [name for name in model if name.startswith(needs_truth)]

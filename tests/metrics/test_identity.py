@@ -10,11 +10,12 @@ from swaplab.metrics.task import SwapTask
 
 @pytest.fixture(scope="module")
 def scale(task: SwapTask, embedder: Any) -> IdentityScale:
-    return IdentityScale.fit(embedder, task.train_source, task.train_target, task.query, task.genuine)
+    real = task.real()
+    return IdentityScale.fit(embedder, real.train_source.faces, real.train_target.faces, task.query, real.genuine)
 
 
 def test_real_people_are_nought_and_one(scale: IdentityScale, task: SwapTask) -> None:
-    for faces, expected in ((task.query, 0.0), (task.genuine, 1.0)):
+    for faces, expected in ((task.query, 0.0), (task.real().genuine, 1.0)):
         found = scale.measure(faces)
         assert float(found["identity[colour:0]"].mean()) == pytest.approx(expected, abs=1e-6)
         assert (found["nearer_to_target[colour:0]"] == expected).all()
@@ -33,7 +34,7 @@ def test_the_way_from_a_to_b_rises(scale: IdentityScale, task: SwapTask) -> None
 
 
 def test_cosine_and_distance_are_to_the_centroid_of_the_training_faces(scale: IdentityScale, task: SwapTask) -> None:
-    centroid = task.train_target.double().mean((0, 2, 3))
+    centroid = task.real().train_target.faces.double().mean((0, 2, 3))
     found = scale.measure(task.query[:3])
     own = task.query[:3].double().mean((2, 3))
     torch.testing.assert_close(

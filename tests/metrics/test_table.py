@@ -4,14 +4,15 @@ from typing import Any
 
 import pytest
 
+from swaplab.metrics.baseline import Baseline
 from swaplab.metrics.evaluation import Evaluation, evaluate_swap
 from swaplab.metrics.table import markdown, table
 from swaplab.metrics.task import SwapTask
 
 
 @pytest.fixture(scope="module")
-def of_perfect(perfect: Any, task: SwapTask, val_task: SwapTask, embedder: Any, finder: Any) -> Evaluation:
-    return evaluate_swap(perfect, task, val_task, embedder, finder)
+def of_perfect(perfect: Any, task: SwapTask, baseline: Baseline) -> Evaluation:
+    return evaluate_swap(perfect, task, baseline)
 
 
 def cells(text: str) -> dict[str, list[str]]:
@@ -53,7 +54,7 @@ def test_page_says_what_must_hold_together(of_perfect: Evaluation) -> None:
 
 def test_page_without_true_swaps_has_no_empty_tables(perfect: Any, task: SwapTask, embedder: Any, finder: Any) -> None:
     real = replace(task, truth=None, truth_mask=None, retrieval={})
-    page = markdown(evaluate_swap(perfect, real, None, embedder, finder))
+    page = markdown(evaluate_swap(perfect, real, Baseline.of(real, None, embedder, finder)))
     assert "score" not in page
     assert "Is it the true swap?" not in page
     assert "Whose face is it?" in page

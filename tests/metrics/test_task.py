@@ -48,6 +48,7 @@ def people(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Faceset]:
 def test_each_array_comes_from_its_split_and_person(people: dict[str, Faceset]) -> None:
     retrieval = {"expression": {"A": people["kept A"], "B": people["kept B"]}}
     task = swap_task(people, "A", "B", "test", {("A", "B"): people["truth"]}, retrieval)
+    real = task.real()
     assert task.direction == "A->B"
 
     def levels(faces: torch.Tensor | None) -> list[list[int]]:
@@ -58,16 +59,15 @@ def test_each_array_comes_from_its_split_and_person(people: dict[str, Faceset]) 
 
     assert levels(task.query) == [[10, k] for k in (8, 9, 10, 11)]
     assert levels(task.truth) == [[30, k] for k in (2, 3, 4, 5)]
-    assert levels(task.genuine) == [[20, k] for k in (8, 9, 10, 11)]
-    assert levels(task.train_source) == [[10, k] for k in range(6)]
-    assert levels(task.train_target) == [[20, k] for k in range(6)]
+    assert levels(real.genuine) == [[20, k] for k in (8, 9, 10, 11)]
+    assert levels(real.train_source.faces) == [[10, k] for k in range(6)]
+    assert levels(real.train_target.faces) == [[20, k] for k in range(6)]
     assert levels(task.retrieval["expression"].query) == [[40, k] for k in range(3)]
     assert levels(task.retrieval["expression"].truth) == [[50, k] for k in range(3)]
     assert (task.mask[:, 0, 0, 0] * 255).round().int().tolist() == [2, 3, 4, 5]  # the true swap's
     assert task.query_mask is not None
     assert (task.query_mask[:, 0, 0, 0] * 255).round().int().tolist() == [8, 9, 10, 11]
-    assert task.train_target_mask is not None
-    assert (task.train_target_mask[:, 0, 0, 0] * 255).round().int().tolist() == list(range(6))
+    assert (real.train_target.mask[:, 0, 0, 0] * 255).round().int().tolist() == list(range(6))
     assert task.clips == ["e0", "e0", "e1", "e1"]
     assert task.times == [0, 0.2, 0, 0.2]
     assert list(task.retrieval_sets) == ["mixed", "expression"]

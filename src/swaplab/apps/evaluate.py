@@ -45,7 +45,8 @@ def evaluate_run(run: str, split: str, weights: str, threads: int | None) -> Non
     import torch
     from rich.progress import track
 
-    from swaplab.apps.experiment import load_data, recorded_config, swap_model, tasks_of, validation_tasks
+    from swaplab.apps.baselines import load_baseline
+    from swaplab.apps.experiment import load_data, recorded_config, swap_model, tasks_of
     from swaplab.metrics.evaluation import evaluate_swap
     from swaplab.networks.pretrained.identity import IdentityEmbedder
     from swaplab.networks.pretrained.landmarks import Landmarker
@@ -60,10 +61,10 @@ def evaluate_run(run: str, split: str, weights: str, threads: int | None) -> Non
     model, embedder, landmarker = swap_model(generator, config), IdentityEmbedder(), Landmarker()
     if embedder.name in record.facts.get("trained_on", []):
         embedder.name += CIRCULAR  # so that every number it gives says so
-    tasks, val_tasks = tasks_of(sources, data, split), validation_tasks(sources, data)
+    tasks = tasks_of(sources, data, split)
     evaluations = [
-        evaluate_swap(model, task, val_task, embedder, landmarker)
-        for task, val_task in track(list(zip(tasks, val_tasks, strict=True)), "evaluating", transient=True)
+        evaluate_swap(model, task, load_baseline(config, sources, data, task, embedder, landmarker))
+        for task in track(tasks, "evaluating", transient=True)
     ]
     folder = write_evaluation(record.folder, split, evaluations, weak=split in data.weak_splits)
     draw_sheets(folder, split, model, tasks, evaluations)

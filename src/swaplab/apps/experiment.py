@@ -102,8 +102,12 @@ def directions(names: tuple[str, ...]) -> list[tuple[str, str]]:
 
 def tasks_of(sources: Sources, data: FaceData, split: str) -> list[SwapTask]:
     """One task a direction of a split."""
-    facesets = data.split_facesets()
-    return [swap_task(facesets, a, b, split, sources.truth, sources.retrieval) for a, b in directions(data.identities)]
+    return [task_of(sources, data, split, a, b) for a, b in directions(data.identities)]
+
+
+def task_of(sources: Sources, data: FaceData, split: str, source: str, target: str) -> SwapTask:
+    """The task of one direction of a split."""
+    return swap_task(data.split_facesets(), source, target, split, sources.truth, sources.retrieval)
 
 
 def validation_tasks(sources: Sources, data: FaceData) -> list[SwapTask]:

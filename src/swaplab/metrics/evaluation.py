@@ -1,4 +1,4 @@
-"""A model, the trivial answers and the ceilings on one task, measured alike."""
+"""A model on one task, measured as the trivial answers and the ceilings are."""
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
@@ -7,14 +7,11 @@ from typing import Any, Protocol
 import torch
 from torch import Tensor
 
+from swaplab.metrics.baseline import Baseline
 from swaplab.metrics.catalogue import goodness, metric, order
-from swaplab.metrics.identity import Embedder
 from swaplab.metrics.intervals import clip_interval, clip_means
-from swaplab.metrics.judge import Answer, Judge, Measured
-from swaplab.metrics.landmarks import LandmarkFinder
-from swaplab.metrics.pixels import score
+from swaplab.metrics.judge import Answer, Judge, Measured, Row, scored
 from swaplab.metrics.task import SwapTask
-from swaplab.metrics.trivial import LABELS, MaskedFaces, TrivialAnswers
 
 BATCH = 64
 
@@ -25,16 +22,6 @@ class Swapper(Protocol):
     def swap(self, faces: Tensor, source: str, target: str) -> tuple[Tensor, Tensor | None, Tensor]:
         """Faces (N, 3, R, R) of ``source`` in [0, 1] -> raw, mask (N, 1, R, R) or None, composed."""
         ...
-
-
-@dataclass(frozen=True)
-class Row:
-    """Means of one answer by metric name; ``kind`` is ``model``, ``trivial`` or ``ceiling``."""
-
-    key: str
-    label: str
-    kind: str
-    values: dict[str, float]
 
 
 @dataclass(frozen=True)
@@ -94,46 +81,28 @@ def swapped(
     return raw, torch.cat(masks) if masks else None, composed
 
 
-def evaluate_swap(
-    model: Swapper,
-    task: SwapTask,
-    val_task: SwapTask | None,
-    embedder: Embedder,
-    finder: LandmarkFinder,
-    *,
-    seed: int = 0,
-) -> Evaluation:
-    """Measure ``model`` on ``task``; k of the shifted mean is chosen on ``val_task``.
-
-    ``seed`` draws retrieval candidates and resamples. Without true swaps all that needs them is absent.
-    """
-    judge = Judge(task, embedder, finder, seed)
-    trivial, trivial_factors = _trivial_answers(task, val_task)
-    answers = [*_model_answers(model, task), *trivial, *_ceilings(model, task)]
-    measured = {answer.key: judge.measure(answer) for answer in answers}
-    values = {key: {name: m.mean for name, m in found.items()} for key, found in measured.items()}
-    trivial_mse = {a.key: values[a.key]["mse"] for a in trivial if values[a.key].get("mse")}
-    best = min(trivial_mse, key=trivial_mse.__getitem__) if trivial_mse else None
-    if best is not None:
-        for key, found in measured.items():
-            if "mse" in found:
-                values[key] = {"score": score(found["mse"].values, measured[best]["mse"].values)} | values[key]
-    own = measured["model"]
-    baseline = measured[best]["mse"] if best is not None else None
+def evaluate_swap(model: Swapper, task: SwapTask, baseline: Baseline) -> Evaluation:
+    """Measure ``model`` on ``task`` beside the task's baseline. Without true swaps all that needs them is absent."""
+    judge = Judge(task, baseline.identity, baseline.landmarks, baseline.seed)
+    answers, again = _model_answers(model, task), _re_encoded(model, task)
+    measured = {answer.key: judge.measure(answer) for answer in [*answers, *again]}
+    made, ceilings = ([scored(a, measured[a.key], baseline.mse) for a in some] for some in (answers, again))
+    rows, own = [*made, *baseline.rows, *ceilings], measured["model"]
+    best = None if baseline.mse is None else Measured(baseline.mse, task.clips)
     return Evaluation(
         direction=task.direction,
         split=task.split,
-        rows=[Row(answer.key, answer.label, answer.kind, values[answer.key]) for answer in answers],
-        metrics=_described(values, [a.key for a in trivial], judge.chance),
-        intervals=_intervals(own, baseline, seed),
-        per_clip=_per_clip(own, baseline),
+        rows=rows,
+        metrics=_described(rows, judge.chance),
+        intervals=_intervals(own, best, baseline.seed),
+        per_clip=_per_clip(own, best),
         per_frame={name: m.values.tolist() for name, m in own.items() if len(m.values) == len(task.clips)},
         frames=[{"clip": clip, "time": time} for clip, time in zip(task.clips, task.times, strict=True)],
         settings={
-            "seed": seed,
+            "seed": baseline.seed,
             "side": task.query.shape[-1],
-            "best_trivial_by_mse": best,
-            "shifted_mean_k": trivial_factors,
+            "best_trivial_by_mse": baseline.best,
+            "shifted_mean_k": baseline.factors,
             "identity_genuine_cosine": judge.identity.genuine,
             "identity_impostor_cosine": judge.identity.impostor,
             "query_spread": judge.landmarks.spread,
@@ -155,69 +124,23 @@ def _model_answers(model: Swapper, task: SwapTask) -> list[Answer]:
     return answers
 
 
-def _trivial_answers(task: SwapTask, val_task: SwapTask | None) -> tuple[list[Answer], dict[str, float | None]]:
-    """The trivial answers to the swap and, fitted to A alone, to reconstruction; and the two chosen k."""
-    source = MaskedFaces.of(task.train_source, task.train_source_mask)
-    target = MaskedFaces.of(task.train_target, task.train_target_mask)
-    swap_frames = own_frames = None
-    if val_task is not None:
-        shown = MaskedFaces.of(val_task.query, val_task.query_mask)
-        own_frames = (shown, shown)
-        if val_task.truth is not None:
-            swap_frames = (shown, MaskedFaces(val_task.truth, val_task.mask))
-    swap = TrivialAnswers.fit(source, target, swap_frames)
-    own = TrivialAnswers.fit(source, source, own_frames)
-    query = MaskedFaces.of(task.query, task.query_mask)
-    images, reconstructions = swap(query), own(query)
-    sets = {kind: swap(MaskedFaces.of(f.query, f.query_mask)) for kind, f in task.retrieval.items()}
-    answers = [
-        Answer(
-            key,
-            LABELS[key].format(a=task.source, b=task.target),
-            "trivial",
-            image,
-            {kind: found[key] for kind, found in sets.items()},
-            reconstructions.get(key),
-        )
-        for key, image in images.items()
-    ]
-    return answers, {"swap": swap.factor, "reconstruction": own.factor}
-
-
-def _ceilings(model: Swapper, task: SwapTask) -> list[Answer]:
-    """Real B, and what the model makes of the true swap when it only has to encode and decode it."""
-    real = Answer("real", f"real {task.target}", "ceiling", task.truth, identity=task.genuine)
+def _re_encoded(model: Swapper, task: SwapTask) -> list[Answer]:
+    """What the model makes of the true swap when it only has to encode and decode it: a ceiling."""
     if task.truth is None:
-        return [real]
-    sets = task.retrieval.items()
-    real = Answer(
-        "real",
-        f"true swap, real {task.target}",
-        "ceiling",
-        task.truth,
-        {kind: frames.truth for kind, frames in sets},
-        identity=task.genuine,
-    )
-    b = task.target
-    again = Answer(
-        "re_encoded",
-        "true swap re-encoded",
-        "ceiling",
-        swapped(model, task.truth, b, b, task.truth_mask)[2],
-        {kind: swapped(model, frames.truth, b, b, frames.truth_mask)[2] for kind, frames in sets},
-    )
-    return [real, again]
+        return []
+    b, sets = task.target, task.retrieval.items()
+    image = swapped(model, task.truth, b, b, task.truth_mask)[2]
+    retrieval = {kind: swapped(model, frames.truth, b, b, frames.truth_mask)[2] for kind, frames in sets}
+    return [Answer("re_encoded", "true swap re-encoded", "ceiling", image, retrieval)]
 
 
-def _described(
-    values: Mapping[str, Mapping[str, float]], trivial: list[str], chance: Mapping[str, float]
-) -> dict[str, dict[str, Any]]:
+def _described(rows: list[Row], chance: Mapping[str, float]) -> dict[str, dict[str, Any]]:
     """Every metric that any answer has, in the order of the catalogue."""
-    names = dict.fromkeys(name for found in values.values() for name in found)
+    names = dict.fromkeys(name for row in rows for name in row.values)
     described = {}
     for name in sorted(names, key=order):
         entry = metric(name)
-        scored = {key: goodness(name, values[key][name]) for key in trivial if name in values[key]}
+        scored = {r.key: goodness(name, r.values[name]) for r in rows if r.kind == "trivial" and name in r.values}
         known = {key: value for key, value in scored.items() if value is not None}
         described[name] = {
             "group": entry.group,

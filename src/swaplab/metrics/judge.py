@@ -7,9 +7,9 @@ import torch
 from torch import Tensor
 
 from swaplab.metrics import retrieval, sharpness
-from swaplab.metrics.identity import Embedder, IdentityScale, thinned
-from swaplab.metrics.landmarks import LandmarkFinder, QueryLandmarks
-from swaplab.metrics.pixels import copy_ratio, mask_iou, masked_mse, psnr, ssim
+from swaplab.metrics.identity import IdentityScale, thinned
+from swaplab.metrics.landmarks import QueryLandmarks
+from swaplab.metrics.pixels import copy_ratio, mask_iou, masked_mse, psnr, score, ssim
 from swaplab.metrics.task import RetrievalSet, SwapTask
 
 
@@ -45,11 +45,32 @@ class Measured:
         return float(self.values.mean())
 
 
-class Judge:
-    """Measures answers to ``task``: same candidates, same centroids, same mask for all of them."""
+@dataclass(frozen=True)
+class Row:
+    """Means of one answer by metric name; ``kind`` is ``model``, ``trivial`` or ``ceiling``."""
 
-    def __init__(self, task: SwapTask, embedder: Embedder, finder: LandmarkFinder, seed: int) -> None:
-        self.task = task
+    key: str
+    label: str
+    kind: str
+    values: dict[str, float]
+
+
+def scored(answer: Answer, measured: Mapping[str, Measured], trivial_mse: Tensor | None) -> Row:
+    """The means of an answer, its score against the errors (N,) of the best trivial answer first, if there are any."""
+    values = {name: found.mean for name, found in measured.items()}
+    if trivial_mse is not None and "mse" in measured:
+        values = {"score": score(measured["mse"].values, trivial_mse)} | values
+    return Row(answer.key, answer.label, answer.kind, values)
+
+
+class Judge:
+    """Measures answers to ``task``: same candidates, same centroids, same mask for all of them.
+
+    ``landmarks``: of the queries that are `thinned`. ``seed`` draws retrieval candidates.
+    """
+
+    def __init__(self, task: SwapTask, identity: IdentityScale, landmarks: QueryLandmarks, seed: int) -> None:
+        self.task, self.identity, self.landmarks = task, identity, landmarks
         self.sets = {
             kind: (frames, retrieval.candidates(frames.clips, frames.times, seed))
             for kind, frames in task.retrieval_sets.items()
@@ -57,9 +78,7 @@ class Judge:
         reference = task.query if task.truth is None else task.truth
         self.spectrum = sharpness.spectrum(reference)
         self.tenengrad = sharpness.tenengrad(reference, task.mask)
-        self.identity = IdentityScale.fit(embedder, task.train_source, task.train_target, task.query, task.genuine)
         self.looked_at = thinned(task.query)
-        self.landmarks = QueryLandmarks.of(finder, task.query[self.looked_at])
 
     @property
     def chance(self) -> dict[str, float]:

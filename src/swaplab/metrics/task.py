@@ -1,6 +1,6 @@
 """What is measured on: one direction A to B of one held-out split, as arrays."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -9,6 +9,7 @@ from torch import Tensor
 
 from swaplab.errors import UserError
 from swaplab.faces.faceset import MASKS, Faceset
+from swaplab.metrics.trivial import MaskedFaces
 from swaplab.thinning import evenly
 
 # Enough for colour statistics, 32 principal components and a centroid; keeps a large faceset out of memory.
@@ -28,13 +29,22 @@ class RetrievalSet:
 
 
 @dataclass(frozen=True)
+class RealFaces:
+    """What is known of both people without a model: training faces of ``source`` and ``target``, in any order, and the
+    target's real frames of the split (n, 3, R, R), ``genuine``."""
+
+    train_source: MaskedFaces
+    train_target: MaskedFaces
+    genuine: Tensor
+
+
+@dataclass(frozen=True)
 class SwapTask:
     """One direction ``source`` to ``target`` of a split. Faces (N, 3, R, R), masks (N, 1, R, R), in [0, 1].
 
     ``query``: the source's frames with their ``clips`` and ``times`` (seconds); ``query_mask``: their own
     face masks. ``truth``, ``truth_mask``: the true swaps and their face masks; rendered people only, else
-    None. ``genuine``: the target's real frames of the same split. ``train_source``, ``train_target``:
-    training faces of both, in any order, and their masks. ``retrieval``: further sets by what their frames
+    None. ``real`` reads the real faces that a baseline is made of. ``retrieval``: further sets by what their frames
     differ in. Masks are None where not known. Raises ValueError where shapes disagree.
     """
 
@@ -44,12 +54,8 @@ class SwapTask:
     query: Tensor
     clips: list[str]
     times: list[float]
-    train_source: Tensor
-    train_target: Tensor
-    genuine: Tensor
+    real: Callable[[], RealFaces]
     query_mask: Tensor | None = None
-    train_source_mask: Tensor | None = None
-    train_target_mask: Tensor | None = None
     truth: Tensor | None = None
     truth_mask: Tensor | None = None
     retrieval: Mapping[str, RetrievalSet] = field(default_factory=dict)
@@ -101,8 +107,8 @@ def swap_task(
     split has no faces or the true swaps do not belong to the frames.
     """
     own, other = facesets[source], facesets[target]
-    queries, train_source = _of_split(own, split), _thinned(_of_split(own, "train"))
-    train_target = _thinned(_of_split(other, "train"))
+    queries, genuine = _of_split(own, split), _of_split(other, split)
+    train_source, train_target = (_thinned(_of_split(faceset, "train")) for faceset in (own, other))
     true_swaps = truth.get((source, target)) if truth else None
     if true_swaps is not None:
         true_swaps = _of_split(true_swaps, split)
@@ -114,12 +120,8 @@ def swap_task(
         query=_faces(queries),
         clips=[record.clip for record in queries.records],
         times=[record.time for record in queries.records],
-        train_source=_faces(train_source),
-        train_target=_faces(train_target),
-        genuine=_faces(_of_split(other, split)),
+        real=lambda: RealFaces(_masked(train_source), _masked(train_target), _faces(genuine)),
         query_mask=_known_masks(queries),
-        train_source_mask=_known_masks(train_source),
-        train_target_mask=_known_masks(train_target),
         truth=None if true_swaps is None else _faces(true_swaps),
         truth_mask=None if true_swaps is None else _face_masks(true_swaps),
         retrieval={kind: _retrieval_set(people[source], people[target]) for kind, people in (retrieval or {}).items()},
@@ -163,6 +165,10 @@ def _check_pairs(queries: Faceset, truths: Faceset) -> None:
 def _faces(faceset: Faceset) -> Tensor:
     regions = faceset.alignment.region_of(faceset.faces())
     return torch.from_numpy(np.ascontiguousarray(regions.transpose(0, 3, 1, 2))).float() / 255
+
+
+def _masked(faceset: Faceset) -> MaskedFaces:
+    return MaskedFaces.of(_faces(faceset), _known_masks(faceset))
 
 
 def _known_masks(faceset: Faceset) -> Tensor | None:

@@ -1,0 +1,77 @@
+"""Baselines of rendered people, kept beside their faces: hundreds of runs are measured on the same ones."""
+
+import hashlib
+import json
+import os
+import tempfile
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import swaplab
+from swaplab.apps.experiment import task_of
+from swaplab.data.module import FaceData
+from swaplab.data.sources import Sources
+from swaplab.metrics.baseline import Baseline
+from swaplab.metrics.identity import Embedder
+from swaplab.metrics.landmarks import LandmarkFinder
+from swaplab.metrics.task import SwapTask
+from swaplab.runs.atomic import write_text_atomically
+from swaplab.runs.environment import environment
+from swaplab.synthetic.dataset import cache_folder
+
+SEED = 0  # of retrieval candidates and resamples
+# What a baseline is computed by.
+_CODE = ("metrics", "networks/pretrained", "faces", "randomness.py", "thinning.py")
+_ENVIRONMENT = ("threads", "processor", "cpu_capability", "python", "versions")
+
+
+def load_baseline(
+    config: Mapping[str, Any],
+    sources: Sources,
+    data: FaceData,
+    task: SwapTask,
+    embedder: Embedder,
+    finder: LandmarkFinder,
+) -> Baseline:
+    """The baseline of a task of the config's data, its numbers bit-equal whether it was kept or is computed now.
+
+    Of real people nothing is kept: what recognises them belongs to their facesets and nowhere else.
+    """
+    if config["data"]["kind"] != "synthetic":
+        return _computed(sources, data, task, embedder, finder)
+    known = [sources.digest, task.source, task.target, task.split, SEED, embedder.name, finder.name, _version()]
+    key = hashlib.sha256(json.dumps(known).encode()).hexdigest()[:16]
+    path = cache_folder(config["data"]["cache"]) / "baselines" / f"{key}.json"
+    with suppress(OSError, ValueError, KeyError, TypeError):  # missing or damaged: it is made again
+        return Baseline.from_json(json.loads(path.read_text()), embedder, finder)
+    baseline = _computed(sources, data, task, embedder, finder)
+    with suppress(OSError):  # rendered data may lie where nothing can be written
+        _keep(path, json.dumps(baseline.as_json()))
+    return baseline
+
+
+def _computed(sources: Sources, data: FaceData, task: SwapTask, embedder: Embedder, finder: LandmarkFinder) -> Baseline:
+    val_task = task_of(replace(sources, retrieval={}), data, "val", task.source, task.target)
+    return Baseline.of(task, val_task, embedder, finder, SEED)
+
+
+def _version() -> dict[str, Any]:
+    """What the last bits of a number depend on besides the data: code, packages, threads and processor."""
+    package, digest = Path(swaplab.__file__).parent, hashlib.sha256()
+    for part in _CODE:
+        for file in sorted([package / part, *(package / part).rglob("*.py")]):
+            if file.is_file():
+                digest.update(file.read_bytes())
+    facts = environment("32-true")
+    return {"code": digest.hexdigest()} | {key: facts[key] for key in _ENVIRONMENT}
+
+
+def _keep(path: Path, text: str) -> None:
+    """Whole or not at all, also when several processes keep it at once: whoever is last wins, with the same text."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix=".", dir=path.parent) as folder:
+        write_text_atomically(Path(folder) / path.name, text)
+        os.replace(Path(folder) / path.name, path)

@@ -1,0 +1,129 @@
+"""What an evaluation knows before it sees a model: the trivial answers, the real target, and the scales of both.
+
+It is most of an evaluation's work and the same for every model, so it can be kept as JSON, which gives back every
+number exactly.
+"""
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from swaplab.metrics.identity import Embedder, IdentityScale, thinned
+from swaplab.metrics.judge import Answer, Judge, Row, scored
+from swaplab.metrics.landmarks import LandmarkFinder, QueryLandmarks
+from swaplab.metrics.task import RealFaces, SwapTask
+from swaplab.metrics.trivial import LABELS, MaskedFaces, TrivialAnswers
+
+
+@dataclass(frozen=True)
+class Baseline:
+    """``rows``: the trivial answers, then the real target. ``best``: the key of the trivial answer with the lowest mean
+    squared error, and ``mse`` (n,) that of its frames; None without true swaps. ``factors``: the two chosen k of the
+    shifted mean. ``seed`` draws retrieval candidates and resamples.
+    """
+
+    rows: list[Row]
+    best: str | None
+    mse: Tensor | None
+    factors: dict[str, float | None]
+    identity: IdentityScale
+    landmarks: QueryLandmarks
+    seed: int
+
+    @classmethod
+    def of(
+        cls, task: SwapTask, val_task: SwapTask | None, embedder: Embedder, finder: LandmarkFinder, seed: int = 0
+    ) -> "Baseline":
+        """Of a task; k of the shifted mean is chosen on ``val_task``."""
+        real = task.real()
+        fitted = IdentityScale.fit(embedder, real.train_source.faces, real.train_target.faces, task.query, real.genuine)
+        landmarks = QueryLandmarks.of(finder, task.query[thinned(task.query)])
+        judge = Judge(task, fitted, landmarks, seed)
+        trivial, factors = _trivial_answers(task, real, val_task)
+        answers = [*trivial, _real(task, real)]
+        measured = {answer.key: judge.measure(answer) for answer in answers}
+        errors = {a.key: measured[a.key]["mse"].values for a in trivial if "mse" in measured[a.key]}
+        best = min((key for key in errors if errors[key].any()), key=lambda key: errors[key].mean(), default=None)
+        mse = None if best is None else errors[best]
+        return cls([scored(a, measured[a.key], mse) for a in answers], best, mse, factors, fitted, landmarks, seed)
+
+    def as_json(self) -> dict[str, Any]:
+        """Plain values, all of them exact."""
+        return {
+            "rows": [asdict(row) for row in self.rows],
+            "best": self.best,
+            "mse": None if self.mse is None else self.mse.tolist(),
+            "factors": self.factors,
+            "identity": {
+                "source": self.identity.source.tolist(),
+                "target": self.identity.target.tolist(),
+                "genuine": self.identity.genuine,
+                "impostor": self.identity.impostor,
+            },
+            "landmarks": self.landmarks.points.tolist(),
+            "seed": self.seed,
+        }
+
+    @classmethod
+    def from_json(cls, content: Mapping[str, Any], embedder: Embedder, finder: LandmarkFinder) -> "Baseline":
+        """From `as_json`, with the networks it was made with."""
+
+        def exact(values: Any) -> Tensor:
+            return torch.tensor(values, dtype=torch.float64)
+
+        identity, mse = content["identity"], content["mse"]
+        return cls(
+            [Row(**row) for row in content["rows"]],
+            content["best"],
+            None if mse is None else exact(mse),
+            content["factors"],
+            IdentityScale(
+                embedder,
+                exact(identity["source"]),
+                exact(identity["target"]),
+                identity["genuine"],
+                identity["impostor"],
+            ),
+            QueryLandmarks(finder, exact(content["landmarks"])),
+            content["seed"],
+        )
+
+
+def _trivial_answers(
+    task: SwapTask, real: RealFaces, val_task: SwapTask | None
+) -> tuple[list[Answer], dict[str, float | None]]:
+    """The trivial answers to the swap and, fitted to A alone, to reconstruction; and the two chosen k."""
+    source, target = real.train_source, real.train_target
+    swap_frames = own_frames = None
+    if val_task is not None:
+        shown = MaskedFaces.of(val_task.query, val_task.query_mask)
+        own_frames = (shown, shown)
+        if val_task.truth is not None:
+            swap_frames = (shown, MaskedFaces(val_task.truth, val_task.mask))
+    swap = TrivialAnswers.fit(source, target, swap_frames)
+    own = TrivialAnswers.fit(source, source, own_frames)
+    query = MaskedFaces.of(task.query, task.query_mask)
+    images, reconstructions = swap(query), own(query)
+    sets = {kind: swap(MaskedFaces.of(f.query, f.query_mask)) for kind, f in task.retrieval.items()}
+    answers = [
+        Answer(
+            key,
+            LABELS[key].format(a=task.source, b=task.target),
+            "trivial",
+            image,
+            {kind: found[key] for kind, found in sets.items()},
+            reconstructions.get(key),
+        )
+        for key, image in images.items()
+    ]
+    return answers, {"swap": swap.factor, "reconstruction": own.factor}
+
+
+def _real(task: SwapTask, real: RealFaces) -> Answer:
+    """Real B: the true swap where it is known, and the identity of other real frames."""
+    label = f"real {task.target}" if task.truth is None else f"true swap, real {task.target}"
+    sets = {kind: frames.truth for kind, frames in task.retrieval.items()} if task.truth is not None else {}
+    return Answer("real", label, "ceiling", task.truth, sets, identity=real.genuine)
