@@ -28,6 +28,7 @@ from swaplab.training.checkpoint import FINAL, LAST, check_disk, disk_need, load
 from swaplab.training.dashboard import Dashboard, check_mode
 from swaplab.training.distributed import SummedGradients
 from swaplab.training.layer_sync import SyncBatchNorms
+from swaplab.training.macs import macs_of
 from swaplab.training.module import SwapModule
 from swaplab.training.samples import sample_sheet
 from swaplab.training.session import Cadence, Session, peak_memory_mb
@@ -68,7 +69,7 @@ def fit(config: dict[str, Any], folder: Path, data: FaceData, evaluator: Evaluat
     if resumed is not None:
         data.start_position = resumed["counters"]["steps"] * config["batch_size"] * module.parts
     data.parts = module.parts
-    record = _record(config, folder, module, environment(precision), facts, resumed) if main else None
+    record = _record(config, folder, module, environment(precision), facts, resumed, data.resolution) if main else None
     dashboard = Dashboard(config["wandb"], record, config, folder.name)
     if record is not None:
         dashboard.replay(record.metrics())
@@ -140,6 +141,7 @@ def _record(
     environment_now: dict[str, Any],
     facts: dict[str, Any],
     resumed: dict[str, Any] | None,
+    resolution: int,
 ) -> RunRecord:
     """The run's record: a new one, or the old one cut back to the checkpoint that goes on."""
     if resumed is not None:
@@ -165,6 +167,7 @@ def _record(
             "environment": environment_now,
             "git": git_state(),
             "parameters": parameters,
+            "macs": macs_of(module.networks[GENERATOR], resolution),
             "cost": {"seconds": 0.0},
             "warnings": [],
             "trained_on": trained_on(module),
