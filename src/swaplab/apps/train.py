@@ -1,5 +1,6 @@
 """swaplab-train: compose a config, train the run it describes, say where it is."""
 
+import os
 import sys
 from typing import Any
 
@@ -34,7 +35,12 @@ def _start() -> None:
     if ablation.asked_for(sys.argv[1:]):
         ablation.run_ablation()
         return
-    for config in composed("train"):
+    from functools import partial
+
+    from swaplab.apps.sweep import folder_override, run_apart
+
+    words = sys.argv[1:]
+    for config in composed("train", job=partial(run_apart, words), added=folder_override(words)):
         train_run(config)
 
 
@@ -47,12 +53,17 @@ def train_run(config: dict[str, Any]) -> float | None:
 
     folder = Path(config["runs"]) / config["name"] / run_id_of(config)
     from swaplab.apps.experiment import load_data, validator
+    from swaplab.runs.claim import claim
     from swaplab.runs.record import finished
     from swaplab.training.fit import fit
 
+    speaks = all(os.environ.get(name, "0") == "0" for name in ("RANK", "LOCAL_RANK"))
+    if speaks and (folder / "run.json").exists():
+        claim(folder)
     done = finished(folder, config)
     if done is not None:
-        print(f"this run is {done.status} already (the same config and seed): {folder}")
+        if speaks:
+            print(f"this run is {done.status} already (the same config and seed): {folder}")
         return done.facts["metrics"].get(config["checkpoint"]["best"])
     sources, data = load_data(config)
     grounds = {name: {"kind": f.ground.kind, "digest": f.ground.digest()} for name, f in sources.facesets.items()}
@@ -62,8 +73,9 @@ def train_run(config: dict[str, Any]) -> float | None:
         "grounds": grounds,
     }
     run = fit(config, folder, data, validator(config, sources, data), facts)
-    print(f"{run.status}: {run.reason}; run record: {run.folder}")
-    if run.status == "diverged":
+    if speaks:
+        print(f"{run.status}: {run.reason}; run record: {run.folder}")
+    if run.status in ("diverged", "failed"):
         raise SystemExit(1)
     return run.metrics.get(config["checkpoint"]["best"])
 
