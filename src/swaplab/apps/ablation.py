@@ -86,7 +86,8 @@ def run_ablation() -> None:
     if f"{PLAN_ONLY}=true" in words:
         show(found, folder)
         return
-    from swaplab.sweeps.jobs import Job, check_jobs
+    from swaplab.apps.sweep import check_jobs
+    from swaplab.sweeps.jobs import Job
     from swaplab.sweeps.runner import run_jobs
 
     jobs = [

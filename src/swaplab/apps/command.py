@@ -7,9 +7,12 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Collection
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from swaplab.errors import UserError
+
+if TYPE_CHECKING:
+    from omegaconf import DictConfig
 
 _TYPED = "as_typed"
 
@@ -58,23 +61,40 @@ def _end_with_parent() -> None:
     threading.Thread(target=watch, name="parent", daemon=True).start()
 
 
-def composed(config_name: str, literal: Collection[str] = ()) -> list[dict[str, Any]]:
+def composed(
+    config_name: str,
+    literal: Collection[str] = (),
+    *,
+    job: Callable[["DictConfig"], object] | None = None,
+    added: Collection[str] = (),
+) -> list[dict[str, Any]]:
     """The resolved configs that the command line asks for: one, several in a sweep, none where Hydra only shows one.
+
+    With ``job``, a sweep is run instead: by Hydra's launcher, which calls it with each composed config, here or in
+    another process. ``added`` are words besides those of the command line.
 
     What is given for the keys ``literal`` reaches the config as typed, whatever characters it holds: paths and names
     are no place for Hydra's grammar. Composes only: an error inside Hydra's own function would be announced in its
     words before ours.
     """
     import hydra
-    from omegaconf import DictConfig
+    from hydra.core.hydra_config import HydraConfig
+    from hydra.types import RunMode
 
     from swaplab.config.read import resolved
 
     typed = sys.argv
-    sys.argv = [_quoted(word, literal) for word in typed]
+    sys.argv = [_quoted(word, literal) for word in typed] + list(added)
     configs: list[DictConfig] = []
+
+    def task(config: "DictConfig") -> object:
+        if job is not None and HydraConfig.get().mode is RunMode.MULTIRUN:
+            return job(config)
+        configs.append(config)
+        return None
+
     try:
-        hydra.main(version_base="1.3", config_path="pkg://swaplab.conf", config_name=config_name)(configs.append)()
+        hydra.main(version_base="1.3", config_path="pkg://swaplab.conf", config_name=config_name)(task)()
     finally:
         sys.argv = typed
     return [_unwrapped(resolved(config), literal) for config in configs]

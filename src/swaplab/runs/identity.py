@@ -9,6 +9,7 @@ from typing import Any
 NEUTRAL = (
     "runs",
     "run_id",
+    "factors",
     "wandb",
     "every",
     "checkpoint",

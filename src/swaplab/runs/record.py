@@ -16,6 +16,7 @@ import yaml
 
 from swaplab.errors import UserError
 from swaplab.runs.atomic import write_text_atomically
+from swaplab.runs.claim import claim
 from swaplab.runs.identity import changed_keys
 
 # complete, diverged: the run has its result. running: alive, or died without a word. failed: ended by an error.
@@ -51,11 +52,12 @@ class RunRecord:
 
     @classmethod
     def create(cls, folder: Path, config: dict[str, Any], facts: dict[str, Any]) -> "RunRecord":
-        """Start a record in a new or an empty folder; UserError if it cannot be written."""
+        """Start a record in a new or an empty folder; UserError if it cannot be written or another process has it."""
         record = cls(folder)
         try:
             for name in ("samples", "checkpoints"):
                 (folder / name).mkdir(parents=True, exist_ok=True)
+            claim(folder)
             write_text_atomically(folder / "config.yaml", yaml.safe_dump(config, sort_keys=False))
             record.facts = {"created": now(), "sessions": [], **facts}
             record.begin_session()

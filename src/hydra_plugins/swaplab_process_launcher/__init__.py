@@ -1,0 +1,1 @@
+"""``hydra/launcher=swaplab``: every job of a sweep in a process of its own."""

@@ -1,0 +1,86 @@
+"""Hands the jobs of Hydra's sweepers to ``swaplab.sweeps``. Imports little: Hydra reads it at every start."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from hydra.core.config_store import ConfigStore
+from hydra.core.utils import JobReturn, JobStatus
+from hydra.plugins.launcher import Launcher
+from hydra.types import HydraContext, TaskFunction
+from omegaconf import DictConfig
+
+
+@dataclass
+class ProcessLauncherConf:
+    """``slots``: how many devices are used at once; None: all GPUs, and as many cores as there are."""
+
+    _target_: str = "hydra_plugins.swaplab_process_launcher.launcher.ProcessLauncher"
+    slots: int | None = None
+
+
+ConfigStore.instance().store(group="hydra/launcher", name="swaplab", node=ProcessLauncherConf, provider="swaplab")
+
+
+class ProcessLauncher(Launcher):
+    """Composes and checks all jobs, then runs each from its resolved config file."""
+
+    def __init__(self, slots: int | None = None) -> None:
+        self.slots = slots
+
+    def setup(self, *, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig) -> None:
+        self.hydra_context, self.config = hydra_context, config
+
+    def launch(self, job_overrides: Sequence[Sequence[str]], initial_job_idx: int) -> Sequence[JobReturn]:
+        from pathlib import Path
+
+        from hydra.core.utils import setup_globals
+
+        from swaplab.apps.sweep import check_jobs, planned_jobs
+        from swaplab.sweeps.runner import run_jobs
+
+        setup_globals()
+        configs = [self._composed(words, number) for number, words in enumerate(job_overrides, initial_job_idx)]
+        jobs = planned_jobs(job_overrides, configs, typed=list(self.config.hydra.overrides.task))
+        check_jobs(jobs)
+        folder = Path(str(self.config.hydra.sweep.dir))
+        outcomes = run_jobs(jobs, folder, slots=self.slots, first=initial_job_idx)
+        return [
+            _job_return(words, config, outcome.ended, outcome.objective)
+            for words, config, outcome in zip(job_overrides, configs, outcomes, strict=True)
+        ]
+
+    def _composed(self, overrides: Sequence[str], number: int) -> DictConfig:
+        from omegaconf import open_dict
+
+        config = self.hydra_context.config_loader.load_sweep_config(self.config, list(overrides))
+        with open_dict(config):
+            config.hydra.job.id = config.hydra.job.num = number
+        return config
+
+
+class FailedJob(JobReturn):
+    """The return of a job that failed: a sweeper that wants its value ends the command; the table has been shown."""
+
+    @property
+    def return_value(self) -> Any:
+        raise SystemExit(1)
+
+
+def _job_return(overrides: Sequence[str], config: DictConfig, ended: bool, objective: float) -> JobReturn:
+    from pathlib import Path
+
+    from omegaconf import OmegaConf
+
+    task = OmegaConf.masked_copy(config, [str(key) for key in config if key != "hydra"])
+    result = (JobReturn if ended else FailedJob)(
+        overrides=list(overrides),
+        cfg=task,
+        hydra_cfg=config,
+        working_dir=str(Path.cwd()),
+        task_name=str(config.hydra.job.name),
+        status=JobStatus.COMPLETED if ended else JobStatus.FAILED,
+    )
+    if ended:
+        result.return_value = objective
+    return result

@@ -1,0 +1,139 @@
+"""swaplab-train -m: from Hydra's overrides to checked jobs, and a job under any of Hydra's launchers."""
+
+import hashlib
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from swaplab.errors import UserError
+from swaplab.sweeps.jobs import Job, Outcome
+
+if TYPE_CHECKING:
+    from omegaconf import DictConfig
+
+
+def folder_override(words: Sequence[str]) -> list[str]:
+    """The override that gives a sweep its folder: the same for the same command, however its words are ordered.
+
+    What cannot change numbers, and what starts the jobs, does not count. None for a folder that is given.
+    """
+    from swaplab.runs.identity import NEUTRAL
+
+    if any(word.startswith("hydra.sweep.dir=") for word in words):
+        return []
+    idle = (*NEUTRAL, "hydra.launcher", "hydra/launcher", "-m", "--multirun")
+    counted = sorted(word for word in words if not word.lstrip("+").startswith(idle))
+    digest = hashlib.sha256(json.dumps(counted).encode()).hexdigest()[:10]
+    return [f"hydra.sweep.dir=${{runs}}/sweeps/{digest}"]
+
+
+def planned_jobs(
+    job_overrides: Sequence[Sequence[str]], configs: "Sequence[DictConfig]", typed: Sequence[str]
+) -> list[Job]:
+    """The jobs of a sweep: each with its own overrides and the config composed of them.
+
+    What varies, compared with the command line as ``typed``, is the label, and under ``factors`` in the config; the
+    seed is no factor.
+    """
+    from hydra.core.override_parser.overrides_parser import OverridesParser
+    from omegaconf import OmegaConf
+
+    from swaplab.config.read import resolved
+    from swaplab.runs.identity import run_id_of
+
+    parse = OverridesParser.create().parse_overrides
+    fixed = {_as_given(o) for o in parse(list(typed)) if not o.is_sweep_override()}
+    jobs = []
+    for words, composed in zip(job_overrides, configs, strict=True):
+        varied = [o for o in parse(list(words)) if _as_given(o) not in fixed]
+        levels = {o.key_or_group: o.value() for o in varied}
+        label = " ".join(f"{key}={level}" for key, level in levels.items())
+        task = OmegaConf.masked_copy(composed, [str(key) for key in composed if key != "hydra"])
+        try:
+            config = resolved(task)
+        except UserError as error:
+            raise UserError(f"{label}: {error}") from None
+        factors = {key: level for key, level in levels.items() if key != "seed"}
+        config["factors"] = config["factors"] or factors
+        jobs.append(Job(label or run_id_of(config), config))
+    return jobs
+
+
+def _as_given(override: Any) -> str:
+    return f"{override.get_key_element()}={override.get_value_element_as_str()}"
+
+
+def check_jobs(jobs: Sequence[Job]) -> None:
+    """UserError, naming the job, if one cannot run or two are the same run: before the first of them starts.
+
+    Loads the data of every job that is to be run (rendering it where that is due) and builds its networks and loss
+    terms, once for jobs that differ in the seed alone.
+    """
+    places: dict[Path, str] = {}
+    for job in jobs:
+        if job.folder in places:
+            raise UserError(
+                f"'{places[job.folder]}' and '{job.label}' are the same run: they differ in nothing that can change a "
+                f"number; leave one out"
+            )
+        places[job.folder] = job.label
+    checked: set[str] = set()
+    for job in jobs:
+        try:
+            if job.done() is not None:
+                continue
+            kind = _without_seed(job.config)
+            if kind not in checked:
+                _check_config(job.config)
+            checked.add(kind)
+        except UserError as error:
+            raise UserError(f"{job.label}: {error}; no run was started") from None
+
+
+def _without_seed(config: dict[str, Any]) -> str:
+    from swaplab.runs.identity import config_hash
+
+    return config_hash(config | {"seed": None})
+
+
+def _check_config(config: dict[str, Any]) -> None:
+    from swaplab.apps.experiment import load_data
+    from swaplab.training.assemble import build_module
+    from swaplab.training.fit import check_numbers
+    from swaplab.training.launch import find_ranks
+
+    check_numbers(config, find_ranks(config["trainer"]))
+    data = load_data(config)[1]
+    build_module(config, data.identities, data.resolution, int(config["budget"]["images"]))
+
+
+def run_apart(typed: Sequence[str], composed: "DictConfig") -> float | None:
+    """Run one job in a process of its own and return its objective: what any of Hydra's launchers can call.
+
+    ``typed`` is the command line of the sweep. Under srun every rank calls this; the first returns a value. UserError
+    if the run failed.
+    """
+    import yaml
+    from hydra.core.hydra_config import HydraConfig
+
+    from swaplab.runs.atomic import write_text_atomically
+    from swaplab.sweeps.process import COMMAND, PARENT
+
+    overrides = [word for word in typed if "=" in word and not word.startswith("-")]
+    [job] = planned_jobs([list(HydraConfig.get().overrides.task)], [composed], overrides)
+    rank = int(os.environ.get("SLURM_PROCID", "0"))
+    file = Path(HydraConfig.get().sweep.dir) / "jobs" / f"{job.folder.name}{f'-rank{rank}' if rank else ''}.yaml"
+    file.parent.mkdir(parents=True, exist_ok=True)
+    write_text_atomically(file, yaml.safe_dump(job.config, sort_keys=False))
+    sys.stdout.flush()
+    words = [*COMMAND, f"resolved={file.resolve()}"]
+    with subprocess.Popen(words, env=os.environ | {PARENT: str(os.getpid())}) as process:
+        code = process.wait()
+    record = job.record()
+    if record is None or record.status not in ("complete", "diverged", "interrupted"):
+        raise UserError(f"{job.label}: the run failed (exit code {code}); the same command tries it again")
+    return None if rank else Outcome(job, record.status, "", 0.0).objective
