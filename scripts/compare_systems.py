@@ -15,8 +15,9 @@ from typing import Any
 
 import torch
 
-from swaplab.apps.evaluate import load_generator
-from swaplab.apps.experiment import load_data, recorded_config, swap_model, tasks_of
+from swaplab.apps.experiment import load_data, tasks_of
+from swaplab.apps.recorded import load_generator, recorded_config
+from swaplab.networks.swap_model import swap_model
 from swaplab.runs.record import RunRecord
 from swaplab.thinning import evenly
 from swaplab.training.samples import save_sheet, tiled

@@ -14,9 +14,10 @@ from pathlib import Path
 import numpy as np
 from torch import Tensor
 
-from swaplab.apps.evaluate import load_generator
-from swaplab.apps.experiment import load_data, recorded_config, swap_model, tasks_of
+from swaplab.apps.experiment import load_data, tasks_of
+from swaplab.apps.recorded import load_generator, recorded_config
 from swaplab.faces.faceset import Faceset
+from swaplab.networks.swap_model import swap_model
 from swaplab.runs.record import RunRecord
 
 NEIGHBOURS = 3

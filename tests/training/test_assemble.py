@@ -7,7 +7,8 @@ import pytest
 
 from swaplab.errors import UserError
 from swaplab.schedule import value_at
-from swaplab.training.assemble import build_module, build_networks, build_terms
+from swaplab.training.assemble import build_module, build_terms
+from swaplab.training.networks import build_networks
 
 SMALL = ["data=facesets", "generator.width=0.05", "generator.latent=8"]
 

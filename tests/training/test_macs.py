@@ -6,8 +6,8 @@ import torch
 from torch import Tensor, nn
 
 from swaplab.networks.generator import SwapOutput
-from swaplab.training.assemble import build_networks
 from swaplab.training.macs import macs_of
+from swaplab.training.networks import build_networks
 
 
 class ConvAndLinear(nn.Module):

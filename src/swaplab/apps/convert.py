@@ -97,11 +97,11 @@ def load_swapper(record: "RunRecord", config: dict[str, Any]) -> "FaceSwapper":
     """
     import torch
 
-    from swaplab.apps.evaluate import load_generator
-    from swaplab.apps.experiment import recorded_config, swap_model
+    from swaplab.apps.recorded import load_generator, recorded_config
     from swaplab.conversion.swapper import FaceSwapper, direction
     from swaplab.errors import UserError
     from swaplab.faces.alignment import Alignment
+    from swaplab.networks.swap_model import swap_model
 
     if config["weights"] not in WEIGHTS:
         raise UserError(f"weights={config['weights']} is not known; choose {' or '.join(WEIGHTS)}")

@@ -1,14 +1,16 @@
 """swaplab-evaluate: measure a trained run on held-out clips, beside trivial answers and ceilings."""
 
+import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from swaplab.apps.command import composed, run_command
 
 if TYPE_CHECKING:
-    from swaplab.apps.experiment import SwapModel
     from swaplab.metrics.evaluation import Evaluation
     from swaplab.metrics.task import SwapTask
+    from swaplab.runs.record import RunRecord
+    from swaplab.networks.swap_model import SwapModel
 
 HELP = """
 swaplab-evaluate: measure a trained run on held-out clips, both ways, beside trivial answers and ceilings.
@@ -16,7 +18,7 @@ swaplab-evaluate: measure a trained run on held-out clips, both ways, beside tri
   swaplab-evaluate run=runs/quick/s1-0123456789 split=val
   swaplab-evaluate run=runs/quick/s1-0123456789 split=test weights=best
 
-Writes evaluation/SPLIT.json, SPLIT.md and picture sheets into the run folder.
+Writes evaluation/SPLIT.json, SPLIT.md and picture sheets into the run folder, and tells W&B where the run's config does.
 Options (KEY=VALUE): run, split (val, test), weights (final, best), threads.
 """
 
@@ -46,10 +48,12 @@ def evaluate_run(run: str, split: str, weights: str, threads: int | None) -> Non
     from rich.progress import track
 
     from swaplab.apps.baselines import load_baseline
-    from swaplab.apps.experiment import load_data, recorded_config, swap_model, tasks_of
+    from swaplab.apps.experiment import load_data, tasks_of
+    from swaplab.apps.recorded import load_generator, recorded_config
     from swaplab.metrics.evaluation import evaluate_swap
     from swaplab.networks.pretrained.identity import IdentityEmbedder
     from swaplab.networks.pretrained.landmarks import Landmarker
+    from swaplab.networks.swap_model import swap_model
     from swaplab.runs.record import RunRecord
 
     if threads:
@@ -70,21 +74,7 @@ def evaluate_run(run: str, split: str, weights: str, threads: int | None) -> Non
     draw_sheets(folder, split, model, tasks, evaluations)
     print((folder / f"{split}.md").read_text())
     print(f"evaluation: {folder / split}.md, {split}.json and picture sheets beside them")
-
-
-def load_generator(
-    folder: Path, config: dict[str, Any], identities: tuple[str, ...], resolution: int, weights: str
-) -> Any:
-    """The averaged generator of a run; UserError if its weights are missing or of another architecture."""
-    from swaplab.losses.context import GENERATOR
-    from swaplab.training.assemble import build_networks
-    from swaplab.training.checkpoint import BEST, FINAL, load_weights, put_weights
-
-    path = folder / "checkpoints" / (FINAL if weights == "final" else BEST)
-    state = load_weights(path)
-    generator = build_networks(config, identities, resolution)[GENERATOR]
-    put_weights(generator, state, str(path))
-    return generator.eval().requires_grad_(False)
+    tell_dashboard(record, config, folder, split, weights)
 
 
 def write_evaluation(folder: Path, split: str, evaluations: "list[Evaluation]", weak: bool) -> Path:

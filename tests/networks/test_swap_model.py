@@ -4,9 +4,9 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from swaplab.apps.experiment import SwapModel
 from swaplab.metrics.evaluation import swapped
 from swaplab.networks.generator import SwapOutput
+from swaplab.networks.swap_model import SwapModel
 
 
 class Grey(nn.Module):

@@ -1,0 +1,102 @@
+"""From config nodes to networks."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import torch
+from torch import nn
+
+from swaplab.config.build import build
+from swaplab.errors import UserError
+from swaplab.losses.context import DISCRIMINATOR, GENERATOR
+from swaplab.networks import spectral
+from swaplab.networks.discriminator import Discriminator
+from swaplab.networks.generator import Generator
+from swaplab.networks.initialisation import initialise
+
+
+def build_networks(config: Mapping[str, Any], identities: tuple[str, ...], resolution: int) -> nn.ModuleDict:
+    """Generator and, where there is one, discriminator, started from (seed, site)."""
+    _refuse_idle_layers(config)
+    networks: dict[str, nn.Module] = {
+        name: build(_sized(config[name], config["size"]["scale"]), name, identities=identities, resolution=resolution)
+        for name in (GENERATOR, DISCRIMINATOR)
+        if config.get(name)
+    }
+    for name, protocol in ((GENERATOR, Generator), (DISCRIMINATOR, Discriminator)):
+        if name in networks and not (isinstance(networks[name], protocol) and isinstance(networks[name], nn.Module)):
+            raise UserError(
+                f"{name} {type(networks[name]).__name__} does not have the members of a {protocol.__name__}"
+            )
+    if config.get("spectral"):
+        _normalise_spectra(networks, config["spectral"])
+    if config["code_match"]:
+        _add_code_match(networks[GENERATOR], config["code_match"], identities, resolution)
+    if config["mask_network"]:
+        shape = _code_shape(networks[GENERATOR], identities, resolution)
+        given = {"identities": identities, "shape": shape, "resolution": resolution}
+        networks[GENERATOR].add_module("mask_network", build(config["mask_network"], "mask_network", **given))
+    for name, network in networks.items():
+        initialise(network, config["seed"], name)
+        network.to(memory_format=torch.channels_last)
+    return nn.ModuleDict(networks)
+
+
+def _sized(node: Mapping[str, Any], scale: float) -> dict[str, Any]:
+    """A network's node with its width and its bottleneck at the config's size; UserError if that is no size."""
+    if not isinstance(scale, int | float) or isinstance(scale, bool) or not 0 < scale <= 4:
+        raise UserError(f"size.scale={scale} cannot be; it multiplies widths, so give a number above 0, such as 0.25")
+    sized = dict(node)
+    if node.get("width") is not None:
+        sized["width"] = node["width"] * scale
+    if node.get("latent") is not None:
+        sized["latent"] = max(8, round(node["latent"] * scale))
+    return sized
+
+
+def _normalise_spectra(networks: Mapping[str, nn.Module], settings: Mapping[str, Any]) -> None:
+    """Spectral normalisation of the networks that ``spectral`` names; UserError for one that there is not."""
+    for name in settings["networks"]:
+        if name not in networks:
+            raise UserError(f"spectral names the {name}, but there is none; choose spectral=none or add a {name}")
+        spectral.apply(networks[name], settings["iterations"])
+
+
+def _refuse_idle_layers(config: Mapping[str, Any]) -> None:
+    """UserError for a layer that no network has a place for, or an attention site of no network."""
+    nodes = {GENERATOR: config["generator"], DISCRIMINATOR: config.get("discriminator") or {}}
+    for layer in ("norm", "attention", "mask"):
+        if config[layer] and not any(node.get(layer) for node in nodes.values()):
+            names = " and ".join(str(node["_target_"]).rsplit(".", 1)[-1] for node in nodes.values() if node)
+            raise UserError(f"{layer} would do nothing: {names} has no place for it; set {layer}=none")
+    sites = config["attention_sites"] or ()
+    if sites and not config["attention"]:
+        raise UserError("attention_sites would do nothing: there is no attention; choose one, such as attention=sagan")
+    for site in sites:
+        part = DISCRIMINATOR if site.split(".")[0] == DISCRIMINATOR else GENERATOR
+        if site.split(".")[0] not in ("encoder", "decoder", DISCRIMINATOR) or not nodes[part].get("attention"):
+            raise UserError(
+                f"attention_sites names {site!r}, but no {part} of this config has attention there; drop it"
+            )
+
+
+def _add_code_match(generator: nn.Module, node: dict[str, Any], identities: tuple[str, ...], resolution: int) -> None:
+    """Give a generator the part that matches codes between identities, whatever shape its codes have."""
+    assert isinstance(generator, Generator)
+    if not generator.shared_encoder:
+        raise UserError(
+            f"code_match would mean nothing: {type(generator).__name__} has no shared encoder, so its codes are not of "
+            f"one kind; set code_match=none"
+        )
+    shape = _code_shape(generator, identities, resolution)
+    generator.add_module("code_match", build(node, "code_match", identities=identities, shape=shape))
+
+
+def _code_shape(generator: nn.Module, identities: tuple[str, ...], resolution: int) -> torch.Size:
+    """The shape of one code."""
+    assert isinstance(generator, Generator)
+    generator.eval()  # one look at a code must not move running statistics
+    with torch.no_grad():
+        code = generator.encode(torch.zeros(1, 3, resolution, resolution), identities[0])
+    generator.train()
+    return code.shape[1:]
