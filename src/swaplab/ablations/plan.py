@@ -12,6 +12,7 @@ from typing import Any
 
 from swaplab.errors import UserError
 from swaplab.runs.atomic import write_text_atomically
+from swaplab.runs.record import now
 
 FILE = "plan.json"
 DIRECTIONS = ("higher", "lower", "equal", "different")
@@ -216,6 +217,7 @@ def store(folder: Path, plan: Plan, cells: Sequence[Cell]) -> None:
         return
     content = {
         "id": plan.id,
+        "stored": now(),
         "digest": plan.digest,
         "plan": plan.as_json(),
         "cells": [asdict(cell) for cell in cells],
@@ -241,6 +243,11 @@ def load(folder: Path) -> tuple[Plan, list[Cell]]:
     if content.get("digest") != plan.digest:
         raise UserError(f"{path} was edited after it was stored; restore it, or start another with name=OTHER")
     return plan, cells
+
+
+def stored_at(folder: Path) -> str:
+    """When the plan of `load` was stored: UTC, to the second."""
+    return str(json.loads((folder / FILE).read_text())["stored"])
 
 
 def differences(before: Plan, cells_before: Sequence[Cell], now: Plan, cells: Sequence[Cell]) -> list[str]:
