@@ -1,6 +1,5 @@
 """swaplab-train: compose a config, train the run it describes, say where it is."""
 
-import os
 import sys
 from typing import Any
 
@@ -56,8 +55,9 @@ def train_run(config: dict[str, Any]) -> float | None:
     from swaplab.runs.claim import claim
     from swaplab.runs.record import finished
     from swaplab.training.fit import fit
+    from swaplab.training.launch import find_ranks
 
-    speaks = all(os.environ.get(name, "0") == "0" for name in ("RANK", "LOCAL_RANK"))
+    speaks = find_ranks(config["trainer"]).main
     if speaks and (folder / "run.json").exists():
         claim(folder)
     done = finished(folder, config)

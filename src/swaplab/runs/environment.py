@@ -51,7 +51,7 @@ def environment(precision: str) -> dict[str, Any]:
 
 def differences(before: dict[str, Any], now: dict[str, Any]) -> list[str]:
     """What changed of what numbers depend on, as sentences; empty if bit-equal results can be expected."""
-    keys = ("precision", "threads", "cpu_capability", "cpu_bfloat16", "accelerators", "versions")
+    keys = ("precision", "threads", "cpu_capability", "cpu_bfloat16", "accelerators", "ranks", "versions")
     return [f"{key} was {before.get(key)}, is {now.get(key)}" for key in keys if before.get(key) != now.get(key)]
 
 

@@ -2,7 +2,6 @@
 
 import logging
 import os
-import shutil
 import warnings
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -13,25 +12,30 @@ import lightning.pytorch as pl
 import numpy as np
 import torch
 from torch import Tensor, nn
+from torch.nn.modules.batchnorm import _BatchNorm
 
 from swaplab.data.module import FaceData
 from swaplab.data.splits import of_split
 from swaplab.errors import UserError
 from swaplab.losses.context import GENERATOR
 from swaplab.networks.generator import Generator
+from swaplab.networks.norm import SyncBatchNorm
 from swaplab.runs.environment import differences, environment, git_state, resolve_precision
 from swaplab.runs.identity import config_hash
 from swaplab.runs.record import RunRecord
 from swaplab.thinning import evenly
 from swaplab.training.assemble import build_module
-from swaplab.training.checkpoint import FINAL, LAST, check_disk, disk_need, load_checkpoint, save_weights
+from swaplab.training.checkpoint import LAST, check_disk, disk_need, load_checkpoint
 from swaplab.training.dashboard import Dashboard, check_mode
 from swaplab.training.distributed import SummedGradients
+from swaplab.training.ending import Ending
+from swaplab.training.launch import Ranks, find_ranks, on_gpu
 from swaplab.training.layer_sync import SyncBatchNorms
 from swaplab.training.macs import macs_of
 from swaplab.training.module import SwapModule
 from swaplab.training.samples import sample_sheet
-from swaplab.training.session import Cadence, Session, peak_memory_mb
+from swaplab.training.session import Cadence, Session
+from swaplab.training.watch import PATIENCE, Watch, of_the_connection
 
 SAMPLES = 8
 CODES = 512  # faces of each identity that the moments of its codes are taken from
@@ -55,21 +59,21 @@ def fit(config: dict[str, Any], folder: Path, data: FaceData, evaluator: Evaluat
     A complete or diverged run is left alone. ``evaluator`` maps the averaged generator to validation values; ``facts``
     go into the record (data, ground). Raises UserError for what the user can put right; the record then says failed.
     """
-    _check(config)
-    main = int(os.environ.get("RANK", os.environ.get("LOCAL_RANK", "0"))) == 0
+    ranks = find_ranks(config["trainer"])
+    check_numbers(config, ranks)
     settings = config["trainer"]
-    if settings["threads"]:
-        torch.set_num_threads(int(settings["threads"]))
-    precision = resolve_precision(settings["precision"], _accelerator(settings))
-    resolution = data.resolution
+    _set_threads(settings, ranks)
+    precision = resolve_precision(settings["precision"], "cuda" if on_gpu(settings) else "cpu")
     images = int(config["budget"]["images"])
     pl.seed_everything(config["seed"], verbose=False)
-    module = build_module(config, data.identities, resolution, images)
+    module = build_module(config, data.identities, data.resolution, images)
     fresh, resumed = not folder.exists(), _resumable(folder)
     if resumed is not None:
+        _check_statistics(module, settings, RunRecord.load(folder), ranks)
         data.start_position = resumed["counters"]["steps"] * config["batch_size"] * module.parts
     data.parts = module.parts
-    record = _record(config, folder, module, environment(precision), facts, resumed, data.resolution) if main else None
+    environment_now = environment(precision) | {"ranks": ranks.world}
+    record = _record(config, folder, module, environment_now, facts, resumed, data.resolution) if ranks.main else None
     dashboard = Dashboard(config["wandb"], record, config, folder.name)
     if record is not None:
         dashboard.replay(record.metrics())
@@ -83,30 +87,39 @@ def fit(config: dict[str, Any], folder: Path, data: FaceData, evaluator: Evaluat
         best_metric=config["checkpoint"]["best"],
         session_images=config["budget"]["session_images"],
         resumed=resumed,
+        same=_same(config, environment_now, facts, resumed),
     )
-    trainer = _trainer(settings, precision, dashboard, session)
+    ending = Ending(folder, record, dashboard, module, session)
+    watch = Watch(ranks, ending.lost)
+    trainer = _trainer(settings, ranks, watch, precision, dashboard, session)
     status, reason = "failed", "ended by an error"
     try:
         trainer.fit(module, datamodule=data)
         status, reason = session.outcome, session.reason
     except UserError as error:
         reason = str(error)
-        if fresh and module.counters.steps == 0:  # refused at its first step: there is nothing to keep
-            dashboard.finish({}, failed=True)
-            shutil.rmtree(folder, ignore_errors=True)
-            record = None
+        if fresh and module.counters.steps == 0:  # there is nothing to keep
+            ending.forget()
+        if not ranks.main:  # rank 0 says it
+            raise SystemExit(2) from None
         raise
+    except SystemExit:  # what Lightning makes of a second SIGINT
+        status, reason = "interrupted", "stopped at once by SIGINT"
+        raise KeyboardInterrupt from None
     except BaseException as error:
-        reason = f"{type(error).__name__}: {error}".splitlines()[0]
-        raise
+        lost = watch.lost(PATIENCE) if of_the_connection(error) else None
+        reason = lost or f"{type(error).__name__}: {error}".splitlines()[0]
+        if lost is None:
+            raise
+        ending.lost(reason)
     finally:
-        if record is not None:
-            _close(record, dashboard, module, session, status, reason)
-    metrics = _last_values(record.metrics()) if record is not None else {}
-    return Run(folder, status, reason, metrics)
+        watch.leave(reason if status == "failed" else None)
+        ending(status, reason)
+        watch.reap()
+    return Run(folder, status, reason, ending.metrics())
 
 
-def _check(config: Mapping[str, Any]) -> None:
+def check_numbers(config: Mapping[str, Any], ranks: Ranks) -> None:
     """UserError for numbers and names that no run can have."""
     check_mode(config["wandb"])
     for name, value, least in (
@@ -120,13 +133,42 @@ def _check(config: Mapping[str, Any]) -> None:
     ):
         if isinstance(value, bool) or not isinstance(value, int | float) or value < least:
             raise UserError(f"{name}={value} cannot be; give a number of {least} or more")
+    if config["batch_size"] < ranks.world:
+        raise UserError(
+            f"batch_size={config['batch_size']} cannot be shared by {ranks.world} processes; give at least a face each"
+        )
 
 
-def _accelerator(settings: Mapping[str, Any]) -> str:
-    wanted = str(settings["accelerator"])
-    if wanted == "auto":
-        return "cuda" if torch.cuda.is_available() else "cpu"
-    return "cuda" if wanted == "gpu" else wanted
+def _set_threads(settings: Mapping[str, Any], ranks: Ranks) -> None:
+    """As many threads as asked for; else several processes share the processors."""
+    if settings["threads"]:
+        torch.set_num_threads(int(settings["threads"]))
+    elif ranks.devices > 1 and "OMP_NUM_THREADS" not in os.environ:
+        torch.set_num_threads(max(1, torch.get_num_threads() // ranks.devices))
+
+
+def _check_statistics(module: SwapModule, settings: Mapping[str, Any], record: RunRecord, ranks: Ranks) -> None:
+    """UserError where another number of ranks would make another run of what a checkpoint goes on with."""
+    before = record.facts["environment"]["ranks"]
+    if before == ranks.world or settings["sync_batchnorm"]:
+        return
+    if any(isinstance(layer, _BatchNorm) and not isinstance(layer, SyncBatchNorm) for layer in module.modules()):
+        raise UserError(
+            f"{record.folder} was trained on {before} ranks, each with the statistics of its own batches, and cannot "
+            f"go on with {ranks.world}; take {before} again, or begin a run with norm=sync_batch"
+        )
+
+
+def _same(
+    config: dict[str, Any], environment_now: dict[str, Any], facts: dict[str, Any], resumed: dict[str, Any] | None
+) -> dict[str, str]:
+    """What must be one and the same on all ranks, machines apart or not."""
+    return {
+        "the config": config_hash(config),
+        "the data": str(facts.get("data")),
+        "the versions of packages": str(environment_now["versions"]),
+        "the checkpoint to go on from": str(resumed and resumed["counters"]),
+    }
 
 
 def _resumable(folder: Path) -> dict[str, Any] | None:
@@ -224,21 +266,20 @@ def _some_faces(data: FaceData, name: str) -> Tensor:
     return torch.from_numpy(images).permute(0, 3, 1, 2)
 
 
-def _trainer(settings: Mapping[str, Any], precision: str, dashboard: Dashboard, session: Session) -> pl.Trainer:
+def _trainer(
+    settings: Mapping[str, Any], ranks: Ranks, watch: Watch, precision: str, dashboard: Dashboard, session: Session
+) -> pl.Trainer:
     from swaplab.training.progress import ImagesBar
 
     warnings.filterwarnings("ignore", module="lightning.*")
-    logging.getLogger("lightning.pytorch").setLevel(logging.ERROR)
-    several = int(settings["devices"]) > 1 or int(settings["nodes"]) > 1
-    strategy: Any = "auto"
-    if several:
-        strategy = SummedGradients(process_group_backend=settings["backend"])
+    for part in ("lightning.pytorch", "lightning.fabric"):
+        logging.getLogger(part).setLevel(logging.ERROR)
     return pl.Trainer(
         accelerator=settings["accelerator"],
-        devices=settings["devices"],
-        num_nodes=settings["nodes"],
-        strategy=strategy,
-        plugins=[SyncBatchNorms()] if settings["sync_batchnorm"] else None,
+        devices=ranks.devices,
+        num_nodes=ranks.nodes,
+        strategy=SummedGradients(ranks, watch, settings["backend"]) if ranks.world > 1 else "auto",
+        plugins=[ranks.environment, *([SyncBatchNorms()] if settings["sync_batchnorm"] else [])],
         precision=precision,  # type: ignore[arg-type]
         max_epochs=-1,
         use_distributed_sampler=False,
@@ -250,32 +291,3 @@ def _trainer(settings: Mapping[str, Any], precision: str, dashboard: Dashboard, 
         logger=dashboard.logger or False,
         callbacks=[session, *([ImagesBar()] if settings["progress"] else [])],
     )
-
-
-def _close(
-    record: RunRecord, dashboard: Dashboard, module: SwapModule, session: Session, status: str, reason: str
-) -> None:
-    """Write what is known at the end, whatever the end was."""
-    seconds = record.facts["cost"]["seconds"] + session.seconds
-    metrics = _last_values(record.metrics())
-    if status == "complete" and module.ema is not None:
-        facts = {"images_seen": str(module.counters.images_seen), "weights": "ema"}
-        save_weights(record.checkpoints / FINAL, session.average(module), facts)
-    record.end(
-        status,
-        reason,
-        metrics=metrics,
-        images_seen=module.counters.images_seen,
-        updates=module.made,
-        actions=module.done,
-        cost={"seconds": round(seconds, 1), "peak_memory_mb": round(peak_memory_mb(), 1)},
-    )
-    dashboard.finish(metrics | {"status": status}, failed=status == "failed")
-
-
-def _last_values(rows: list[dict[str, float]]) -> dict[str, float]:
-    """The newest value of every metric."""
-    values: dict[str, float] = {}
-    for row in rows:
-        values |= row
-    return values

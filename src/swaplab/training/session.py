@@ -3,7 +3,7 @@
 import resource
 import signal
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -14,11 +14,12 @@ from lightning.pytorch.callbacks import Callback
 from numpy.typing import NDArray
 from torch import nn
 
-from swaplab.collectives import sum_over_ranks, world_size
+from swaplab.collectives import max_over_ranks, world_size
 from swaplab.errors import UserError
 from swaplab.losses.context import GENERATOR
 from swaplab.runs.record import RunRecord
 from swaplab.training.checkpoint import BEST, LAST, put_weights, save_checkpoint, save_weights
+from swaplab.training.distributed import check_equal, check_same, share_buffers
 from swaplab.training.ema import EMA
 from swaplab.training.module import Counters, SwapModule
 from swaplab.training.samples import save_sheet
@@ -27,6 +28,8 @@ Validate = Callable[[nn.Module], dict[str, float]]
 Prepare = Callable[[nn.Module], None]
 Draw = Callable[[nn.Module], NDArray[np.uint8]]
 Publish = Callable[[dict[str, Any], "str | None"], None]
+
+PATIENCE = 2.0  # seconds that a signal to one of several ranks waits at the most
 
 
 @dataclass(frozen=True)
@@ -55,6 +58,7 @@ class Session(Callback):
         best_metric: str,
         session_images: int | None = None,
         resumed: dict[str, Any] | None = None,
+        same: Mapping[str, str] | None = None,
     ) -> None:
         self.record, self.cadence = record, cadence
         self.prepare, self.validate, self.draw, self.publish = prepare, validate, draw, publish
@@ -62,12 +66,18 @@ class Session(Callback):
         self.best_metric = best_metric
         self.session_images = session_images
         self.resumed = resumed
+        self.same = dict(same or {})
         self.outcome, self.reason = "interrupted", "stopped before the first step"
         self.best = float("inf") if resumed is None else float(resumed["best"])
         self._signalled: str | None = None
+        self._training = 0.0  # seconds of this session without those of validation
+        self._images = 0
+        self._stride = 1
+        self._peak = 0.0
 
     def on_fit_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Take over a checkpoint's state."""
+        check_same(self.same)
         module = _typed(pl_module)
         module.ema = EMA(module.networks[GENERATOR], module.ema_half_life)
         if self.resumed is not None:
@@ -89,21 +99,30 @@ class Session(Callback):
 
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, ask)
-        if self.resumed is None and self.record is not None:
+        if self.resumed is None:
             self._untrained(_typed(pl_module))
 
     def _untrained(self, module: SwapModule) -> None:
         """The first row: what the untrained network is worth. UserError if the metric to choose by is not measured."""
-        values = self.validate(self.average(module))
+        values = self._measured(module)
         if self.best_metric not in values:
             raise UserError(f"checkpoint.best={self.best_metric} is not measured; choose among {', '.join(values)}")
-        row = {"images_seen": 0, "steps": 0, **values}
-        self._write(row, None)
+        if self.record is not None:
+            self._write({"images_seen": 0, "steps": 0, **values}, None)
+        self._clock = time.perf_counter()
 
-    @property
-    def seconds(self) -> float:
-        """How long this session has been training."""
-        return time.perf_counter() - self._started if hasattr(self, "_started") else 0.0
+    def cost(self, seconds_before: float) -> dict[str, float]:
+        """Seconds of all sessions; images a second of this one's training; and the most memory of any of its ranks.
+
+        seconds_before: those of earlier sessions.
+        """
+        seconds = time.perf_counter() - self._started if hasattr(self, "_started") else 0.0
+        cost = {
+            "seconds": round(seconds_before + seconds, 1),
+            "peak_memory_mb": round(max(self._peak, peak_memory_mb()), 1),
+        }
+        speed = {"images_per_second": round(self._images / self._training, 2)} if self._images else {}
+        return cost | speed
 
     def _restore(self, module: SwapModule, trainer: pl.Trainer, state: dict[str, Any]) -> None:
         put_weights(module.networks, state["networks"], "the checkpoint")
@@ -136,7 +155,7 @@ class Session(Callback):
         sheet = self._sheet(module) if self.outcome != "diverged" and due(self.cadence.sample) else None
         if (row or sheet) and self.record is not None:
             self._write({"images_seen": seen, "steps": module.counters.steps, **row}, sheet)
-        stop = self._stop(module, done, due(self.cadence.report))
+        stop = self._stop(module, done)
         if self.outcome != "diverged" and (stop or due(self.cadence.checkpoint)):
             self._save(module, trainer, kept=self.cadence.keep > 0 and due(self.cadence.checkpoint))
         if stop:
@@ -161,25 +180,34 @@ class Session(Callback):
             self.outcome = "diverged"
             self.reason = f"a loss was not finite at step {first_bad}"
         seen, clock = module.counters.images_seen, time.perf_counter()
-        speed = (seen - self._clock_images) / max(clock - self._clock, 1e-9)
+        images, seconds = seen - self._clock_images, max(clock - self._clock, 1e-9)
+        self._images, self._training = self._images + images, self._training + seconds
         self._clock, self._clock_images = clock, seen
-        return losses | {"train/images_per_second": round(speed, 2), "train/progress": module.progress}
+        step = seconds * module.images_per_step / max(images, 1)
+        slowest, self._peak = max_over_ranks(torch.tensor([step, peak_memory_mb()])).tolist()
+        self._stride = max(1, round(PATIENCE / slowest))
+        return losses | {"train/images_per_second": round(images / seconds, 2), "train/progress": module.progress}
+
+    def _measured(self, module: SwapModule) -> dict[str, float]:
+        """What every rank measures its share of; RuntimeError if their networks are not the same."""
+        assert module.ema is not None
+        check_equal({**module.networks, "average": module.ema.network})
+        share_buffers(module.ema.network)
+        return self.validate(self.average(module))
 
     def _validated(self, module: SwapModule) -> dict[str, float]:
-        if self.record is None:
-            return {}
         started = time.perf_counter()
-        network = self.average(module)
-        values = self.validate(network)
+        values = self._measured(module)
         value = values[self.best_metric]
         if value < self.best:
             self.best = value
-            facts = {
-                "metric": self.best_metric,
-                "value": str(value),
-                "images_seen": str(module.counters.images_seen),
-            }
-            save_weights(self.record.checkpoints / BEST, network, facts)
+            if self.record is not None:
+                facts = {
+                    "metric": self.best_metric,
+                    "value": str(value),
+                    "images_seen": str(module.counters.images_seen),
+                }
+                save_weights(self.record.checkpoints / BEST, self.average(module), facts)
         self._clock += time.perf_counter() - started  # validation is not training time
         return values
 
@@ -190,7 +218,7 @@ class Session(Callback):
         save_sheet(path, self.draw(self.average(module)))
         return str(path)
 
-    def _stop(self, module: SwapModule, done: bool, reporting: bool) -> bool:
+    def _stop(self, module: SwapModule, done: bool) -> bool:
         if self.outcome == "diverged":
             return True
         if done:
@@ -200,7 +228,7 @@ class Session(Callback):
         if self.session_images is not None and spent >= self.session_images:
             self.outcome, self.reason = "interrupted", "this session's share of the budget is spent"
             return True
-        if self._asked_to_stop(reporting):
+        if self._asked_to_stop(module.counters.steps):
             self.outcome, self.reason = (
                 "interrupted",
                 f"stopped by {self._signalled or 'a signal to another rank'}",
@@ -208,12 +236,13 @@ class Session(Callback):
             return True
         return False
 
-    def _asked_to_stop(self, reporting: bool) -> bool:
+    def _asked_to_stop(self, steps: int) -> bool:
+        asked = self._signalled is not None
         if world_size() == 1:
-            return self._signalled is not None
-        if not reporting:  # ranks must stop together; asking at every step would cost a round trip each
+            return asked
+        if steps % self._stride:  # ranks must stop together, and asking costs a round trip
             return False
-        return bool(sum_over_ranks(torch.tensor(float(self._signalled is not None))) > 0)
+        return bool(max_over_ranks(torch.tensor(float(asked))) > 0)
 
     def _save(self, module: SwapModule, trainer: pl.Trainer, kept: bool) -> None:
         meter = module.meter.state()
@@ -245,7 +274,9 @@ class Session(Callback):
 
 
 def peak_memory_mb() -> float:
-    """The largest memory this process has held, in MB."""
+    """The most memory in MB that this process has held: of its GPU where it has used one, else of the machine."""
+    if torch.cuda.is_available() and torch.cuda.max_memory_allocated():
+        return torch.cuda.max_memory_allocated() / 2**20
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
 
 

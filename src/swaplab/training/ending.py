@@ -1,0 +1,67 @@
+"""The last words of a run: closes its record and its dashboard, once, whatever the end was."""
+
+import shutil
+import threading
+from pathlib import Path
+
+from swaplab.runs.record import RunRecord
+from swaplab.training.checkpoint import FINAL, save_weights
+from swaplab.training.dashboard import Dashboard
+from swaplab.training.module import SwapModule
+from swaplab.training.session import Session
+from swaplab.training.watch import GONE
+
+
+class Ending:
+    """Called with how and why a run ended, by the thread that comes first; a later call does nothing.
+
+    On ranks above 0 ``record`` is None, and there is nothing to close, but for a rank 0 that could not do it itself.
+    """
+
+    def __init__(
+        self, folder: Path, record: RunRecord | None, dashboard: Dashboard, module: SwapModule, session: Session
+    ) -> None:
+        self.folder, self.record, self.dashboard = folder, record, dashboard
+        self.module, self.session = module, session
+        self._begun = threading.Lock()  # never released
+
+    def __call__(self, status: str, reason: str) -> None:
+        """Write what is known at the end."""
+        record = self.record
+        if record is None or not self._begun.acquire(blocking=False):
+            return
+        if status == "complete" and self.module.ema is not None:
+            facts = {"images_seen": str(self.module.counters.images_seen), "weights": "ema"}
+            save_weights(record.checkpoints / FINAL, self.session.average(self.module), facts)
+        metrics = self.metrics()
+        record.end(
+            status,
+            reason,
+            metrics=metrics,
+            images_seen=self.module.counters.images_seen,
+            updates=self.module.made,
+            actions=self.module.done,
+            cost=record.facts["cost"] | self.session.cost(record.facts["cost"]["seconds"]),
+        )
+        self.dashboard.finish(metrics | {"status": status}, failed=status == "failed")
+
+    def lost(self, reason: str) -> None:
+        """Another rank is gone. Of a rank 0 that is, any other one says so in the record, unless it has ended."""
+        self("failed", reason)
+        if self.record is None and reason == GONE:
+            record = RunRecord.load(self.folder)
+            if record.facts["status"] == "running":
+                record.end("failed", reason)
+
+    def forget(self) -> None:
+        """Close, and leave nothing: the run was refused before its first step."""
+        if self.record is not None and self._begun.acquire(blocking=False):
+            self.dashboard.finish({}, failed=True)
+            shutil.rmtree(self.folder, ignore_errors=True)
+
+    def metrics(self) -> dict[str, float]:
+        """The newest value of every metric."""
+        values: dict[str, float] = {}
+        for row in self.record.metrics() if self.record is not None else []:
+            values |= row
+        return values

@@ -1,0 +1,147 @@
+"""Which processes a run has, and who starts them: torchrun, srun, or this process itself."""
+
+import os
+import signal
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from lightning.fabric.plugins.environments import (
+    ClusterEnvironment,
+    LightningEnvironment,
+    SLURMEnvironment,
+    TorchElasticEnvironment,
+)
+
+from swaplab.errors import UserError
+
+AUTO = ("auto", -1, "-1")
+ACCELERATORS = ("auto", "cpu", "gpu", "cuda", "mps")
+PARENT = "SWAPLAB_RANK_ZERO"  # the process that started this rank
+
+
+@dataclass(frozen=True)
+class Ranks:
+    """The processes of a run: ``devices`` on each of ``nodes`` machines; this one is number ``rank``."""
+
+    rank: int
+    devices: int
+    nodes: int
+    environment: ClusterEnvironment
+
+    @property
+    def world(self) -> int:
+        """How many there are."""
+        return self.devices * self.nodes
+
+    @property
+    def main(self) -> bool:
+        """Whether this is the one that writes and speaks."""
+        return self.rank == 0
+
+
+def find_ranks(settings: Mapping[str, Any]) -> Ranks:
+    """The processes that a ``trainer`` section asks for.
+
+    ``devices``, ``nodes``: numbers, or ``auto``: as many as torchrun or srun started; without them, the GPUs of this
+    machine, or one processor. UserError if what was started is not what is asked for, or is not there.
+    """
+    if settings["accelerator"] not in ACCELERATORS:
+        raise UserError(f"trainer.accelerator={settings['accelerator']} is not known; choose {', '.join(ACCELERATORS)}")
+    if TorchElasticEnvironment.detect():
+        ranks = _of_torchrun(settings)
+    elif "SLURM_STEP_ID" in os.environ and int(os.environ.get("SLURM_NTASKS", 1)) > 1:
+        ranks = _of_srun(settings)
+    elif settings["launcher"] == "srun":
+        raise UserError(
+            "trainer.launcher=srun, but srun started no several tasks here; use scripts/slurm_train.sbatch, or "
+            "trainer=ddp on one machine"
+        )
+    else:
+        ranks = _of_our_own(settings)
+    _check_gpus(settings, ranks.devices)
+    return ranks
+
+
+def _of_torchrun(settings: Mapping[str, Any]) -> Ranks:
+    world, devices = int(os.environ["WORLD_SIZE"]), int(os.environ["LOCAL_WORLD_SIZE"])
+    _agree(settings, "torchrun", devices, world // devices)
+    return Ranks(int(os.environ["RANK"]), devices, world // devices, TorchElasticEnvironment())
+
+
+def _of_srun(settings: Mapping[str, Any]) -> Ranks:
+    tasks, nodes = int(os.environ["SLURM_NTASKS"]), int(os.environ.get("SLURM_NNODES", 1))
+    if tasks % nodes:
+        raise UserError(f"srun started {tasks} tasks on {nodes} nodes; give --ntasks-per-node, the same on every node")
+    _agree(settings, "srun", tasks // nodes, nodes)
+    os.environ.setdefault("SLURM_NTASKS_PER_NODE", str(tasks // nodes))  # Lightning refuses to be without it
+    # Requeueing is the batch script's: Lightning would write a checkpoint of its own kind.
+    environment = SLURMEnvironment(auto_requeue=False, requeue_signal=signal.SIGUSR1)
+    return Ranks(int(os.environ["SLURM_PROCID"]), tasks // nodes, nodes, environment)
+
+
+def _agree(settings: Mapping[str, Any], starter: str, devices: int, nodes: int) -> None:
+    for key, found, things in (("devices", devices, "processes a machine"), ("nodes", nodes, "machines")):
+        if settings[key] not in AUTO and _count(settings, key) != found:
+            raise UserError(
+                f"trainer.{key}={settings[key]}, but {starter} started {found} {things}; set trainer.{key}={found}, or "
+                f"trainer.{key}=auto"
+            )
+
+
+def _of_our_own(settings: Mapping[str, Any]) -> Ranks:
+    nodes = 1 if settings["nodes"] in AUTO else _count(settings, "nodes")
+    if nodes > 1:
+        raise UserError(
+            f"trainer.nodes={nodes}, but neither torchrun nor srun started this process; use "
+            f"scripts/torchrun_train.sh or scripts/slurm_train.sbatch on several machines"
+        )
+    devices = _own_devices(settings) if settings["devices"] in AUTO else _count(settings, "devices")
+    if own_child():
+        return Ranks(int(os.environ["LOCAL_RANK"]), devices, 1, LightningEnvironment())
+    for stale in ("LOCAL_RANK", "NODE_RANK", "GROUP_RANK", "WORLD_SIZE", "MASTER_ADDR", "MASTER_PORT"):
+        os.environ.pop(stale, None)  # of another run: this one would wait for its ranks
+    return Ranks(0, devices, 1, LightningEnvironment())
+
+
+def own_child() -> bool:
+    """Whether rank 0 started this process. SystemExit if rank 0 is gone already."""
+    if PARENT not in os.environ or os.environ.get("LOCAL_RANK", "0") == "0":
+        return False
+    if os.environ[PARENT] != str(os.getppid()):
+        raise SystemExit(1)
+    return True
+
+
+def _own_devices(settings: Mapping[str, Any]) -> int:
+    return torch.cuda.device_count() if on_gpu(settings) else 1
+
+
+def _count(settings: Mapping[str, Any], key: str) -> int:
+    value = settings[key]
+    if isinstance(value, bool) or not str(value).isdigit() or int(value) < 1:
+        raise UserError(f"trainer.{key}={value} cannot be; give a number of 1 or more, or auto")
+    return int(value)
+
+
+def on_gpu(settings: Mapping[str, Any]) -> bool:
+    """Whether a ``trainer`` section trains on CUDA devices here."""
+    wanted = settings["accelerator"]
+    return wanted in ("gpu", "cuda") or (wanted == "auto" and torch.cuda.is_available())
+
+
+def _check_gpus(settings: Mapping[str, Any], devices: int) -> None:
+    if not on_gpu(settings):
+        return
+    seen = torch.cuda.device_count()
+    if seen == 0:
+        raise UserError(
+            f"trainer.accelerator={settings['accelerator']}, but this process sees no GPU; use trainer=ddp_cpu, or "
+            f"trainer=auto for one process"
+        )
+    if seen < devices:
+        raise UserError(
+            f"{devices} processes of this machine want a GPU each, but this one sees {seen}; set trainer.devices={seen}"
+            f", or ask Slurm with --gpus-per-node and not --gpus-per-task"
+        )

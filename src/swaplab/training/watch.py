@@ -1,0 +1,135 @@
+"""Notices that a rank is gone: no collective tells, on GPUs it waits for ever."""
+
+import contextlib
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable
+from datetime import timedelta
+
+import torch.distributed as dist
+
+from swaplab.training.launch import Ranks, own_child
+
+BEAT = 1.0  # seconds between two signs of life
+SILENCE = 20  # signs of its own that a rank waits for one of another's; what stops both counts for neither
+GRACE = 10.0  # seconds in which the main thread may end in order
+PATIENCE = SILENCE * BEAT + 5  # seconds in which a loss has a name
+GONE = "rank 0 is gone"
+SENTENCE = "{}; the same command continues from the last checkpoint"
+
+
+def of_the_connection(error: BaseException) -> bool:
+    """Whether an error of a collective says no more than that another rank is gone."""
+    return isinstance(error, dist.DistError) or (type(error) is RuntimeError and "gloo" in str(error).lower())
+
+
+class Watch:
+    """One rank's thread that looks after the others, whatever the main thread waits for.
+
+    Every rank beats in the store where the ranks met; rank 0 looks at all, the others at rank 0. Ranks that rank 0
+    started are also watched as its processes, and end with it. When one is lost, the main thread has `GRACE` seconds
+    to end by itself (a collective over gloo fails at once); then ``close`` is called with the reason, and the process
+    ends. On one rank there is nothing to watch.
+    """
+
+    def __init__(self, ranks: Ranks, close: Callable[[str], None]) -> None:
+        self.ranks, self._close = ranks, close
+        self.children: dict[int, subprocess.Popen[bytes]] = {}
+        self._parent = os.getppid() if own_child() else None
+        self._store: dist.Store | None = None
+        self._beats: dict[int, tuple[int, int]] = {}
+        self._reason: str | None = None
+        self._found, self._over = threading.Event(), threading.Event()
+        if ranks.world > 1:
+            threading.Thread(target=self._run, name="watch", daemon=True).start()
+
+    def join(self) -> None:
+        """Begin to beat: the ranks have met. A connection of its own, as another waits for what ranks have to say."""
+        place, port = os.environ["MASTER_ADDR"], int(os.environ["MASTER_PORT"])
+        self._store = dist.TCPStore(place, port, None, False, timedelta(seconds=SILENCE))
+
+    def lost(self, patience: float = 0.0) -> str | None:
+        """Which rank is gone and why, as soon as it is known; None if none is after ``patience`` seconds."""
+        self._found.wait(patience)
+        return self._reason
+
+    def leave(self, reason: str | None = None) -> None:
+        """This rank's main thread is at its end; ``reason``: why that is before its time, for the others to tell."""
+        self._over.set()
+        if self._store is None:
+            return
+        with contextlib.suppress(dist.DistError):  # rank 0 has ended, and its store with it
+            self._store.set(f"left/{self.ranks.rank}", reason or "")
+
+    def reap(self, patience: float = GRACE) -> None:
+        """Wait until the processes that this rank started have ended; end those that do not."""
+        until = time.monotonic() + patience
+        for child in self.children.values():
+            try:
+                child.wait(max(0.0, until - time.monotonic()))
+            except subprocess.TimeoutExpired:
+                child.kill()
+
+    def _run(self) -> None:
+        while self._reason is None:
+            time.sleep(BEAT)
+            found = self._look()
+            if found is not None and not self._over.is_set():
+                self._reason = found
+        self._found.set()
+        if self._over.wait(GRACE):
+            return
+        # the main thread waits for what will never come
+        threading.Thread(target=self._close, args=(self._reason,), daemon=True).start()
+        time.sleep(GRACE)
+        for child in self.children.values():
+            child.kill()
+        if self.ranks.main:
+            print(f"swaplab-train: failed: {SENTENCE.format(self._reason)}", file=sys.stderr, flush=True)
+        os._exit(1)
+
+    def _look(self) -> str | None:
+        """Beat; what is amiss, if anything."""
+        amiss = self._children_amiss()
+        if self._parent is not None and os.getppid() != self._parent:
+            return GONE
+        if self._store is None:
+            return amiss
+        try:
+            self._store.add(f"beat/{self.ranks.rank}", 1)
+            return self._others_amiss(self._store) or amiss
+        except dist.DistError:
+            return GONE
+
+    def _children_amiss(self) -> str | None:
+        for rank, child in self.children.items():
+            code = child.poll()
+            if code:
+                how = f"was killed by {signal.Signals(-code).name}" if code < 0 else f"ended with exit code {code}"
+                return f"rank {rank} {how}"
+        return None
+
+    def _others_amiss(self, store: dist.Store) -> str | None:
+        for rank in range(self.ranks.world) if self.ranks.main else (0,):
+            if rank == self.ranks.rank:
+                continue
+            beats, (before, missed) = store.add(f"beat/{rank}", 0), self._beats.get(rank, (-1, 0))
+            missed = 0 if beats != before else missed + 1
+            self._beats[rank] = beats, missed
+            left = self._left(store, rank)
+            if left:
+                return left
+            if left is None and missed > SILENCE:
+                return GONE if rank == 0 else f"rank {rank} gave no sign of life for {SILENCE * BEAT:.0f} seconds"
+        return None
+
+    def _left(self, store: dist.Store, rank: int) -> str | None:
+        """Why a rank left before its time; empty where it left in order, None where it has not left."""
+        if not store.check([f"left/{rank}"]):
+            return None
+        reason = store.get(f"left/{rank}").decode()
+        return f"rank {rank} ended: {reason}" if reason else ""
