@@ -26,7 +26,7 @@ def run_command(name: str, help_text: str, start: Callable[[], object]) -> None:
     if {"-h", "--help"} & set(sys.argv[1:]):
         print(help_text.strip())
         return
-    _end_with_parent()
+    end_with_parent()
     # an albumentations import would ask the network for a newer version
     os.environ.setdefault("NO_ALBUMENTATIONS_UPDATE", "1")
     # Hydra raises instead of printing: one place decides what a user sees
@@ -47,7 +47,7 @@ def run_command(name: str, help_text: str, start: Callable[[], object]) -> None:
         raise SystemExit(130) from None
 
 
-def _end_with_parent() -> None:
+def end_with_parent() -> None:
     """Where another command started this one and named itself, stop as soon as that is gone: SIGTERM saves a run."""
     parent = int(os.environ.pop("SWAPLAB_PARENT", "0"))
     if not parent:
