@@ -15,7 +15,7 @@ import pytest
 
 from swaplab.errors import UserError
 from swaplab.runs.record import RunRecord
-from swaplab.training.dashboard import Dashboard
+from swaplab.training.dashboard import TAG, Dashboard, better_side, publish_evaluation, tags_of
 
 SETTINGS = {"mode": "offline", "project": "lab", "group": "norms", "job_type": "train", "tags": ["quick"]}
 CONFIG: dict[str, Any] = {
@@ -23,8 +23,10 @@ CONFIG: dict[str, Any] = {
     "seed": 3,
     "norm": None,
     "optimizer": {"generator": {"lr": 1e-4, "betas": [0.5, 0.999]}},
+    "factors": {"norm": "sync_batch", "generator.width": 0.5},
     "wandb": SETTINGS,
 }
+FACTS = {"parameters": {"generator": 700, "discriminator": 300}, "macs": 12345, "cost": {"seconds": 1.5}}
 
 # Two sessions of one run: the second tells the first one's rows again and ends badly. In a process of its own: W&B
 # starts a service beside it, which must end with it.
@@ -33,11 +35,11 @@ import json, sys
 from pathlib import Path
 import numpy as np
 from swaplab.runs.record import RunRecord
-from swaplab.training.dashboard import Dashboard
+from swaplab.training.dashboard import Dashboard, publish_evaluation
 from swaplab.training.samples import save_sheet
 
 config = json.loads(sys.argv[2])
-record = RunRecord.create(Path(sys.argv[1]), config, {})
+record = RunRecord.create(Path(sys.argv[1]), config, json.loads(sys.argv[3]))
 
 def session(first, failed):
     dashboard = Dashboard(config["wandb"], record, config, "s3-abc")
@@ -47,9 +49,11 @@ def session(first, failed):
         row = {"images_seen": 64 * i, "steps": i, "loss/generator/reconstruction": 1 / i, "train/progress": i / 6}
         sheet = None
         if i == 2:
-            row["val/A_to_B/psnr"] = 20.0625
+            row["val/reconstruction_psnr"] = 20.0625
             sheet = record.folder / "samples" / "000000128.png"
             save_sheet(sheet, np.random.default_rng(0).integers(0, 256, (8, 12, 3), np.uint8))
+        if i in (1, 3):
+            row |= {"val/reconstruction_psnr": 10.5, "val/reconstruction_mse": i / 8, "val/oracle_swap_psnr": 9.5}
         record.add_metrics(row)
         dashboard.publish(row, str(sheet) if sheet else None)
     dashboard.finish({"status": "failed" if failed else "interrupted", "best": 0.125}, failed=failed)
@@ -57,6 +61,13 @@ def session(first, failed):
 session(1, failed=False)
 record.begin_session()
 session(4, failed=True)
+record.end("complete", "done", images_seen=384)
+sheet = Path(sys.argv[1]) / "test-A_to_B-samples.png"
+save_sheet(sheet, np.zeros((4, 6, 3), np.uint8))
+there = [("model", {"score": 0.25, "psnr": 12.0}), ("real", {"score": 1.0})]
+rows = {"A->B": there, "B->A": [("model", {"score": 0.75})]}
+ways = [{"direction": w, "rows": [{"key": k, "values": v} for k, v in r]} for w, r in rows.items()]
+publish_evaluation(record, config, {"split": "test", "directions": ways}, "final", [sheet])
 """
 
 
@@ -120,7 +131,7 @@ def run_folder(tmp_path_factory: pytest.TempPathFactory, contacts: tuple[str, li
     environment = {k: v for k, v in os.environ.items() if "PROXY" not in k.upper() and "WANDB" not in k}
     # an address that is no machine's: every request goes to the proxy
     environment |= proxies | {"WANDB_BASE_URL": "http://dashboard.invalid", "DASHBOARD_TEST": str(folder)}
-    words = [sys.executable, "-c", SESSIONS, str(folder), json.dumps(CONFIG)]
+    words = [sys.executable, "-c", SESSIONS, str(folder), json.dumps(CONFIG), json.dumps(FACTS)]
     done = subprocess.run(words, env=environment, capture_output=True, text=True, timeout=120, check=False)
     assert done.returncode == 0, done.stderr
     assert done.stdout + done.stderr == ""
@@ -130,9 +141,24 @@ def run_folder(tmp_path_factory: pytest.TempPathFactory, contacts: tuple[str, li
 @pytest.fixture(scope="module")
 def sessions(run_folder: Path) -> list[list[Any]]:
     """The records of both sessions."""
-    files = sorted(run_folder.glob("wandb/offline-run-*/*.wandb"), key=lambda file: file.stem)
+    files = sorted(run_folder.glob("wandb/offline-run-*/*-[0-9].wandb"), key=lambda file: file.stem)
     assert [file.stem[-2:] for file in files] == ["-1", "-2"]
     return [records(file) for file in files]
+
+
+@pytest.fixture(scope="module")
+def evaluation(run_folder: Path, sessions: list[list[Any]]) -> list[Any]:
+    """The records of the run that the measurement is."""
+    (file,) = run_folder.glob("wandb/offline-run-*/*-evaluate-test.wandb")
+    return records(file)
+
+
+def summary_of(found: list[Any]) -> dict[str, Any]:
+    """The summary that was set by hand; what W&B derives from the rows is not in the file."""
+    summary: dict[str, Any] = {}
+    for part in of_kind(found, "summary"):
+        summary |= values(part.update)
+    return summary
 
 
 def history(found: list[Any]) -> list[dict[str, Any]]:
@@ -157,9 +183,10 @@ def test_what_the_run_is(sessions: list[list[Any]]) -> None:
     run = of_kind(sessions[0], "run")[0]
     assert (run.project, run.run_group, run.job_type) == ("lab", "norms", "train")
     assert run.display_name == "s3-abc"
-    assert sorted(run.tags) == ["quick", "seed=3"]
+    assert sorted(run.tags) == ["generator.width=0.5", "norm=sync_batch", "quick", "seed=3"]
     config = values(run.config.update)
-    assert {key: value for key, value in config.items() if not key.startswith("_")} == CONFIG
+    factors = {"factor/norm": "sync_batch", "factor/generator.width": 0.5}
+    assert {key: value for key, value in config.items() if not key.startswith("_")} == CONFIG | factors
 
 
 def test_images_seen_is_the_only_axis(sessions: list[list[Any]]) -> None:
@@ -179,12 +206,79 @@ def test_the_picture_is_there(run_folder: Path, sessions: list[list[Any]]) -> No
 
 
 def test_summary_and_how_it_ended(sessions: list[list[Any]]) -> None:
-    summary: dict[str, Any] = {}
-    for part in of_kind(sessions[0], "summary"):
-        summary |= values(part.update)
+    summary = summary_of(sessions[0])
     assert summary["status"] == "interrupted"
     assert summary["best"] == 0.125
     assert [of_kind(found, "exit")[0].exit_code for found in sessions] == [0, 1]
+
+
+def test_the_best_values_and_the_cost_are_in_the_summary(sessions: list[list[Any]]) -> None:
+    for found in sessions:  # the second session knows the first one's best
+        summary = summary_of(found)
+        # nothing is chosen by the oracle, so its best is not there to choose by
+        assert {key: value for key, value in summary.items() if key.startswith(("best/", "cost/"))} == {
+            "best/val/reconstruction_psnr": 20.0625,
+            "best/val/reconstruction_mse": 0.125,
+            "cost/parameters": 1000,
+            "cost/macs": 12345,
+            "cost/seconds": 1.5,
+        }
+
+
+def test_a_measurement_is_a_run_beside_the_trained_one(run_folder: Path, evaluation: list[Any]) -> None:
+    run = of_kind(evaluation, "run")[0]
+    assert (run.project, run.run_group, run.job_type) == ("lab", "norms", "evaluate")
+    assert run.display_name == "run test"
+    assert sorted(run.tags) == ["generator.width=0.5", "norm=sync_batch", "quick", "seed=3"]
+    config = values(run.config.update)
+    assert (config["factor/norm"], config["evaluation"]) == ("sync_batch", {"split": "test", "weights": "final"})
+    (row,) = of_kind(evaluation, "history")
+    numbers = {key: value for key, value in values(row.item).items() if key[0] != "_" and "samples" not in key}
+    assert numbers == {
+        "images_seen": 384,
+        "test/score": 0.5,
+        "test/score/A_to_B": 0.25,
+        "test/score/B_to_A": 0.75,
+        "test/psnr": 12.0,
+        "test/psnr/A_to_B": 12.0,
+    }
+    assert values(row.item)["test/A_to_B-samples.width"] == 6
+    assert summary_of(evaluation)["status"] == "complete"
+    assert summary_of(evaluation)["cost/parameters"] == 1000
+
+
+def test_a_run_that_was_measured_is_sent_as_two(run_folder: Path, sessions: list[list[Any]]) -> None:
+    from swaplab.runs.offline import unsent
+
+    kinds = [part.name.rpartition("-")[2] for part in unsent(run_folder)]
+    assert sorted(kinds) == ["2", "test"]
+
+
+def test_the_better_side_is_the_catalogue_s() -> None:
+    from swaplab.metrics.catalogue import CATALOGUE
+
+    sides = {"lower": min, "higher": max}
+    assert better_side("val/reconstruction_mse") is sides[str(CATALOGUE["mse"].better)]
+    assert better_side("val/reconstruction_psnr") is sides[str(CATALOGUE["reconstruction_psnr"].better)]
+    assert better_side("val/reconstruction_psnr/A") is max
+    for name in ("val/oracle_swap_psnr", "loss/generator/reconstruction", "images_seen", "val/other", "test/mse"):
+        assert better_side(name) is None
+
+
+def test_tags_fit() -> None:
+    (tag, seed) = tags_of({"seed": 0, "factors": {"loss": "x" * 200}})
+    assert (len(tag), tag[:7], seed) == (TAG, "loss=xx", "seed=0")
+
+
+def test_a_job_of_a_wandb_sweep_tells_of_one_run_only(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    record = RunRecord.create(tmp_path / "run", CONFIG, {})
+    before = sorted(tmp_path.rglob("*"))
+    monkeypatch.setenv("WANDB_SWEEP_ID", "abc")
+    publish_evaluation(record, CONFIG, {"split": "test", "directions": []}, "final", [])
+    monkeypatch.delenv("WANDB_SWEEP_ID")
+    disabled = CONFIG | {"wandb": SETTINGS | {"mode": "disabled"}}
+    publish_evaluation(record, disabled, {"split": "test", "directions": []}, "final", [])
+    assert sorted(tmp_path.rglob("*")) == before
 
 
 def test_offline_calls_nobody(run_folder: Path, contacts: tuple[str, list[bytes]]) -> None:

@@ -1,19 +1,27 @@
-"""Weights & Biases as one view of the run record, through Lightning's logger."""
+"""Weights & Biases as one view of the run record, through Lightning's logger.
 
+A run carries what a workspace needs to group it: its ablation as the group, what varies as tags ``factor=level`` and
+as config keys ``factor/NAME``. A measurement on held-out clips is a run of its own (job type evaluate) beside it.
+"""
+
+import math
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from lightning.pytorch.loggers import WandbLogger
 
 from swaplab.errors import UserError
+from swaplab.runs.evaluations import means
 from swaplab.runs.record import RunRecord
 
 if TYPE_CHECKING:
     from wandb import Run
 
 MODES = ("offline", "online", "disabled")
+TAG = 64  # letters, W&B's limit
+BEST = {"mse": min, "psnr": max}  # the better side of validation values, by the last word of their names
 
 
 def check_mode(settings: Mapping[str, Any]) -> str:
@@ -27,7 +35,7 @@ def check_mode(settings: Mapping[str, Any]) -> str:
 class Dashboard:
     """Sends rows and sheets to W&B, with ``images_seen`` as the step of every curve; does nothing where disabled.
 
-    Offline is the default of the project: nothing leaves the machine until `wandb sync`.
+    Offline is the default of the project: nothing leaves the machine until `swaplab-runs sync`.
     """
 
     def __init__(
@@ -35,15 +43,15 @@ class Dashboard:
     ) -> None:
         mode = check_mode(settings)
         self.logger: WandbLogger | None = None
+        self.record = record
+        self.best: dict[str, float] = {}
         if record is None or mode == "disabled":
             return
-        if mode == "offline":  # W&B would still send a few words on how it is used
-            os.environ["WANDB_ERROR_REPORTING"] = "false"
-        run = _begin(settings, record, config, name)
+        # each session is a run of its own, told from the first row: its id counts the sessions of the record
+        identity = f"{_identity(record, name)}-{len(record.facts['sessions'])}"
+        run = _begin(settings, record, config, name=name, identity=identity, job_type=settings["job_type"])
         # a run of our own making: Lightning's would define its step counter as the axis and set WANDB_MODE for good
         self.logger = WandbLogger(experiment=run, save_dir=str(record.folder))
-        run.define_metric("images_seen", hidden=True)
-        run.define_metric("*", step_metric="images_seen")
 
     def replay(self, rows: list[dict[str, float]]) -> None:
         """Send the rows that earlier sessions wrote: an offline run cannot be continued, so it is told again."""
@@ -56,35 +64,100 @@ class Dashboard:
             return
         import wandb
 
+        for name, value in row.items():
+            better = better_side(name)
+            if better is not None and math.isfinite(value):
+                self.best[f"best/{name}"] = better(value, self.best.get(f"best/{name}", value))
         pictures = {"samples": wandb.Image(str(Path(sheet)))} if sheet else {}
         self.logger.experiment.log(row | pictures)
 
     def finish(self, summary: Mapping[str, Any], failed: bool) -> None:
-        """Write the summary and close; a failed run is shown as failed."""
-        if self.logger is None:
+        """Write the summary (the given final values, the best ones, cost, how it ended) and close.
+
+        A failed run is shown as failed. Final values keep their plain names: W&B's own minimum or maximum of a metric
+        would take the place of its last value in tables, and what is judged is the end of a run.
+        """
+        if self.logger is None or self.record is None:
             return
-        self.logger.experiment.summary.update(dict(summary))
+        self.logger.experiment.summary.update(self.best | cost_of(self.record.facts) | dict(summary))
         self.logger.experiment.finish(exit_code=int(failed))
 
 
-def _begin(settings: Mapping[str, Any], record: RunRecord, config: dict[str, Any], name: str) -> "Run":
-    """The dashboard's run of this session; UserError if the service does not take it.
+def publish_evaluation(
+    record: RunRecord, config: dict[str, Any], content: Mapping[str, Any], weights: str, sheets: Sequence[Path]
+) -> None:
+    """Send what ``evaluation/SPLIT.json`` says, one number a metric and one a direction, and its sheets.
 
-    Each session is a run of its own, told from the first row: its id counts the sessions of the record.
+    A run beside the trained one, in its group, of job type ``evaluate``; measured again it has the same id, so that
+    the new one takes the old one's place. UserError if the service does not take it. Nothing is sent where W&B is
+    disabled, nor from a job of a W&B sweep, which may tell of one run only.
     """
+    settings = config["wandb"]
+    if check_mode(settings) == "disabled" or "WANDB_SWEEP_ID" in os.environ:
+        return
     import wandb
 
-    created = record.facts["created"].replace(":", "").replace("+0000", "")
+    split, name = str(content["split"]), record.folder.name
+    run = _begin(
+        settings,
+        record,
+        config | {"evaluation": {"split": split, "weights": weights}},
+        name=f"{name} {split}",
+        identity=f"{_identity(record, name)}-evaluate-{split}",
+        job_type="evaluate",
+    )
+    values = {"images_seen": record.facts.get("images_seen", 0), **means(dict(content))}
+    pictures = {f"{split}/{sheet.stem.removeprefix(f'{split}-')}": wandb.Image(str(sheet)) for sheet in sheets}
+    run.log(values | pictures)
+    run.summary.update({"status": record.status, **cost_of(record.facts)})
+    run.finish()
+
+
+def better_side(name: str) -> Callable[..., float] | None:
+    """``min`` or ``max`` for a validation value; None for what has no better side, or may choose nothing."""
+    kind, _, rest = name.partition("/")
+    metric = rest.split("/")[0]
+    return None if kind != "val" or metric.startswith("oracle") else BEST.get(metric.rpartition("_")[2])
+
+
+def tags_of(config: Mapping[str, Any]) -> list[str]:
+    """``factor=level`` of all that varies, and the seed; cut to the length that W&B takes."""
+    varied = {**config.get("factors", {}), "seed": config["seed"]}
+    return [f"{factor}={level}"[:TAG] for factor, level in varied.items()]
+
+
+def cost_of(facts: Mapping[str, Any]) -> dict[str, float]:
+    """``cost/...`` of a record: seconds, peak memory, speed; parameters and operations where they are known."""
+    costs = {f"cost/{name}": value for name, value in facts.get("cost", {}).items()}
+    if facts.get("parameters"):
+        costs["cost/parameters"] = sum(facts["parameters"].values())
+    return costs | ({"cost/macs": facts["macs"]} if isinstance(facts.get("macs"), int | float) else {})
+
+
+def _identity(record: RunRecord, name: str) -> str:
+    """What the ids of a record's runs begin with: two records never share it."""
+    return f"{name}-{record.facts['created'].replace(':', '').replace('+0000', '')}"
+
+
+def _begin(
+    settings: Mapping[str, Any], record: RunRecord, config: dict[str, Any], *, name: str, identity: str, job_type: str
+) -> "Run":
+    """A run on the dashboard, with ``images_seen`` as its axis; UserError if the service does not take it."""
+    import wandb
+
+    if settings["mode"] == "offline":  # W&B would still send a few words on how it is used
+        os.environ["WANDB_ERROR_REPORTING"] = "false"
+    factors = {f"factor/{factor}": level for factor, level in config.get("factors", {}).items()}
     try:
-        return wandb.init(
+        run = wandb.init(
             project=settings["project"],
             name=name,
-            id=f"{name}-{created}-{len(record.facts['sessions'])}",
+            id=identity,
             group=settings["group"],
-            job_type=settings["job_type"],
-            tags=[*settings["tags"], f"seed={config['seed']}"],
+            job_type=job_type,
+            tags=list(dict.fromkeys([*settings["tags"], *tags_of(config)])),
             dir=str(record.folder),
-            config=config,
+            config=config | factors,
             mode=settings["mode"],
             settings=wandb.Settings(silent=True, console="off"),
         )
@@ -93,3 +166,6 @@ def _begin(settings: Mapping[str, Any], record: RunRecord, config: dict[str, Any
         raise UserError(
             f"wandb.mode={settings['mode']} could not begin a run ({reason}); use `wandb login`, or wandb.mode=offline"
         ) from None
+    run.define_metric("images_seen", hidden=True)
+    run.define_metric("*", step_metric="images_seen")
+    return run
