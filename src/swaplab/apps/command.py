@@ -84,7 +84,7 @@ def composed(
     from swaplab.config.read import resolved
 
     typed = sys.argv
-    sys.argv = [_quoted(word, literal) for word in typed] + list(added)
+    sys.argv = [typed[0], *_arranged([_quoted(word, literal) for word in typed[1:]], list(added))]
     configs: list[DictConfig] = []
 
     def task(config: "DictConfig") -> object:
@@ -98,6 +98,15 @@ def composed(
     finally:
         sys.argv = typed
     return [_unwrapped(resolved(config), literal) for config in configs]
+
+
+def _arranged(words: list[str], added: list[str]) -> list[str]:
+    """A command line with more overrides: Hydra's parser wants them all in one row, so ``-m`` comes before them."""
+    several = [word for word in words if word in ("-m", "--multirun")]
+    others = [word for word in words if word not in several]
+    overrides = [i for i, word in enumerate(others) if "=" in word and not word.startswith("-")]
+    first = overrides[0] if overrides else len(others)
+    return [*several, *others[:first], *added, *others[first:]]
 
 
 def _quoted(word: str, literal: Collection[str]) -> str:

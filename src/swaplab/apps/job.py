@@ -32,10 +32,11 @@ def run_resolved(words: Sequence[str]) -> None:
     if split is not None and split not in SPLITS:
         raise UserError(f"evaluate={split} is not known; choose {' or '.join(SPLITS)}")
     config = read_resolved(Path(settings["resolved"]))
-    main = all(os.environ.get(name, "0") == "0" for name in ("RANK", "LOCAL_RANK"))
     from swaplab.apps.train import train_run
     from swaplab.sweeps.jobs import Job, evaluated
+    from swaplab.training.launch import find_ranks
 
+    main = find_ranks(config["trainer"]).main
     train_run(config)
     record = Job("", config).record() if main and split else None
     if split and record is not None and record.status == "complete" and not evaluated(record, split):

@@ -19,13 +19,14 @@ if TYPE_CHECKING:
 def folder_override(words: Sequence[str]) -> list[str]:
     """The override that gives a sweep its folder: the same for the same command, however its words are ordered.
 
-    What cannot change numbers, and what starts the jobs, does not count. None for a folder that is given.
+    What cannot change numbers, what starts the jobs, and how many a search has do not count. None for a folder that is
+    given.
     """
     from swaplab.runs.identity import NEUTRAL
 
     if any(word.startswith("hydra.sweep.dir=") for word in words):
         return []
-    idle = (*NEUTRAL, "hydra.launcher", "hydra/launcher", "-m", "--multirun")
+    idle = (*NEUTRAL, "hydra.launcher", "hydra/launcher", "hydra.sweeper.n_", "-m", "--multirun")
     counted = sorted(word for word in words if not word.lstrip("+").startswith(idle))
     digest = hashlib.sha256(json.dumps(counted).encode()).hexdigest()[:10]
     return [f"hydra.sweep.dir=${{runs}}/sweeps/{digest}"]
@@ -46,7 +47,8 @@ def planned_jobs(
     from swaplab.runs.identity import run_id_of
 
     parse = OverridesParser.create().parse_overrides
-    fixed = {_as_given(o) for o in parse(list(typed)) if not o.is_sweep_override()}
+    last = {o.key_or_group: o for o in parse(list(typed))}  # of two overrides of one key the later one counts
+    fixed = {_as_given(o) for o in last.values() if not o.is_sweep_override()}
     jobs = []
     for words, composed in zip(job_overrides, configs, strict=True):
         varied = [o for o in parse(list(words)) if _as_given(o) not in fixed]

@@ -12,9 +12,10 @@ swaplab-train: train one face-swap model and leave a run folder with its record.
   swaplab-train seed=2 mask=learned noise=none           any choice is one switch
   swaplab-train data=facesets data.identities.A=DIR_A data.identities.B=DIR_B
   swaplab-train discriminator=per_identity adversarial=lsgan budget.images=500000
+  swaplab-train -m norm=none,instance,sync_batch seed=1,2,3       every combination, each in a process of its own
   swaplab-train ablation=norm                            a question, with all its runs; plan_only=true shows them
 
-The same command continues an interrupted run, and leaves a finished one alone.
+The same command continues what was interrupted, and leaves finished runs alone.
 Options are keys of conf/train.yaml (KEY=VALUE; group=OPTION). --cfg job prints the composed config, --cfg job --resolve
 with every reference filled in.
 """

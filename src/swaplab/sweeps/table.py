@@ -7,6 +7,7 @@ from types import TracebackType
 from rich.console import Console
 from rich.live import Live
 from rich.table import Table
+from rich.text import Text
 
 from swaplab.sweeps.jobs import Job
 
@@ -71,11 +72,10 @@ class Board:
         for name in ("job", "run", "status", "images seen", "seconds", "why"):
             table.add_column(name, justify="right" if name in ("job", "images seen", "seconds") else "left")
         for i, state in sorted(states.items()):
-            colour = COLOURS.get(state.status, "")
-            status = f"[{colour}]{state.status}[/{colour}]" if colour else state.status
+            status = Text(state.status, style=COLOURS.get(state.status, ""))
             seen = f"{state.images} / {self.jobs[i].budget}"
             seconds = f"{state.seconds:.0f}" if state.seconds else ""
-            table.add_row(str(i + 1), self.jobs[i].label, status, seen, seconds, state.reason)
+            table.add_row(str(i + 1), Text(self.jobs[i].label), status, seen, seconds, Text(state.reason))
         return table
 
     def _caption(self, states: Mapping[int, State]) -> str:
