@@ -185,7 +185,7 @@ def test_what_the_run_is(sessions: list[list[Any]]) -> None:
     assert run.display_name == "s3-abc"
     assert sorted(run.tags) == ["generator.width=0.5", "norm=sync_batch", "quick", "seed=3"]
     config = values(run.config.update)
-    factors = {"factor/norm": "sync_batch", "factor/generator.width": 0.5}
+    factors = {"factor/norm": "sync_batch", "factor/generator/width": 0.5}
     assert {key: value for key, value in config.items() if not key.startswith("_")} == CONFIG | factors
 
 

@@ -2,15 +2,15 @@
 
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from swaplab.apps.command import composed, run_command
 
 if TYPE_CHECKING:
     from swaplab.metrics.evaluation import Evaluation
     from swaplab.metrics.task import SwapTask
-    from swaplab.runs.record import RunRecord
     from swaplab.networks.swap_model import SwapModel
+    from swaplab.runs.record import RunRecord
 
 HELP = """
 swaplab-evaluate: measure a trained run on held-out clips, both ways, beside trivial answers and ceilings.
@@ -18,7 +18,7 @@ swaplab-evaluate: measure a trained run on held-out clips, both ways, beside tri
   swaplab-evaluate run=runs/quick/s1-0123456789 split=val
   swaplab-evaluate run=runs/quick/s1-0123456789 split=test weights=best
 
-Writes evaluation/SPLIT.json, SPLIT.md and picture sheets into the run folder, and tells W&B where the run's config does.
+Writes evaluation/SPLIT.json, SPLIT.md and picture sheets into the run folder, and a W&B run beside the trained one.
 Options (KEY=VALUE): run, split (val, test), weights (final, best), threads.
 """
 
@@ -75,6 +75,20 @@ def evaluate_run(run: str, split: str, weights: str, threads: int | None) -> Non
     print((folder / f"{split}.md").read_text())
     print(f"evaluation: {folder / split}.md, {split}.json and picture sheets beside them")
     tell_dashboard(record, config, folder, split, weights)
+
+
+def tell_dashboard(record: "RunRecord", config: dict[str, Any], folder: Path, split: str, weights: str) -> None:
+    """Send the evaluation to W&B if the run went there; what the service does not take is said, and the files stay."""
+    import json
+
+    from swaplab.errors import UserError
+    from swaplab.training.dashboard import publish_evaluation
+
+    content = json.loads((folder / f"{split}.json").read_text())
+    try:
+        publish_evaluation(record, config, content, weights, sorted(folder.glob(f"{split}-*.png")))
+    except UserError as error:
+        print(f"swaplab-evaluate: the dashboard has not been told: {error}", file=sys.stderr)
 
 
 def write_evaluation(folder: Path, split: str, evaluations: "list[Evaluation]", weak: bool) -> Path:

@@ -147,7 +147,8 @@ def _begin(
 
     if settings["mode"] == "offline":  # W&B would still send a few words on how it is used
         os.environ["WANDB_ERROR_REPORTING"] = "false"
-    factors = {f"factor/{factor}": level for factor, level in config.get("factors", {}).items()}
+    # without dots: W&B takes the parts of a dotted key for levels of a tree, and groups by none of them
+    factors = {f"factor/{factor.replace('.', '/')}": level for factor, level in config.get("factors", {}).items()}
     try:
         run = wandb.init(
             project=settings["project"],

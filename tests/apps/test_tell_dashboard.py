@@ -1,0 +1,60 @@
+"""A trained run that is measured afterwards: what W&B is told of it."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from swaplab.apps.evaluate import tell_dashboard
+from swaplab.runs.record import RunRecord
+
+WANDB = {"mode": "online", "project": "lab", "group": "norms", "job_type": "ablation", "tags": []}
+
+
+def written(file: Path) -> bytes:
+    """A ``.wandb`` file without the headers of 7 bytes at the beginning of its blocks of 32 KiB, which cut words."""
+    data = file.read_bytes()
+    return b"".join(data[start + 7 : start + 32768] for start in range(0, len(data), 32768))
+
+
+def test_training_then_measuring_leaves_two_runs_in_one_group(tiny: list[str], tmp_path: Path) -> None:
+    def run(command: str, *words: str) -> None:
+        environment = {k: v for k, v in os.environ.items() if not k.startswith("WANDB")} | {"OMP_NUM_THREADS": "1"}
+        line = [sys.executable, "-m", f"swaplab.apps.{command}", *words]
+        done = subprocess.run(line, env=environment, capture_output=True, text=True, timeout=300, check=False)
+        assert done.returncode == 0, done.stderr
+        assert "dashboard" not in done.stderr
+
+    run("train", *tiny, "wandb.mode=offline", "run_id=r", "wandb.group=norms")
+    folder = tmp_path / "runs/quick/r"
+    run("evaluate", f"run={folder}", "split=val", "threads=1")
+    trained, measured = sorted(folder.glob("wandb/offline-run-*/run-*.wandb"), key=lambda file: file.stem)
+    assert trained.stem.endswith("-1")
+    assert measured.stem.endswith("-evaluate-val")
+    data = written(measured)
+    for word in (b"norms", b"evaluate", b"val/reconstruction_psnr", b"val/A_to_B-samples", b"cost/seconds"):
+        assert word in data, word
+    first = json.loads((folder / "evaluation/val.json").read_text())["directions"][0]["rows"][0]["values"]
+    assert all(f"val/{name}".encode() in data for name in first)
+
+
+def test_a_service_that_does_not_answer_costs_nothing_but_a_sentence(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    import wandb
+
+    def refuse(**_: Any) -> None:
+        raise wandb.errors.CommError("no route to host")
+
+    monkeypatch.setattr(wandb, "init", refuse)
+    config = {"name": "n", "seed": 1, "wandb": WANDB}
+    record = RunRecord.create(tmp_path / "run", config, {})
+    (tmp_path / "test.json").write_text('{"split": "test", "directions": []}')
+    tell_dashboard(record, config, tmp_path, "test", "final")
+    said = capsys.readouterr().err
+    assert said.startswith("swaplab-evaluate: the dashboard has not been told: wandb.mode=online could not begin a run")
+    assert said.count("\n") == 1
