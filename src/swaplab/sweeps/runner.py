@@ -3,7 +3,7 @@
 import signal
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -26,19 +26,21 @@ def run_jobs(
     slots: int | None = None,
     first: int = 0,
     command: Sequence[str] = COMMAND,
+    watch: Callable[[Job], bool] | None = None,
 ) -> list[Outcome]:
     """Run jobs and return how each ended, in their order. A failed job stops no other.
 
     Jobs that have their result already are left alone, begun ones go on. ``folder/jobs/NNN.yaml`` is the config of
     job NNN (counted from ``first``), ``NNN.log`` its console. ``command`` gets ``resolved=FILE`` and, where asked for,
-    ``evaluate=SPLIT``. ``slots`` is how many devices are used at once; see `Slots`.
+    ``evaluate=SPLIT``. ``slots`` is how many devices are used at once; see `Slots`. ``watch`` is asked about
+    every running job, once a second; where it says True the job is asked to stop, and ends ``interrupted``.
 
     SIGINT, SIGTERM and SIGHUP ask the running jobs for a checkpoint and end in KeyboardInterrupt; a second one ends
     them at once. Raises UserError for a job that cannot run here.
     """
     (folder / "jobs").mkdir(parents=True, exist_ok=True)
     with Board(jobs) as board, _stop_requests() as requests:
-        sweep = _Sweep(jobs, folder / "jobs", Slots(jobs, slots), first, command)
+        sweep = _Sweep(jobs, folder / "jobs", Slots(jobs, slots), first, command, watch)
         try:
             asked = 0
             while not sweep.over:
@@ -63,8 +65,17 @@ _STOPPING = "stopping: the running jobs write a checkpoint; once more ends them 
 class _Sweep:
     """The jobs that wait, run and have ended, by their place among all."""
 
-    def __init__(self, jobs: Sequence[Job], folder: Path, slots: Slots, first: int, command: Sequence[str]) -> None:
+    def __init__(
+        self,
+        jobs: Sequence[Job],
+        folder: Path,
+        slots: Slots,
+        first: int,
+        command: Sequence[str],
+        watch: Callable[[Job], bool] | None,
+    ) -> None:
         self.jobs, self.folder, self.slots, self.first, self.command = jobs, folder, slots, first, command
+        self.watch = watch
         self.outcomes: dict[int, Outcome] = {}
         self.running: dict[int, JobProcess] = {}
         self.states: dict[int, State] = {i: State() for i in range(len(jobs))}
@@ -99,6 +110,8 @@ class _Sweep:
             self._looked = time.monotonic()
             for i, process in self.running.items():
                 self.states[i] = State("running", self.jobs[i].images_seen(), process.seconds)
+                if self.watch is not None and self.watch(self.jobs[i]):
+                    process.ask()
 
     def stop(self, at_once: bool) -> None:
         """Start nothing more, and ask the running jobs to stop or end them."""

@@ -5,9 +5,7 @@ The study is a file beside the jobs, written as it goes, so that the same comman
 
 import csv
 import fcntl
-import hashlib
 import io
-import json
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -20,7 +18,6 @@ from swaplab.randomness import key_of
 from swaplab.runs.atomic import write_text_atomically
 from swaplab.runs.identity import NEUTRAL
 from swaplab.runs.record import RunRecord
-from swaplab.sweeps.jobs import Outcome
 from swaplab.sweeps.space import Space
 
 if TYPE_CHECKING:
@@ -86,17 +83,11 @@ def identity_of(goal: Goal, space: Space) -> dict[str, Any]:
     return {"goal": asdict(goal), "searched": searched, "fixed": fixed}
 
 
-def name_of(goal: Goal, space: Space) -> str:
-    """A name for the search: equal for equal searches, whatever the number of trials."""
-    text = json.dumps(identity_of(goal, space), sort_keys=True)
-    return "search-" + hashlib.sha256(text.encode()).hexdigest()[:10]
-
-
 class Search:
     """An Optuna study in ``folder``: ask for trials with `batch`, `watch` them, `tell` how they ended.
 
     ``storage``: None for ``folder/study.journal``, else a URL of Optuna (``sqlite:///FILE``). One process at a time:
-    use it in `opened`. Raises UserError for a storage that cannot be used or holds another search of this name.
+    use it in `opened`. Raises UserError for a storage that cannot be used or holds another search.
     """
 
     def __init__(self, folder: Path, goal: Goal, space: Space, storage: str | None = None) -> None:
@@ -112,7 +103,7 @@ class Search:
             other = [key for key in described if stored[key] != described[key]]
             raise UserError(
                 f"the study {folder.name} is another search: its {' and '.join(other)} differ; "
-                "choose another name with hydra.sweeper.study, or leave the name out"
+                "choose another folder with hydra.sweep.dir, or leave it out"
             )
 
     def batch(self, n_trials: int, n_jobs: int) -> list[Drawn]:
@@ -156,6 +147,8 @@ class Search:
         if self.goal.pruner == "none":
             return False
         trial = self._trial(number)
+        if "pruned" in trial.user_attrs:
+            return True
         known = self.study.get_trials(deepcopy=False)[number].intermediate_values
         for step, value in steps(rows, self.goal):
             if step in known:
@@ -171,34 +164,35 @@ class Search:
 
         return Trial(self.study, self.study.get_trials(deepcopy=False)[number]._trial_id)
 
-    def tell(self, number: int, outcome: Outcome) -> None:
-        """Say how a trial ended. One that was interrupted by others than this search stays open, to go on later.
+    def tell(self, number: int, status: str, reason: str, record: RunRecord | None) -> None:
+        """Say how a trial's run ended: ``complete``, ``diverged``, ``interrupted`` or ``failed``, why, and its record.
 
-        A diverged one counts as pruned: the sampler is to stay away from it. Raises UserError where a run that is
-        complete has no such metric.
+        One that was interrupted by others than this search stays open, to go on later. A diverged one counts as pruned:
+        the sampler is to stay away from it. Raises UserError where a run that is complete has no such metric.
         """
         from optuna.trial import TrialState
 
         trial = self._trial(number)
-        trial.set_user_attr("run", str(outcome.job.folder))
         pruned = trial.user_attrs.get("pruned")
-        reason, state, value = outcome.reason, TrialState.FAIL, None
-        if outcome.status == "complete":
-            value = self._value(outcome)
+        state, value = TrialState.FAIL, None
+        if status == "complete":
+            value = self._value(record)
             state = TrialState.COMPLETE if math.isfinite(value) else TrialState.PRUNED
-        elif outcome.status == "diverged":
+        elif status == "diverged":
             state = TrialState.PRUNED
-        elif outcome.status == "interrupted" and pruned is not None:
-            reason, state = f"pruned: {pruned}", TrialState.PRUNED
-            if (record := outcome.job.record()) is not None:
-                record.update(exit_reason=reason)
-        elif outcome.status == "interrupted":
+        elif status == "interrupted" and pruned is None:
             return
+        elif status == "interrupted":
+            reason, state = f"pruned: {pruned}", TrialState.PRUNED
+            if record is not None:
+                record.update(exit_reason=reason)
+        trial.set_user_attr("run", str(record.folder) if record is not None else "")
         trial.set_user_attr("reason", reason)
         self.study.tell(number, value if state == TrialState.COMPLETE else None, state)
 
-    def _value(self, outcome: Outcome) -> float:
-        metrics = RunRecord.load(outcome.job.folder).facts["metrics"]
+    def _value(self, record: RunRecord | None) -> float:
+        assert record is not None  # a complete run has one
+        metrics = record.facts["metrics"]
         if self.goal.metric not in metrics:
             raise UserError(
                 f"hydra.sweeper.metric={self.goal.metric} is not measured; choose among {', '.join(sorted(metrics))}"

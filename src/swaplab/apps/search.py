@@ -1,0 +1,155 @@
+"""swaplab-train -m hydra/sweeper=optuna: trials drawn by a search, run by any of Hydra's launchers."""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from swaplab.apps.sweep import planned_jobs
+from swaplab.errors import UserError
+from swaplab.sweeps.jobs import Job
+from swaplab.sweeps.runner import run_jobs
+from swaplab.sweeps.search import Drawn, Goal, Search, opened
+from swaplab.sweeps.space import Space, space_of
+
+if TYPE_CHECKING:
+    from hydra.core.override_parser.types import Override
+    from hydra.plugins.launcher import Launcher
+    from omegaconf import DictConfig
+
+Compose = Callable[[Sequence[str]], "DictConfig"]
+
+
+def run_search(
+    overrides: "Sequence[Override]", settings: Mapping[str, Any], compose: Compose, launcher: "Launcher"
+) -> float | None:
+    """Search until ``n_trials`` were run, show all trials, and return the best one's value.
+
+    ``overrides`` are the words of the command line, ``settings`` the keys of hydra.sweeper, ``compose`` makes a config
+    of a trial's words. A trial that fails stops no other; KeyboardInterrupt where the search is stopped. Raises
+    UserError for what cannot be searched or composed, SystemExit(1) where no trial has a value.
+    """
+    for key in ("n_trials", "n_jobs"):
+        if settings[key] < 1:
+            raise UserError(f"hydra.sweeper.{key}={settings[key]}: give 1 or more")
+    space = space_of(overrides)
+    configs = [compose(words) for words in _corners(space)]
+    goal = _goal(settings, configs[0])
+    _check_launcher(launcher, goal)
+    with opened(Path(str(configs[0].hydra.sweep.dir)), goal, space, settings["storage"]) as search:
+        while batch := search.batch(settings["n_trials"], settings["n_jobs"]):
+            _run_batch(search, batch, compose, launcher, [override.input_line or "" for override in overrides])
+            search.write_table()
+        return _conclude(search)
+
+
+def _corners(space: Space) -> Iterator[list[str]]:
+    """Words of configs in which each level of each choice stands once, the other keys at their first."""
+    first = {key: getattr(it, "choices", [getattr(it, "low", None)])[0] for key, it in space.searched.items()}
+    yield space.overrides(first)
+    for key, it in space.searched.items():
+        for level in getattr(it, "choices", ())[1:]:
+            yield space.overrides(first | {key: level})
+
+
+def _goal(settings: Mapping[str, Any], config: "DictConfig") -> Goal:
+    metric = settings["metric"] or str(config.checkpoint.best)
+    kind = "validate" if metric.startswith("val/") else "report"
+    names = ("direction", "sampler", "seed", "startup_trials", "pruner", "warmup_images")
+    goal = Goal(metric, cadence=int(config.every[kind]), **{name: settings[name] for name in names})
+    goal.check()
+    return goal
+
+
+def _check_launcher(launcher: "Launcher", goal: Goal) -> None:
+    if not _ours(launcher) and goal.pruner != "none":
+        raise UserError(
+            f"trials cannot be stopped while they run under {type(launcher).__name__}; set hydra.sweeper.pruner=none, "
+            f"or use hydra/launcher=swaplab"
+        )
+
+
+def _ours(launcher: "Launcher") -> bool:
+    from hydra_plugins.swaplab_process_launcher.launcher import ProcessLauncher
+
+    return isinstance(launcher, ProcessLauncher)
+
+
+def _run_batch(
+    search: Search, batch: Sequence[Drawn], compose: Compose, launcher: "Launcher", typed: Sequence[str]
+) -> None:
+    """Run trials together and tell the search how each ended. Two that are the same run are one job."""
+    from hydra.errors import HydraException
+    from omegaconf.errors import OmegaConfBaseException
+
+    from swaplab.config.compose import one_sentence
+
+    jobs: dict[Path, Job] = {}
+    trials: dict[Path, list[Drawn]] = {}
+    for trial in batch:
+        try:
+            [job] = planned_jobs([trial.overrides], [compose(trial.overrides)], typed)
+        except (UserError, HydraException, OmegaConfBaseException) as error:
+            search.tell(trial.number, "failed", one_sentence(error), None)
+            continue
+        jobs.setdefault(job.folder, job)
+        trials.setdefault(job.folder, []).append(trial)
+
+    def watch(job: Job) -> bool:
+        record = job.record()
+        rows = record.metrics() if record is not None else []
+        stops = [search.watch(trial.number, rows) for trial in trials[job.folder]]
+        return all(stops)
+
+    ends = _launch(launcher, list(jobs.values()), search.folder, [group[0] for group in trials.values()], watch)
+    for (folder, job), (status, reason) in zip(jobs.items(), ends, strict=True):
+        for trial in trials[folder]:
+            search.tell(trial.number, status, reason, job.record())
+
+
+def _launch(
+    launcher: "Launcher", jobs: Sequence[Job], folder: Path, trials: Sequence[Drawn], watch: Callable[[Job], bool]
+) -> list[tuple[str, str]]:
+    """How each job ended, and why."""
+    if not jobs:
+        return []
+    if _ours(launcher):
+        slots = launcher.slots  # type: ignore[attr-defined]
+        outcomes = run_jobs(jobs, folder, slots=slots, first=trials[0].number, watch=watch)
+        return [(outcome.status, outcome.reason) for outcome in outcomes]
+    from hydra.core.utils import JobStatus
+
+    returns = launcher.launch([trial.overrides for trial in trials], initial_job_idx=trials[0].number)
+    ends = []
+    for job, ended in zip(jobs, returns, strict=True):
+        record = job.record()
+        if ended.status is JobStatus.FAILED or record is None:
+            ends.append(("failed", " ".join(str(ended._return_value).split())))
+        else:
+            ends.append((record.status, str(record.facts["exit_reason"])))
+    return ends
+
+
+def _conclude(search: Search) -> float | None:
+    """Show all trials and the best one; SystemExit(1) if there is none."""
+    from rich.console import Console
+    from rich.table import Table
+
+    console = Console()
+    if not console.is_terminal:
+        console.width = 140
+    best, table = search.best(), Table(box=None, pad_edge=False)
+    for name in ("trial", "state", search.goal.metric, *search.space.searched, "why"):
+        table.add_column(name)
+    for trial in search.trials():
+        value = "" if trial.value is None else f"{trial.value:.6g}"
+        words = search.space.levels(trial.params).values()
+        mark = " *" if best is not None and trial.number == best.number else ""
+        table.add_row(f"{trial.number}{mark}", trial.state.name.lower(), value, *words, trial.user_attrs.get("reason"))
+    console.print(table)
+    if best is None:
+        console.print(f"no trial has a value; their consoles are in {search.folder / 'jobs'}")
+        raise SystemExit(1)
+    searched = " ".join(f"{key}={word}" for key, word in search.space.levels(best.params).items())
+    console.print(f"best: trial {best.number}, {search.goal.metric}={best.value:.6g}, {searched}", soft_wrap=True)
+    console.print(f"run record: {best.user_attrs['run']}; all trials: {search.write_table()}", soft_wrap=True)
+    return best.value
