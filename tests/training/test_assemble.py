@@ -5,10 +5,10 @@ from typing import Any
 
 import pytest
 
+from swaplab.config.compose import composing
 from swaplab.errors import UserError
 from swaplab.schedule import value_at
 from swaplab.training.assemble import build_module, build_terms
-from swaplab.training.networks import build_networks
 
 SMALL = ["data=facesets", "generator.width=0.05", "generator.latent=8"]
 
@@ -43,7 +43,40 @@ def test_layers_and_sites_without_a_place_are_refused(
 ) -> None:
     config = compose([*SMALL, *words])
     with pytest.raises(UserError, match=message):
-        build_networks(config, ("A", "B"), 64)
+        build_module(config, ("A", "B"), 64, 80)
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["experiment=cyclegan", "bottleneck=spatial"],
+        ["generator=faceswap_gan", "~experiment", "decoder=style"],
+        ["generator=faceswap_gan", "output.range=symmetric"],
+        ["generator=unet", "upsampling=transposed"],
+        ["experiment=style_decoder", "generator=resnet"],
+    ],
+)
+def test_parts_of_the_autoencoder_have_no_place_in_other_generators(words: list[str]) -> None:
+    part = "decoder" if "experiment=style_decoder" in words else words[-1].split("=")[0].split(".")[0]
+    with (
+        composing("train") as compose,
+        pytest.raises(UserError, match=f"{part} would do nothing: the chosen generator has no place for it"),
+    ):
+        compose(words)
+
+
+def test_a_part_that_is_added_by_force_is_refused(compose: Callable[[list[str]], dict[str, Any]]) -> None:
+    config = compose([*SMALL[:1], "experiment=cyclegan", "+bottleneck=spatial"])
+    with pytest.raises(
+        UserError, match="CycleGAN and PerIdentity have no place for it; drop it"
+    ):
+        build_module(config, ("A", "B"), 64, 80)
+
+
+def test_each_generator_offers_its_own_sites(compose: Callable[[list[str]], dict[str, Any]]) -> None:
+    config = compose([*SMALL[:1], "experiment=cyclegan", "attention=sagan"])
+    with pytest.raises(UserError, match=r"'encoder.down3'; choose among .* attention_sites=null, which is encoder.do"):
+        build_module(config, ("A", "B"), 64, 80)
 
 
 def test_a_weight_follows_the_schedule_it_refers_to(compose: Callable[[list[str]], dict[str, Any]]) -> None:

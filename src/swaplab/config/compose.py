@@ -1,5 +1,6 @@
 """Configs of runs composed inside a program, as the command line composes them."""
 
+import re
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 
@@ -7,6 +8,10 @@ from omegaconf import DictConfig
 from omegaconf.errors import OmegaConfBaseException
 
 from swaplab.errors import UserError
+
+# How Hydra complains of a group that is not among the defaults, and of a key of one.
+_PARTS = "(decoder|bottleneck|upsampling|output)"
+_IDLE = re.compile(rf"Could not override '{_PARTS}'\. No match|Key '{_PARTS}' is not in struct")
 
 
 @contextmanager
@@ -31,7 +36,13 @@ def composing(config_name: str, folders: Sequence[str] = ()) -> Iterator[Callabl
 
 
 def one_sentence(error: Exception) -> str:
-    """What Hydra or OmegaConf says, in one line, with the reason where they keep it apart."""
+    """What Hydra or OmegaConf says, in one line, with the reason where they keep it apart.
+
+    A group that this config has no place for is no word of Hydra's: it would advise to add what then does nothing.
+    """
+    idle = _IDLE.search(f"{error} {error.__cause__}")
+    if idle:
+        return f"{idle[1] or idle[2]} would do nothing: the chosen generator has no place for it; drop it or change that"
     said = " ".join(line.strip() for line in str(error).splitlines() if line.strip())
     cause = error.__cause__ or error.__context__
     reason = str(cause).splitlines()[0] if cause and str(cause) and str(cause) not in str(error) else ""

@@ -23,7 +23,10 @@ def attended(wanted: Sequence[str] | None, sites: Sequence[str], default: Sequen
     own = tuple(site for site in wanted if site.split(".")[0] in parts)
     unknown = sorted(set(own) - set(sites))
     if unknown:
-        raise UserError(f"{owner} has no attention site {unknown[0]!r}; choose among {', '.join(sites)}")
+        raise UserError(
+            f"{owner} has no attention site {unknown[0]!r}; choose among {', '.join(sites)}, or set "
+            f"attention_sites=null, which is {', '.join(default)}"
+        )
     return own
 
 

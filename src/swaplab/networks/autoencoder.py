@@ -138,7 +138,7 @@ class Autoencoder(nn.Module):
             self.encoders = nn.ModuleDict({name: Encoder(plan, width, from_features) for name in self.identities})
         self.decoders = decoders
         if attention:
-            attended(attentions.wanted, tuple(attentions.seen), (), "generator autoencoder")
+            attended(attentions.wanted, tuple(attentions.seen), self.default_sites, "generator autoencoder")
 
     def encode(self, faces: Tensor, source: str) -> Tensor:
         """The code of faces (n, 3, R, R): (n, 512 width, 8, 8), or what bottleneck and decoder make of it.

@@ -16,7 +16,7 @@ from swaplab.networks import spectral
 from swaplab.training.actions import Action
 from swaplab.training.checkpoint import LAST, load_checkpoint, put_weights
 from swaplab.training.module import SwapModule
-from swaplab.training.networks import build_networks
+from swaplab.training.networks import build_networks, check_parts
 from swaplab.training.plan import Plan
 
 
@@ -71,6 +71,7 @@ def build_module(
     config: Mapping[str, Any], identities: tuple[str, ...], resolution: int, total_images: int
 ) -> SwapModule:
     """The LightningModule of a config."""
+    check_parts(config)
     check_composition(config)
     unknown = set(config["tracked_forwards"]) - set(FORWARDS)
     if unknown:

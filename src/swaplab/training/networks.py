@@ -14,10 +14,12 @@ from swaplab.networks.discriminator import Discriminator
 from swaplab.networks.generator import Generator
 from swaplab.networks.initialisation import initialise
 
+# Groups of parts that a network takes up where it has a place for them; the second four are the autoencoder's alone.
+_PARTS = ("norm", "attention", "mask", "decoder", "bottleneck", "upsampling", "output")
+
 
 def build_networks(config: Mapping[str, Any], identities: tuple[str, ...], resolution: int) -> nn.ModuleDict:
     """Generator and, where there is one, discriminator, started from (seed, site)."""
-    _refuse_idle_layers(config)
     networks: dict[str, nn.Module] = {
         name: build(_sized(config[name], config["size"]["scale"]), name, identities=identities, resolution=resolution)
         for name in (GENERATOR, DISCRIMINATOR)
@@ -62,21 +64,23 @@ def _normalise_spectra(networks: Mapping[str, nn.Module], settings: Mapping[str,
         spectral.apply(networks[name], settings["iterations"])
 
 
-def _refuse_idle_layers(config: Mapping[str, Any]) -> None:
-    """UserError for a layer that no network has a place for, or an attention site of no network."""
+def check_parts(config: Mapping[str, Any]) -> None:
+    """UserError for a part that no network has a place for, or an attention site of no network."""
     nodes = {GENERATOR: config["generator"], DISCRIMINATOR: config.get("discriminator") or {}}
-    for layer in ("norm", "attention", "mask"):
-        if config[layer] and not any(node.get(layer) for node in nodes.values()):
+    for part in _PARTS:
+        if config.get(part) and not any(node.get(part) for node in nodes.values()):
             names = " and ".join(str(node["_target_"]).rsplit(".", 1)[-1] for node in nodes.values() if node)
-            raise UserError(f"{layer} would do nothing: {names} has no place for it; set {layer}=none")
+            verb = "have" if " and " in names else "has"
+            hint = f"set {part}=none" if part in _PARTS[:3] else "drop it"
+            raise UserError(f"{part} would do nothing: {names} {verb} no place for it; {hint}")
     sites = config["attention_sites"] or ()
     if sites and not config["attention"]:
         raise UserError("attention_sites would do nothing: there is no attention; choose one, such as attention=sagan")
     for site in sites:
-        part = DISCRIMINATOR if site.split(".")[0] == DISCRIMINATOR else GENERATOR
-        if site.split(".")[0] not in ("encoder", "decoder", DISCRIMINATOR) or not nodes[part].get("attention"):
+        network = DISCRIMINATOR if site.split(".")[0] == DISCRIMINATOR else GENERATOR
+        if site.split(".")[0] not in ("encoder", "decoder", DISCRIMINATOR) or not nodes[network].get("attention"):
             raise UserError(
-                f"attention_sites names {site!r}, but no {part} of this config has attention there; drop it"
+                f"attention_sites names {site!r}, but no {network} of this config has attention there; drop it"
             )
 
 
