@@ -60,7 +60,7 @@ def test_parts_of_the_autoencoder_have_no_place_in_other_generators(words: list[
     part = "decoder" if "experiment=style_decoder" in words else words[-1].split("=")[0].split(".")[0]
     with (
         composing("train") as compose,
-        pytest.raises(UserError, match=f"{part} would do nothing: the chosen generator has no place for it"),
+        pytest.raises(UserError, match=f"{part} would do nothing: the generator has no place for it"),
     ):
         compose(words)
 

@@ -42,7 +42,7 @@ def one_sentence(error: Exception) -> str:
     """
     idle = _IDLE.search(f"{error} {error.__cause__}")
     if idle:
-        return f"{idle[1] or idle[2]} would do nothing: the chosen generator has no place for it; drop it or change that"
+        return f"{idle[1] or idle[2]} would do nothing: the generator has no place for it; drop it or change that"
     said = " ".join(line.strip() for line in str(error).splitlines() if line.strip())
     cause = error.__cause__ or error.__context__
     reason = str(cause).splitlines()[0] if cause and str(cause) and str(cause) not in str(error) else ""
