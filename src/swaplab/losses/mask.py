@@ -27,13 +27,22 @@ def alpha_of(step: StepContext, name: str, what: str) -> Tensor:
 
 @dataclass(frozen=True)
 class MaskSize:
-    """Mean of alpha: asks for the smallest mask that serves (faceswap-GAN v2, 2018, "L1")."""
+    """Mean of alpha to a ``power``: asks for the smallest mask that serves (faceswap-GAN v2, 2018, "L1").
+
+    ``power``: 1, or 2, which hardly minds a small alpha (its Wasserstein notebook). UserError for others.
+    """
 
     weight: float | Schedule = 1e-2
+    power: int = 1
     side: str = "generator"
 
+    def __post_init__(self) -> None:
+        if self.power not in (1, 2):
+            raise UserError(f"the size of a mask is the mean of alpha to the power 1 or 2, not {self.power}")
+
     def __call__(self, step: StepContext) -> Tensor:
-        return torch.stack([step.mean(alpha_of(step, name, "size")) for name in step.identities]).sum()
+        sizes = [step.mean(alpha_of(step, name, "size") ** self.power) for name in step.identities]
+        return torch.stack(sizes).sum()
 
 
 @dataclass(frozen=True)
