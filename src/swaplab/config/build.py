@@ -18,6 +18,8 @@ def build(node: Any, place: str, **given: Any) -> Any:
     from hydra.errors import InstantiationException
     from hydra.utils import get_object, instantiate
 
+    if not isinstance(node, dict) or "_target_" not in node:
+        raise UserError(f"{place} is {node!r}, which names no class to build; choose an option of its group, or none")
     check_targets(_placed(node, place))
     try:
         target = get_object(node["_target_"])
