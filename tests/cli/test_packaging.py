@@ -59,6 +59,8 @@ def check_commands(scripts: Path, elsewhere: Path) -> None:
     composed = run(scripts / "swaplab-train", "--cfg", "job", "--resolve", "seed=7", cwd=elsewhere)
     assert "seed: 7" in composed
     assert "swaplab.networks.autoencoder.Autoencoder" in composed
+    launcher = run(scripts / "swaplab-train", "--cfg", "hydra", "-p", "hydra.launcher", cwd=elsewhere)
+    assert "hydra_plugins.swaplab_process_launcher.launcher.ProcessLauncher" in launcher
     where = run(scripts / "python", "-c", "import swaplab; print(swaplab.__file__)", cwd=elsewhere)
     assert str(scripts.parent) in where
     assert list(elsewhere.iterdir()) == []
@@ -73,8 +75,10 @@ def test_wheel_carries_conf_and_assets_and_runs_anywhere(tmp_path: Path) -> None
         "swaplab/conf/train.yaml",
         "swaplab/conf/__init__.py",
         "swaplab/synthetic/assets/mh_head.npz",
+        "hydra_plugins/swaplab_process_launcher/launcher.py",
     ):
         assert wanted in names
+    assert "hydra_plugins/__init__.py" not in names  # other packages put plugins into the same one
     check_commands(environment_with(wheel, tmp_path / "venv"), tmp_path / "elsewhere")
 
 
