@@ -206,14 +206,8 @@ def store(folder: Path, plan: Plan, cells: Sequence[Cell]) -> None:
     Overrides that change no number, such as where things are shown, may differ: the cells' runs are the same.
     """
     path = folder / FILE
+    refuse_another(folder, plan, cells)
     if path.exists():
-        known, before = load(folder)
-        changed = differences(known, before, plan, cells)
-        if changed:
-            raise UserError(
-                f"{path} holds another plan of ablation {plan.id} ({'; '.join(changed)}); a plan is not changed once "
-                f"it is stored: start this one apart with name=OTHER, or go on with the command of the first"
-            )
         return
     content = {
         "id": plan.id,
@@ -227,6 +221,18 @@ def store(folder: Path, plan: Plan, cells: Sequence[Cell]) -> None:
         write_text_atomically(path, json.dumps(content, indent=2) + "\n")
     except OSError as error:
         raise UserError(f"the plan {path} cannot be written ({error.strerror}); choose another with runs=DIR") from None
+
+
+def refuse_another(folder: Path, plan: Plan, cells: Sequence[Cell]) -> None:
+    """UserError if ``folder`` has the plan of another ablation, of other runs, or one that is judged otherwise."""
+    if not (folder / FILE).exists():
+        return
+    changed = differences(*load(folder), plan, cells)
+    if changed:
+        raise UserError(
+            f"{folder / FILE} holds another plan of ablation {plan.id} ({'; '.join(changed)}); a plan is not changed "
+            f"once it is stored: start this one apart with name=OTHER, or go on with the command of the first"
+        )
 
 
 def load(folder: Path) -> tuple[Plan, list[Cell]]:

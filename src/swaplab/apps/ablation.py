@@ -77,7 +77,7 @@ def check_metrics(found: "Planned") -> None:
 
 def run_ablation() -> None:
     """Run the ablation of the command line, or go on with it; with ``plan_only=true`` show what would be run."""
-    from swaplab.ablations.plan import store
+    from swaplab.ablations.plan import refuse_another, store
 
     words = sys.argv[1:]
     found = plan_of(words)
@@ -90,6 +90,7 @@ def run_ablation() -> None:
     from swaplab.sweeps.jobs import Job
     from swaplab.sweeps.runner import run_jobs
 
+    refuse_another(folder, found.plan, found.cells)
     jobs = [
         Job(f"{found.plan.factor}={cell.level} seed={cell.seed}", found.configs[cell], found.plan.split)
         for cell in found.cells
@@ -97,7 +98,7 @@ def run_ablation() -> None:
     check_jobs(jobs)
     store(folder, found.plan, found.cells)
     outcomes = run_jobs(jobs, folder)
-    if any(outcome.status == "failed" for outcome in outcomes):
+    if not all(outcome.ended for outcome in outcomes):
         raise SystemExit(1)
     print(f"judge it: swaplab-report ablation={found.plan.id}")
 
