@@ -23,7 +23,7 @@ ALLOWED = {
     "runs": set(),
     "training": {"networks", "losses", "data", "runs", "config"},
     "metrics": {"networks", "faces"},
-    "report": {"runs", "metrics"},
+    "report": {"runs", "metrics", "ablations"},
     "ablations": {"runs", "config"},
     "sweeps": {"runs", "config"},
     "marking": set(),

@@ -267,6 +267,14 @@ def test_unequal_precision_is_said_first(tmp_path: Path) -> None:
     assert "unequal precision (32-true, bf16-mixed)" in found.text.split("Result")[0]
 
 
+def test_unequal_precision_is_compared_only_if_that_is_wanted(tmp_path: Path) -> None:
+    changed = {"environment": {**FACTS["environment"], "precision": "bf16-mixed"}}  # type: ignore[dict-item]
+    folders = [make_run(tmp_path / "s1"), make_run(tmp_path / "s2", **changed)]
+    with pytest.raises(UserError, match=r"unequal precision \(32-true, bf16-mixed\).*mixed_precision=true"):
+        write_report(folders, tmp_path / "report.html")
+    assert write_report(folders, tmp_path / "report.html", mixed_precision=True).exists()
+
+
 def test_all_runs_share_a_figure_and_gaps_stay_gaps(tmp_path: Path) -> None:
     first, second = make_run(tmp_path / "s1"), make_run(tmp_path / "s2")
     for weighted in (0.25, 0.2):
@@ -385,7 +393,10 @@ def test_the_command_writes_beside_one_run_and_here_for_several(tmp_path: Path) 
     ("words", "says"),
     [
         (("run=nowhere",), "nowhere is not a run folder: it has no run.json; give a folder under runs/"),
-        (("output=x.html",), "run is not set; give run=VALUE, see --help for examples"),
+        (
+            ("output=x.html",),
+            "name what is to be shown: one of run=DIR, group=DIR and ablation=NAME, see --help for examples",
+        ),
         (("run=[]",), "run=[] names no run folders; write run=DIR or run=[DIR1,DIR2]"),
     ],
 )

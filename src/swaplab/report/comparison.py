@@ -57,7 +57,8 @@ def _text(value: Any) -> str:
     return significant(value)
 
 
-def _cost(run: ReportedRun) -> dict[str, Any]:
+def cost(run: ReportedRun) -> dict[str, Any]:
+    """Seconds and peak memory, where they are known."""
     found = run.facts.get("cost")
     return found if isinstance(found, dict) else {}
 
@@ -69,14 +70,15 @@ def _images(run: ReportedRun) -> str:
     return significant(seen) + (f" of {significant(total)}" if total else "")
 
 
-def _speed(run: ReportedRun) -> float | None:
-    speeds = [finite(row.get("train/images_per_second")) for row in run.rows]
-    known = [speed for speed in speeds if speed is not None]
+def speed(run: ReportedRun) -> float | None:
+    """Images per second of training, the median of what was reported."""
+    found = [finite(row.get("train/images_per_second")) for row in run.rows]
+    known = [value for value in found if value is not None]
     return median(known) if known else None
 
 
 def _memory(run: ReportedRun) -> str | None:
-    peak = finite(_cost(run).get("peak_memory_mb"))
+    peak = finite(cost(run).get("peak_memory_mb"))
     return None if peak is None else f"{peak:,.0f} MB"
 
 
@@ -94,8 +96,8 @@ def _data_digest(run: ReportedRun) -> str | None:
 
 COSTS: dict[str, Callable[[ReportedRun], Any]] = {
     "images seen": _images,
-    "training time": lambda run: duration(_cost(run).get("seconds")),
-    "images per second (median)": _speed,
+    "training time": lambda run: duration(cost(run).get("seconds")),
+    "images per second (median)": speed,
     "peak memory": _memory,
     "precision": lambda run: run.environment.get("precision"),
     "threads": lambda run: run.environment.get("threads"),

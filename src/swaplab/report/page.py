@@ -1,8 +1,9 @@
 """One HTML file that shows runs and needs nothing but itself."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from importlib import metadata
 from pathlib import Path
+from typing import Any
 
 import yaml
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
@@ -12,25 +13,54 @@ from swaplab.errors import UserError
 from swaplab.report.comparison import costs, differing_keys, last_values
 from swaplab.report.curves import Figure, learning_curves, line_of, spectrum
 from swaplab.report.evaluations import Direction, directions, headlines
-from swaplab.report.reading import ReportedRun, read_run
+from swaplab.report.reading import ReportedRun, precisions, read_run, refuse_unequal_precision
 from swaplab.runs.atomic import write_text_atomically
 from swaplab.runs.record import now
 
 
-def write_report(folders: Sequence[Path], output: Path) -> Path:
-    """Write the report of run folders to ``output``; UserError if a run cannot be read or the file not be written."""
-    page = render([read_run(folder) for folder in folders])
+def write_report(folders: Sequence[Path], output: Path, *, mixed_precision: bool = False) -> Path:
+    """Write the report of run folders to ``output``.
+
+    UserError if a run cannot be read, the file not be written, or runs are of unequal precision, unless that is wanted.
+    """
+    runs = [read_run(folder) for folder in folders]
+    if not mixed_precision:
+        refuse_unequal_precision(runs)
+    write_page(output, render(runs))
+    return output
+
+
+def write_page(output: Path, text: str) -> None:
+    """Write a report; UserError if its place cannot be written."""
     try:
-        write_text_atomically(output, page)
+        write_text_atomically(output, text)
     except OSError as error:
         raise UserError(
             f"the report {output} cannot be written ({error.strerror}); choose another with output=FILE.html"
         ) from None
-    return output
 
 
 def render(runs: Sequence[ReportedRun]) -> str:
     """The page as text."""
+    measured = [directions(run) for run in runs]
+    figures = _figures(runs, measured)
+    return filled(
+        "report.html.j2",
+        figures,
+        runs=list(zip(runs, measured, strict=True)),
+        lines=[line_of(i) for i in range(len(runs))],
+        rendered=any(run.rendered for run in runs),
+        remarks=_remarks(runs),
+        headlines=[line for run in runs for line in headlines(run)],
+        differences=differing_keys(runs),
+        configs=[yaml.safe_dump(run.config, sort_keys=False, allow_unicode=True) for run in runs],
+        values=last_values(runs),
+        costs=costs(runs),
+    )
+
+
+def filled(template: str, figures: Mapping[str, Figure], **values: Any) -> str:
+    """A template of this folder with its values, its figures, and what draws them."""
     environment = Environment(
         loader=FileSystemLoader(Path(__file__).parent),
         autoescape=True,
@@ -38,22 +68,10 @@ def render(runs: Sequence[ReportedRun]) -> str:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    measured = [directions(run) for run in runs]
-    figures = _figures(runs, measured)
-    return environment.get_template("report.html.j2").render(
-        runs=list(zip(runs, measured, strict=True)),
-        lines=[line_of(i) for i in range(len(runs))],
-        rendered=any(run.rendered for run in runs),
-        remarks=_remarks(runs),
-        headlines=[line for run in runs for line in headlines(run)],
-        figures=figures,
-        plotly=_plotly() if figures else "",
-        differences=differing_keys(runs),
-        configs=[yaml.safe_dump(run.config, sort_keys=False, allow_unicode=True) for run in runs],
-        values=last_values(runs),
-        costs=costs(runs),
-        version=metadata.version("swaplab"),
-        time=now(),
+    plotly = _plotly() if figures else ""
+    version = metadata.version("swaplab")
+    return environment.get_template(template).render(
+        figures=figures, plotly=plotly, version=version, time=now(), **values
     )
 
 
@@ -68,9 +86,9 @@ def _figures(runs: Sequence[ReportedRun], measured: Sequence[Sequence[Direction]
 def _remarks(runs: Sequence[ReportedRun]) -> list[tuple[str, str]]:
     """What to know first: (run, sentence); an empty run where it is about all of them."""
     remarks = [(run.label, remark) for run in runs for remark in run.remarks]
-    precisions = {str(run.environment.get("precision")) for run in runs}
-    if len(precisions) > 1:
-        text = f"these runs are of unequal precision ({', '.join(sorted(precisions))}): their numbers do not compare"
+    unequal = precisions(runs)
+    if len(unequal) > 1:
+        text = f"these runs are of unequal precision ({', '.join(unequal)}): their numbers do not compare"
         remarks.insert(0, ("", text))
     return remarks
 

@@ -4,6 +4,7 @@ import base64
 import io
 import json
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -71,8 +72,8 @@ class ReportedRun:
         return [name for name in names if name not in ("images_seen", "steps", "train/progress")]
 
 
-def read_run(folder: Path) -> ReportedRun:
-    """Read a run folder; UserError if it is none or a file of its record is damaged."""
+def read_run(folder: Path, *, pictures: bool = True) -> ReportedRun:
+    """Read a run folder, with or without its pictures; UserError if it is none or its record is damaged."""
     record = RunRecord.load(folder)
     facts = record.facts
     if not isinstance(facts, dict) or not facts.get("sessions") or "status" not in facts:
@@ -84,8 +85,9 @@ def read_run(folder: Path) -> ReportedRun:
     remarks += [str(warning) for warning in facts.get("warnings", [])]
     rows = _metric_rows(record.metrics_file, remarks)
     evaluations = _evaluations(folder, remarks)
-    samples = _samples(folder, remarks)
-    sheets = {path.name: _picture(path, path.stem, remarks) for path in sorted((folder / "evaluation").glob("*.png"))}
+    samples = _samples(folder, remarks) if pictures else []
+    paths = sorted((folder / "evaluation").glob("*.png")) if pictures else []
+    sheets = {path.name: _picture(path, path.stem, remarks) for path in paths}
     return ReportedRun(
         folder=folder,
         label=f"{facts.get('name', folder.resolve().parent.name)}/{folder.resolve().name}",
@@ -174,3 +176,18 @@ def finite(value: Any) -> float | None:
     """``value`` if it is a finite number, else None."""
     known = isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
     return float(value) if known else None
+
+
+def precisions(runs: Sequence[ReportedRun]) -> list[str]:
+    """The precisions that runs were trained in, each once."""
+    return sorted({str(run.environment.get("precision")) for run in runs})
+
+
+def refuse_unequal_precision(runs: Sequence[ReportedRun]) -> None:
+    """UserError if not all runs were trained in one precision."""
+    unequal = precisions(runs)
+    if len(unequal) > 1:
+        raise UserError(
+            f"these runs are of unequal precision ({', '.join(unequal)}), which alone moves numbers; compare them all "
+            f"the same with mixed_precision=true"
+        )

@@ -1,0 +1,214 @@
+"""A study as one HTML file, as Markdown and as CSV: the plan first, then the verdict, then what it rests on."""
+
+import csv
+import io
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from swaplab.errors import UserError
+from swaplab.report.curves import Figure
+from swaplab.report.grids import (
+    Grid,
+    beside_anchors,
+    best_of,
+    config_differences,
+    counts,
+    directions_apart,
+    every_seed,
+    guard_differences,
+    interval,
+    level_costs,
+    signed,
+    tails,
+    verdicts,
+)
+from swaplab.report.matrix import sample_matrices, save_picture
+from swaplab.report.numbers import measured
+from swaplab.report.outcomes import Outcome, by_direction, guards, judgements, numbers, outcome
+from swaplab.report.page import filled, write_page
+from swaplab.report.reading import Picture, finite
+from swaplab.report.study import Study
+from swaplab.report.study_figures import colour, quality_against_cost, range_curves, seed_points
+from swaplab.runs.verdict import Judgement, overall
+
+SUFFIXES = (".html", ".md", ".csv")
+WORDS = {
+    "higher": "higher than",
+    "lower": "lower than",
+    "equal": "equal within the margin to",
+    "different": "different from",
+}
+
+
+@dataclass(frozen=True)
+class Findings:
+    """A study worked out. ``verdict``: empty without a plan. ``sentences``: what each comparison came to."""
+
+    study: Study
+    primary: Outcome
+    verdict: str
+    sentences: list[str]
+    answers: list[Grid]
+    details: list[Grid]
+    pictures: list[Picture]
+
+
+def findings(study: Study) -> Findings:
+    """Everything that the report says; UserError for a metric that no run has or that is not one."""
+    primary, others = outcome(study, study.metric), guards(study)
+    if study.plan is None and not primary.names:
+        raise UserError(f"no run of {study.title} has the metric {study.metric}; name another with metric=NAME")
+    judged = judgements(study, primary)
+    best = _best_metric(study)
+    of_evaluation = [each for each in (primary, *others) if not each.name.startswith(("val/", "loss/", "cost/"))]
+    grids = [every_seed(study, primary), counts(study, primary)]
+    if of_evaluation:
+        grids += [beside_anchors(study, of_evaluation), directions_apart(study, primary)]
+    if study.reference is not None:
+        grids.append(guard_differences(study, others))
+    grids += [level_costs(study, best), tails(study), best_of(study, primary), config_differences(study)]
+    kept = [grid for grid in grids if grid.head and grid.rows]
+    return Findings(
+        study=study,
+        primary=primary,
+        verdict=overall(judged) if judged else "",
+        sentences=[_sentence(study, primary, each) for each in judged],
+        answers=[verdicts(study, primary)] if judged else [],
+        details=kept,
+        pictures=sample_matrices(study),
+    )
+
+
+def _best_metric(study: Study) -> str:
+    """The validation metric of the runs' configs."""
+    configs = [run.config.get("checkpoint") or {} for run in study.runs.values()]
+    return str(next((config["best"] for config in configs if "best" in config), "val/reconstruction_mse"))
+
+
+def _sentence(study: Study, primary: Outcome, each: Judgement) -> str:
+    """A comparison in words, with every reason."""
+    claimed = f"{primary.name} of {each.level} is {WORDS[each.direction]} that of {study.reference}"
+    seeds = len(each.pairs.differences)
+    found = "no difference could be taken"
+    if each.mean is not None:
+        found = f"mean difference {signed(primary.name, each.mean)} over {seeds} seed{'s' * (seeds != 1)}"
+    if each.low is not None:
+        found += f", interval {interval(primary.name, each.low, each.high)}"
+    return "; ".join([f"{each.verdict}: {claimed} ({found})", *each.reasons])
+
+
+def plan_lines(study: Study) -> list[tuple[str, str]]:
+    """What was fixed before the runs, by name."""
+    plan = study.plan
+    if plan is None:
+        return []
+    contrast = f"{plan.contrast.level or 'every level'}, {plan.contrast.direction}, against {plan.reference}"
+    if plan.contrast.level is None:
+        contrast += f" (Holm over {len(plan.comparisons)} comparisons)"
+    return [
+        ("claim", plan.claim),
+        ("hypothesis", plan.hypothesis),
+        ("levels", "; ".join(f"{level}: {' '.join(words) or 'base'}" for level, words in plan.levels.items())),
+        ("contrast", contrast),
+        ("metric", f"{plan.metric}, {plan.split} split" if plan.split else plan.metric),
+        *([("margin", measured(plan.metric, plan.margin))] if plan.margin is not None else []),
+        ("guards", ", ".join(plan.guards) or "none"),
+        ("seeds", ", ".join(map(str, plan.seeds))),
+        ("base", " ".join(plan.base)),
+        ("stored", f"{study.stored} (digest {plan.digest}), before the first run"),
+    ]
+
+
+def write_study(found: Findings, outputs: Sequence[Path]) -> None:
+    """Write the report to each path, by its suffix: .html, .md (its sample pictures beside it), .csv.
+
+    UserError for another suffix, before anything is written, and for a place that cannot be written.
+    """
+    for path in outputs:
+        if path.suffix not in SUFFIXES:
+            raise UserError(f"the report {path} has no known form; choose an output that ends in {', '.join(SUFFIXES)}")
+    for path in outputs:
+        if path.suffix == ".html":
+            write_page(path, html(found))
+        elif path.suffix == ".csv":
+            write_page(path, table(found.study))
+        else:
+            places = [path.with_name(f"{path.stem}-samples-{i}.png") for i in range(1, len(found.pictures) + 1)]
+            write_page(path, markdown(found, [place.name for place in places]))
+            for picture, place in zip(found.pictures, places, strict=True):
+                save_picture(picture, place)
+
+
+def html(found: Findings) -> str:
+    """The page as text."""
+    study = found.study
+    figures: dict[str, Figure] = {"seeds": seed_points(study, found.primary)}
+    cost = quality_against_cost(study, found.primary)
+    if cost is not None:
+        figures["cost"] = cost
+    figures |= {f"curve-{i}": figure for i, figure in enumerate(range_curves(study))}
+    return filled(
+        "study.html.j2",
+        figures,
+        found=found,
+        study=study,
+        plan=plan_lines(study),
+        colours={level: colour(study, level) for level in study.levels},
+        rendered=any(run.rendered for run in study.runs.values()),
+    )
+
+
+def markdown(found: Findings, pictures: Sequence[str] = ()) -> str:
+    """The same as Markdown, without figures. ``pictures``: names of the files of the sample pictures."""
+    study = found.study
+    parts = [f"# {study.title}"]
+    parts += ["\n".join(f"- **{name}**: {_plain(text)}" for name, text in plan_lines(study))] if study.plan else []
+    if found.verdict:
+        parts += [f"## Verdict: {found.verdict}", "\n".join(f"- {_plain(text)}" for text in found.sentences)]
+    else:
+        parts += ["No plan was stored before these runs: they are shown, not judged."]
+    if study.remarks:
+        parts += ["## Before the numbers", "\n".join(f"- {_plain(text)}" for text in study.remarks)]
+    for grid in (*found.answers, *found.details):
+        parts += [f"## {_plain(grid.title)}", _markdown_table(grid), _plain(grid.note)]
+    if pictures:
+        parts.append("## Samples")
+        parts += [f"![{p.caption}]({name})\n\n{p.caption}" for p, name in zip(found.pictures, pictures, strict=True)]
+    return "\n\n".join(part for part in parts if part) + "\n"
+
+
+def _markdown_table(grid: Grid) -> str:
+    lines = [[grid.corner, *grid.head], ["---", *["---:"] * len(grid.head)]]
+    lines += [[name, *(f"{i.text} ({i.small})" if i.small else i.text for i in items)] for name, items in grid.rows]
+    return "\n".join("| " + " | ".join(_plain(cell) for cell in line) + " |" for line in lines)
+
+
+def _plain(text: str) -> str:
+    """Text that Markdown takes literally where it would otherwise cut a table or set HTML."""
+    return text.replace("|", "\\|").replace("<", "&lt;").replace("\n", " ")
+
+
+def table(study: Study) -> str:
+    """CSV: one row a run, direction and metric; direction is empty for what has none."""
+    file = io.StringIO()
+    rows = csv.writer(file, lineterminator="\n")
+    rows.writerow(("study", "factor", "level", "seed", "run", "status", "split", "direction", "metric", "value"))
+    for level in study.levels:
+        for seed in study.seeds:
+            run = study.runs.get((level, seed))
+            head = (study.title, study.factor, level, seed)
+            if run is None:
+                rows.writerow((*head, "", "not begun", "", "", "", ""))
+                continue
+            known = (*head, run.folder.name, run.status)
+            for name, value in numbers(run, None).items():
+                rows.writerow((*known, "", "", name, _csv(value)))
+            for direction, values in by_direction(run, study.split):
+                for name, value in values.items():
+                    rows.writerow((*known, study.split, direction, name, _csv(value)))
+    return file.getvalue()
+
+
+def _csv(value: object) -> object:
+    return value if finite(value) is not None else "nan"

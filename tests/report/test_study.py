@@ -1,0 +1,227 @@
+import base64
+import csv
+import io
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from swaplab.errors import UserError
+from swaplab.report.grids import Grid
+from swaplab.report.outcomes import matching, outcome, seconds_to
+from swaplab.report.study import read_ablation, read_group
+from swaplab.report.study_page import Findings, findings, html, markdown, table
+from swaplab.runs.record import RunRecord
+from swaplab.runs.statistics import paired_interval
+
+Make = Callable[..., Path]
+
+
+def score(level: str, seed: int) -> float:
+    shift = {"none": 0.0, "group": 0.04, "batch": -0.05}[level]
+    return 0.2 + shift + 0.03 * seed + 0.004 * ((seed * 7 + len(level)) % 5)
+
+
+def grid(found: Findings, starts: str) -> Grid:
+    return next(each for each in (*found.answers, *found.details) if each.title.startswith(starts))
+
+
+def row(table: Grid, name: str) -> dict[str, str]:
+    items = next(items for label, items in table.rows if label == name)
+    return dict(zip(table.head, [item.text for item in items], strict=True))
+
+
+def test_a_run_is_the_mean_of_its_directions_and_a_pair_a_seed(study_folder: Make) -> None:
+    found = findings(read_ablation(study_folder()))
+    for level in ("none", "group", "batch"):
+        expected = [score(level, seed) for seed in range(1, 7)]
+        assert found.primary.of(level) == pytest.approx(expected, abs=1e-12)
+    differences = [score("group", s) - score("none", s) for s in range(1, 7)]
+    low, high = paired_interval(differences)
+    shown = row(grid(found, "Verdict"), "group − none")
+    assert shown["mean difference"] == f"+{np.mean(differences):.3f}"
+    assert shown["interval"] == f"+{low:.3f} … +{high:.3f}"
+    assert (shown["seeds"], shown["verdict"], shown["sign-flip p"]) == ("6", "supported", "0.0312")
+    assert found.verdict == "supported"
+    assert found.sentences[0].startswith("supported: score of group is higher than that of none (mean difference +0.0")
+
+
+def test_runs_that_are_lost_are_counted_shown_and_move_the_verdict(study_folder: Make) -> None:
+    states = {("group", 2): "diverged", ("none", 3): None, ("batch", 1): "failed", ("batch", 2): "interrupted"}
+    found = findings(read_ablation(study_folder(states)))
+    assert found.verdict == "undecided"
+    assert "not all runs are there and measured: seed 3" in found.sentences[0]
+    assert "a run diverged at seed 2" in found.sentences[0]
+    assert row(grid(found, "Every seed"), "group")["seed 2"] == "diverged"
+    assert row(grid(found, "Every seed"), "none")["seed 3"] == "not begun"
+    counts = row(grid(found, "Runs"), "batch")
+    assert (counts["measured"], counts["failed"], counts["unfinished"], counts["diverged"]) == ("4", "1", "1", "0")
+    assert "diverged" in html(found)
+    assert "| diverged |" in markdown(found)
+
+
+def test_a_run_without_a_measurement_or_a_finite_number_is_not_a_number(study_folder: Make) -> None:
+    folder = study_folder()
+    (folder / "s1-group" / "evaluation" / "test.json").unlink()
+    path = folder / "s2-group" / "evaluation" / "test.json"
+    content = json.loads(path.read_text())
+    content["directions"][0]["rows"][0]["values"]["score"] = float("nan")
+    path.write_text(json.dumps(content))
+    found = findings(read_ablation(folder))
+    assert row(grid(found, "Every seed"), "group")["seed 1"] == "not measured"
+    assert row(grid(found, "Every seed"), "group")["seed 2"] == "diverged"
+    assert found.verdict == "undecided"
+
+
+def test_every_level_is_judged_with_holm_where_no_contrast_was_named(study_folder: Make) -> None:
+    found = findings(read_ablation(study_folder(contrast=None, direction="higher")))
+    assert found.verdict == "undecided"  # six seeds do not suffice for two comparisons
+    assert "corrected for 2 comparisons, is 0.0625, not below 0.05; 7 seeds can" in found.sentences[0]
+    seeds = list(range(1, 9))
+    found = findings(read_ablation(study_folder(name="more", contrast=None, direction="higher", seeds=seeds)))
+    assert [row(grid(found, "Verdict"), f"{x} − none")["verdict"] for x in ("group", "batch")] == [
+        "supported",
+        "refuted",
+    ]
+    assert found.verdict == "refuted"
+
+
+def test_the_tables_beside_the_verdict(study_folder: Make) -> None:
+    found = findings(read_ablation(study_folder()))
+    anchors = grid(found, "Levels beside")
+    assert row(anchors, "ceiling: real")["score"] == "1.000"
+    assert row(anchors, "trivial: mean")["score"] == "0.000"
+    guards = grid(found, "Guards")
+    assert row(guards, "group − none")["retrieval_top1[mixed]@100"] == "+0.040"
+    assert "No verdict rests on these" in guards.note
+    best = row(grid(found, "Best of n"), "group")
+    top = max(score("group", s) for s in range(1, 7))
+    assert best["best"] == f"{top:.3f}"
+    mean = np.mean([score("none", s) for s in range(1, 7)])
+    assert best["best − mean of none"] == f"+{top - mean:.3f}"
+    tails = row(grid(found, "Worst frames"), "none")
+    per_run = [0.004 * (1 - score("none", s)) for s in range(1, 7)]  # frames from 0.5 to 1.5 of it, evenly
+    assert tails["mse, mean"] == f"{np.mean(per_run):.5f}"
+    assert tails["mse, 95 %"] == f"{1.45 * np.mean(per_run):.5f}"
+    assert tails["mse, 99 %"] == f"{1.49 * np.mean(per_run):.5f}"
+    config = grid(found, "Config")
+    assert [name for name, _ in config.rows] == ["norm"]
+    costs = row(grid(found, "Cost"), "group")
+    assert (costs["parameters"], costs["MACs a face"]) == ("1,000,320", "75,000,000")
+    directions = row(grid(found, "By direction"), "none")
+    assert float(directions["A → B"]) - float(directions["B → A"]) == pytest.approx(0.2, abs=2e-3)
+
+
+def test_seconds_to_a_validation_score(study_folder: Make) -> None:
+    run = read_ablation(study_folder()).runs["none", 1]  # 140 images a second; 0.02 / i + 0.0001 at 800 i
+    assert seconds_to(run, "val/reconstruction_mse", 0.0102) == pytest.approx(1600 / 140)
+    assert seconds_to(run, "val/reconstruction_mse", 0.001) is None
+
+
+def test_the_name_of_a_metric_must_be_one(study_folder: Make) -> None:
+    names = ["identity[dlib]", "identity_cosine[dlib]", "coherence[a]", "coherence[b]", "score"]
+    assert matching("identity", names) == ["identity[dlib]"]
+    assert matching("coherence", names) == ["coherence[a]", "coherence[b]"]
+    assert matching("sco", names) == ["score"]
+    study = read_ablation(study_folder())
+    with pytest.raises(UserError, match=r"the metric val/\S* is not one|cost/p is not one: it may be cost/parameters"):
+        outcome(study, "cost/p")
+    assert outcome(study, "cost/parameters").of("group") == [1_000_320] * 6
+
+
+def test_the_page_needs_nothing_else_and_tells_the_plan_first(study_folder: Make) -> None:
+    text = html(findings(read_ablation(study_folder())))
+    assert text.index("Group normalisation gives a higher score") < text.index("Verdict:") < text.index("Every seed:")
+    assert "<link" not in text
+    assert 'src="http' not in text
+    figures = json.loads(text.partition('id="figures">')[2].partition("</script>")[0])
+    points = [trace for trace in figures["seeds"]["data"] if trace.get("name") == "group"]
+    assert points[0]["y"] == pytest.approx([score("group", s) for s in range(1, 7)])
+    bands = next(f for k, f in figures.items() if k.startswith("curve-") and f["title"] == "val/reconstruction_mse")
+    low, high, middle = bands["data"][:3]
+    assert all(a <= m <= b for a, m, b in zip(low["y"], middle["y"], high["y"], strict=True))
+    assert (low["y"][0], high["y"][0]) == pytest.approx((0.0201, 0.0206))
+    buttons = figures["cost"]["layout"]["updatemenus"][0]["buttons"]
+    assert [button["label"] for button in buttons][:2] == ["parameters", "MACs"]
+
+
+def test_the_matrix_shows_each_level_on_the_same_inputs(study_folder: Make) -> None:
+    picture = findings(read_ablation(study_folder({("none", 1): "diverged"}))).pictures[0]
+    assert picture.caption == "A → B, test split, seed 2: the inputs are fixed by index, not chosen by eye."
+    image = np.asarray(Image.open(io.BytesIO(base64.b64decode(picture.uri.partition(",")[2]))))
+    side = 72  # twice a face and its frame
+    assert image.shape == (5 * side, 150 + 5 * side, 3)
+    centres = [image[i * side + side // 2, 150 + side // 2].tolist() for i in range(5)]
+    assert centres[1:4] == [[100] * 3, [140] * 3, [50] * 3]  # none, group, batch between source and true swap
+
+
+def test_csv_has_a_row_a_run_and_metric(study_folder: Make) -> None:
+    rows = list(csv.DictReader(io.StringIO(table(read_ablation(study_folder({("batch", 6): None}))))))
+    scores = [float(r["value"]) for r in rows if (r["level"], r["seed"], r["metric"]) == ("group", "3", "score")]
+    assert np.mean(scores) == pytest.approx(score("group", 3))
+    assert [r["status"] for r in rows if (r["level"], r["seed"]) == ("batch", "6")] == ["not begun"]
+    assert {r["split"] for r in rows} == {"", "test"}
+
+
+def test_unequal_precision_asks_for_a_flag(study_folder: Make) -> None:
+    folder = study_folder(precisions={"group": "bf16-mixed"})
+    with pytest.raises(UserError, match="unequal precision"):
+        read_ablation(folder)
+    assert "may be that of precision" in " ".join(read_ablation(folder, mixed_precision=True).remarks)
+
+
+def test_runs_without_a_plan_are_grouped_and_not_judged(study_folder: Make) -> None:
+    folder = study_folder({("batch", 2): None})
+    (folder / "plan.json").unlink()
+    study = read_group([folder])
+    assert set(study.levels) == {"norm=none", "norm=group", "norm=batch"}
+    found = findings(study)
+    assert (found.verdict, found.sentences, found.answers) == ("", [], [])
+    assert row(grid(found, "Every seed"), "norm=batch")["seed 2"] == "not begun"
+    assert "they are shown, not judged" in html(found)
+    record = RunRecord.load(folder / "s1-none")
+    RunRecord.create(folder / "again", record.config(), record.facts | {"sessions": []}).end("complete", "")
+    with pytest.raises(UserError, match=r"are the same level and seed \(norm=none, 1\)"):
+        read_group([folder])
+
+
+def test_an_edited_plan_is_refused(study_folder: Make) -> None:
+    folder = study_folder()
+    text = (folder / "plan.json").read_text()
+    (folder / "plan.json").write_text(text.replace('"higher"', '"lower"'))
+    with pytest.raises(UserError, match="edited after it was stored"):
+        read_ablation(folder)
+
+
+def command(folder: Path, *words: str) -> subprocess.CompletedProcess[str]:
+    call = [sys.executable, "-m", "swaplab.apps.report", *words]
+    return subprocess.run(call, cwd=folder, env=dict(os.environ), capture_output=True, text=True, check=False)
+
+
+def test_the_command_judges_by_the_stored_plan_or_not_at_all(study_folder: Make, tmp_path: Path) -> None:
+    folder = study_folder()
+    done = command(tmp_path, "ablation=norm")  # conf/ablation/norm.yaml asks something else
+    assert done.returncode == 2
+    assert "it is judged by that plan or not at all" in done.stderr
+    assert not (folder / "report.html").exists()
+    done = command(tmp_path, f"ablation={folder}")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "\nverdict: supported\n" in done.stdout
+    assert {path.name for path in folder.glob("report*")} == {
+        "report.html",
+        "report.md",
+        "report.csv",
+        "report-samples-1.png",
+        "report-samples-2.png",
+    }
+    done = command(tmp_path, f"group={folder}", "output=here.md")
+    assert (done.returncode, done.stdout) == (0, "report: here.md\n")
+    done = command(tmp_path, f"group={folder}", "output=here.pdf")
+    assert (done.returncode, done.stderr.count("\n")) == (2, 1)
+    assert "has no known form" in done.stderr
