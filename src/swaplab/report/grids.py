@@ -131,7 +131,13 @@ def counts(study: Study, found: Outcome) -> Grid:
     for level in study.levels:
         states = [found.states[level, seed] for seed in study.seeds]
         rows.append((level, [Item(str(states.count(state)), float(states.count(state))) for state in STATES]))
-    return Grid("Runs", study.factor, list(STATES), rows, "Diverged runs are results and are counted in the verdict.")
+    return Grid(
+        "Runs",
+        study.factor,
+        list(STATES),
+        rows,
+        "A diverged run is a result: it counts in the comparisons of its level.",
+    )
 
 
 def beside_anchors(study: Study, outcomes: Sequence[Outcome]) -> Grid:

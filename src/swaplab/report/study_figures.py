@@ -144,7 +144,7 @@ def quality_against_cost(study: Study, found: Outcome) -> Figure | None:
         }
         for i, (level, keys) in enumerate(by_level.items())
     ]
-    labels = {kind: kind.replace("_", " ").replace("macs", "MACs") for kind in kinds}
+    labels = {kind: _label(kind) for kind in kinds}
     buttons = [
         {"label": labels[k], "method": "update", "args": [{"x": columns[k]}, {"xaxis.title.text": labels[k]}]}
         for k in kinds
@@ -162,5 +162,9 @@ def quality_against_cost(study: Study, found: Outcome) -> Figure | None:
 
 
 def _costs_text(seed: int, taken: dict[str, float | None]) -> str:
-    known = [f"{kind.replace('_', ' ')} {significant(value)}" for kind, value in taken.items() if value is not None]
+    known = [f"{_label(kind)} {significant(value)}" for kind, value in taken.items() if value is not None]
     return "<br>".join([f"seed {seed}", *known])
+
+
+def _label(kind: str) -> str:
+    return kind.replace("_", " ").replace("macs", "MACs").replace(" mb", ", MB")
