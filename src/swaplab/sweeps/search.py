@@ -256,21 +256,30 @@ def opened(folder: Path, goal: Goal, space: Space, storage: str | None = None) -
 def _study(folder: Path, goal: Goal, storage: str | None) -> "Study":
     import optuna
     from optuna.storages.journal import JournalFileBackend
+    from sqlalchemy.exc import SQLAlchemyError
 
     optuna.logging.set_verbosity(optuna.logging.ERROR)
-    where = storage or str(folder / "study.journal")
+    direction = cast(Literal["minimize", "maximize"], goal.direction)
+    journal = folder / "study.journal"
     try:
-        place = storage or optuna.storages.JournalStorage(JournalFileBackend(where))
-        return optuna.create_study(
-            storage=place,
-            study_name=folder.name,
-            direction=cast(Literal["minimize", "maximize"], goal.direction),
-            load_if_exists=True,
-        )
-    except (OSError, ValueError, ImportError, optuna.exceptions.OptunaError) as error:
+        if storage is None:
+            _drop_torn_line(journal)
+        place = storage or optuna.storages.JournalStorage(JournalFileBackend(str(journal)))
+        return optuna.create_study(storage=place, study_name=folder.name, direction=direction, load_if_exists=True)
+    except (OSError, ValueError, LookupError, ImportError, SQLAlchemyError, optuna.exceptions.OptunaError) as error:
+        reason = str(error).splitlines()[0]
         raise UserError(
-            f"the study {where} cannot be used ({str(error).splitlines()[0]}); move it away or name another"
+            f"the study {storage or journal} cannot be used ({reason}); move it away or name another"
         ) from None
+
+
+def _drop_torn_line(journal: Path) -> None:
+    """Cut off a last line that a kill left unfinished: what is appended to it could not be read."""
+    if journal.exists():
+        whole = journal.read_bytes().rpartition(b"\n")
+        if whole[2]:
+            with journal.open("r+b") as file:
+                file.truncate(len(whole[0] + whole[1]))
 
 
 def _sampler(goal: Goal, number: int, n_jobs: int) -> "BaseSampler":
