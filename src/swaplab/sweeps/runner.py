@@ -45,7 +45,7 @@ def run_jobs(
             asked = 0
             while not sweep.over:
                 if requests.count > asked:
-                    asked = requests.count
+                    asked += 1
                     board.say(_STOPPING if asked == 1 else "ending the jobs at once")
                     sweep.stop(at_once=asked > 1)
                 sweep.advance()
@@ -56,7 +56,10 @@ def run_jobs(
     board.end(sweep.states)
     if requests.count:
         raise KeyboardInterrupt
-    return [sweep.outcomes[i] for i in range(len(jobs))]
+    outcomes = [sweep.outcomes[i] for i in range(len(jobs))]
+    if any(outcome.status == "failed" for outcome in outcomes):
+        board.say(f"what they said: {folder / 'jobs'}/NNN.log; the same command tries them again")
+    return outcomes
 
 
 _STOPPING = "stopping: the running jobs write a checkpoint; once more ends them at once"
