@@ -2,6 +2,7 @@
 
 import base64
 import io
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from PIL import Image, ImageDraw
@@ -9,57 +10,96 @@ from PIL import Image, ImageDraw
 from swaplab.report.evaluations import pretty
 from swaplab.report.reading import Picture, ReportedRun, finite
 from swaplab.report.study import Study
+from swaplab.runs.atomic import write_atomically
 
-NAMES = ("source", "true swap")
 LABEL = 150  # pixels at the left for the names of rows
 LINE = 14
 
 
 def sample_matrices(study: Study) -> list[Picture]:
-    """One picture a direction of the measured split: fixed inputs along, levels down, all of one seed.
+    """One picture a direction: fixed inputs along, levels down, all of one seed.
 
-    The seed is the first of which all levels that have any sheet have one. Sheets of other shapes are left out.
+    From the sheets of the measured split, or where none is measured from the newest sheets of training. The seed is the
+    first of which all levels that have any sheet have one. Sheets of other inputs are left out.
     """
-    ways = dict.fromkeys(
-        way["direction"]
-        for run in study.runs.values()
-        for content in run.evaluations
-        if content["split"] == study.split
-        for way in content["directions"]
-    )
-    found = [_matrix(study, way) for way in ways]
-    return [picture for picture in found if picture is not None]
+    runs = study.runs.values()
+    ways = dict.fromkeys(way for run in runs for way, _ in _evaluated(run, study.split))
+    if ways:
+        return _drawn_all(
+            study, list(ways), f"{study.split} split", lambda run, way: _of_evaluation(run, study.split, way)
+        )
+    ways = dict.fromkeys(way for run in runs for way in _trained(run))
+    return _drawn_all(study, list(ways), "val split, end of training", _of_training)
 
 
-def _matrix(study: Study, way: str) -> Picture | None:
-    sheets: dict[int, dict[str, list[list[Image.Image]]]] = {}
-    for seed in study.seeds:
-        for level in study.levels:
-            run = study.runs.get((level, seed))
-            columns = _columns(run, study.split, way) if run is not None else None
+Columns = list[list[Image.Image]]  # source, reconstruction, swap and, where known, true swap; each its faces
+
+
+def _drawn_all(
+    study: Study, ways: Sequence[str], what: str, read: Callable[[ReportedRun, str], Columns | None]
+) -> list[Picture]:
+    found = []
+    for way in ways:
+        sheets: dict[int, dict[str, Columns]] = {}
+        for (level, seed), run in study.runs.items():
+            columns = read(run, way)
             if columns is not None:
                 sheets.setdefault(seed, {})[level] = columns
-    if not sheets:
-        return None
-    seed = max(sheets, key=lambda s: (len(sheets[s]), -study.seeds.index(s)))
-    first = next(iter(sheets[seed].values()))
+        if sheets:
+            seed = max(sheets, key=lambda s: (len(sheets[s]), -study.seeds.index(s)))
+            caption = f"{pretty(way)}, {what}, seed {seed}: the inputs are fixed by index, not chosen by eye."
+            levels = {level: sheets[seed][level] for level in study.levels if level in sheets[seed]}
+            found.append(_picture(_drawn(_rows(levels)), caption))
+    return found
+
+
+def _rows(levels: Mapping[str, Columns]) -> list[tuple[str, list[Image.Image]]]:
+    """The names of the rows and their faces."""
+    first = next(iter(levels.values()))
     rows = [("source", first[0])]
-    rows += [(level, columns[2]) for level, columns in sheets[seed].items() if _alike(columns, first)]
-    if len(first) > 3:
-        rows.append(("true swap", first[3]))
-    caption = f"{pretty(way)}, {study.split} split, seed {seed}: the inputs are fixed by index, not chosen by eye."
-    return _picture(_drawn(rows), caption)
+    rows += [(level, columns[2]) for level, columns in levels.items() if _alike(columns, first)]
+    return rows + ([("true swap", first[3])] if len(first) > 3 else [])
 
 
-def _columns(run: ReportedRun, split: str | None, way: str) -> list[list[Image.Image]] | None:
-    """The columns of a sheet of `swaplab-evaluate` (source, reconstruction, swap, true swap), each its faces."""
+def _evaluated(run: ReportedRun, split: str | None) -> list[tuple[str, bool]]:
+    """Directions of a measured split, and whether their true swaps are known."""
+    return [
+        (way["direction"], finite(way["rows"][0]["values"].get("mse")) is not None)
+        for content in run.evaluations
+        if content["split"] == split
+        for way in content["directions"]
+    ]
+
+
+def _of_evaluation(run: ReportedRun, split: str | None, way: str) -> Columns | None:
+    """A sheet of `swaplab-evaluate`, cut."""
+    truth = dict(_evaluated(run, split)).get(way, False)
     path = run.folder / "evaluation" / f"{split}-{way.replace('->', '_to_')}-samples.png"
+    return _cut(path, 4 if truth else 3)
+
+
+def _trained(run: ReportedRun) -> list[str]:
+    """Directions on the sheets of training, in the order of their columns."""
+    faces = run.facts.get("faces")
+    names = faces.get("identities", []) if isinstance(faces, dict) else []
+    return [f"{name}->{names[(i + 1) % len(names)]}" for i, name in enumerate(names)]
+
+
+def _of_training(run: ReportedRun, way: str) -> Columns | None:
+    """The newest sheet of training, cut; three columns a direction."""
+    ways, paths = _trained(run), sorted((run.folder / "samples").glob("*.png"))
+    columns = _cut(paths[-1], 3 * len(ways)) if paths and way in ways else None
+    at = 3 * ways.index(way) if columns is not None else 0
+    return columns[at : at + 3] if columns is not None else None
+
+
+def _cut(path: Path, count: int) -> Columns | None:
+    """The ``count`` columns of a sheet of square faces; None if it cannot be read or is no such sheet."""
     try:
         with Image.open(path, formats=["PNG"]) as image:
             sheet = image.convert("RGB")
     except (OSError, SyntaxError):
         return None
-    count = 4 if _true_swap_known(run, split) else 3
     side = sheet.width // count
     if side * count != sheet.width or sheet.height % side:
         return None
@@ -67,16 +107,7 @@ def _columns(run: ReportedRun, split: str | None, way: str) -> list[list[Image.I
     return [[sheet.crop((left, top, left + side, top + side)) for top in tops] for left in range(0, sheet.width, side)]
 
 
-def _true_swap_known(run: ReportedRun, split: str | None) -> bool:
-    return any(
-        finite(row["values"].get("mse")) is not None
-        for content in run.evaluations
-        if content["split"] == split
-        for row in content["directions"][0]["rows"][:1]
-    )
-
-
-def _alike(columns: list[list[Image.Image]], first: list[list[Image.Image]]) -> bool:
+def _alike(columns: Columns, first: Columns) -> bool:
     """Whether a sheet shows the same inputs."""
     same = len(columns) == len(first) and len(columns[0]) == len(first[0])
     return same and all(a.tobytes() == b.tobytes() for a, b in zip(columns[0], first[0], strict=True))
@@ -109,7 +140,5 @@ def _picture(image: Image.Image, caption: str) -> Picture:
 
 def save_picture(picture: Picture, path: Path) -> None:
     """Write a picture of a page as a file."""
-    from swaplab.runs.atomic import write_atomically
-
     data = base64.b64decode(picture.uri.partition(",")[2])
     write_atomically(path, lambda file: file.write(data))
