@@ -19,6 +19,8 @@ NEUTRAL = (
     "workers",
     "trainer.progress",
 )
+# Where a run is computed, and by how many: rounding only. A run id of its own, but a run may go on elsewhere.
+PLACE = tuple(f"trainer.{key}" for key in ("accelerator", "devices", "nodes", "launcher", "backend", "threads"))
 
 
 def _without(config: dict[str, Any], dotted: str) -> dict[str, Any]:

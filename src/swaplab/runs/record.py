@@ -17,7 +17,7 @@ import yaml
 from swaplab.errors import UserError
 from swaplab.runs.atomic import write_text_atomically
 from swaplab.runs.claim import claim
-from swaplab.runs.identity import changed_keys
+from swaplab.runs.identity import PLACE, changed_keys
 
 # complete, diverged: the run has its result. running: alive, or died without a word. failed: ended by an error.
 STATUSES = ("running", "complete", "diverged", "interrupted", "failed")
@@ -139,12 +139,13 @@ class RunRecord:
 def finished(folder: Path, config: dict[str, Any]) -> RunRecord | None:
     """The record in ``folder`` if the run has its result already, else None.
 
-    Raises UserError if the folder holds a run of another config: the same name must not mix two runs.
+    Raises UserError if the folder holds a run of another config: the same name must not mix two runs. It may go on at
+    another place, with another number of ranks.
     """
     if not (folder / "run.json").exists():
         return None
     record = RunRecord.load(folder)
-    changed = changed_keys(record.config(), config)
+    changed = [key for key in changed_keys(record.config(), config) if key not in PLACE]
     if changed:
         raise UserError(f"{folder} holds a run of another config ({', '.join(changed)} differ); choose another run_id")
     return record if record.status in ENDED else None
