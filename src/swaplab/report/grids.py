@@ -157,7 +157,7 @@ def beside_anchors(study: Study, outcomes: Sequence[Outcome]) -> Grid:
             rows.append((label, [item(each.name, means.get(each.name), mark=kind) for each in outcomes]))
     note = (
         "Levels: mean and range over seeds. Below them the trivial answers and the ceilings of the same frames: what a "
-        "level has to be read against."
+        "level has to be read against. What the models make of the true swap (re encoded) is the mean over all runs."
     )
     return Grid("Levels beside trivial answers and ceilings", "answer", [each.name for each in outcomes], rows, note)
 

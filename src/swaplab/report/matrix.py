@@ -5,7 +5,7 @@ import io
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
-from PIL import Image, ImageDraw
+from PIL import Image, ImageDraw, ImageFont
 
 from swaplab.report.evaluations import pretty
 from swaplab.report.reading import Picture, ReportedRun, finite
@@ -119,15 +119,15 @@ def _drawn(rows: list[tuple[str, list[Image.Image]]]) -> Image.Image:
     scale = 2 if face.width < 100 else 1
     side = face.width * scale
     picture = Image.new("RGB", (LABEL + side * len(rows[0][1]), side * len(rows)), "white")
-    pen = ImageDraw.Draw(picture)
+    pen, font = ImageDraw.Draw(picture), ImageFont.load_default(LINE)
     for i, (name, faces) in enumerate(rows):
-        pen.multiline_text((4, i * side + (side - LINE) // 2), _wrapped(name), fill="#33383f", spacing=2)
+        pen.multiline_text((4, i * side + (side - LINE) // 2), _wrapped(name), fill="#33383f", font=font, spacing=2)
         for j, each in enumerate(faces):
             picture.paste(each.resize((side, side), Image.Resampling.NEAREST), (LABEL + j * side, i * side))
     return picture
 
 
-def _wrapped(name: str, width: int = 22) -> str:
+def _wrapped(name: str, width: int = 18) -> str:
     return "\n".join(name[i : i + width] for i in range(0, len(name), width))
 
 
