@@ -2,9 +2,11 @@
 
     python scripts/compare_systems.py
     python scripts/compare_systems.py budget.images=64000 size=full
+    python scripts/compare_systems.py budget.images=64000 size=full finished=DIR
 
 Words after the script's name are overrides for every run. Runs that are finished are not trained again, so a stopped
-comparison goes on. One seed: the table says what came out, not what is better; that is what ablations are for.
+comparison goes on; with finished=DIR nothing is trained: the page is of the runs in that folder. One seed: the table
+says what came out, not what is better; that is what ablations are for.
 """
 
 import json
@@ -17,9 +19,11 @@ import torch
 
 from swaplab.apps.experiment import load_data, tasks_of
 from swaplab.apps.recorded import load_generator, recorded_config
+from swaplab.metrics.table import number
 from swaplab.networks.swap_model import swap_model
 from swaplab.runs.record import RunRecord
 from swaplab.thinning import evenly
+from swaplab.training.macs import macs_of
 from swaplab.training.samples import save_sheet, tiled
 
 ROOT = Path(__file__).parents[1]
@@ -36,6 +40,8 @@ COLUMNS = {
     "identity[": "identity",
     "tenengrad_ratio[": "sharpness",
 }
+EXPRESSION = "retrieval_top1[expression]"
+ORACLE = "val/oracle_swap_psnr"
 
 
 def command(*words: str) -> None:
@@ -43,10 +49,15 @@ def command(*words: str) -> None:
     subprocess.run([sys.executable, "-m", f"swaplab.apps.{words[0]}", *words[1:]], check=True)
 
 
+def settings(overrides: list[str]) -> list[str]:
+    """The settings of all runs: of two words for one key the later one counts."""
+    return list({word.partition("=")[0]: word for word in [*SETTINGS, *overrides]}.values())
+
+
 def trained(experiment: str, overrides: list[str]) -> Path:
     """The folder of the finished, evaluated run of a system."""
     runs = ROOT / "runs" / "systems"
-    words = [f"experiment={experiment}", *SETTINGS, f"runs={runs}", f"name={experiment}", *overrides]
+    words = [f"experiment={experiment}", *settings(overrides), f"runs={runs}", f"name={experiment}"]
     before = set(runs.glob(f"{experiment}/*"))
     command("train", *words)
     (folder,) = (set(runs.glob(f"{experiment}/*")) - before) or before
@@ -55,58 +66,123 @@ def trained(experiment: str, overrides: list[str]) -> Path:
     return folder
 
 
-def values(folder: Path, way: int, key: str) -> dict[str, float]:
-    """One row of a run's test table."""
-    directions = json.loads((folder / "evaluation" / "test.json").read_text())["directions"]
-    return next(row["values"] for row in directions[way]["rows"] if row["key"] == key)
+def measured(folder: Path) -> list[dict[str, Any]]:
+    """Both directions of a run's test tables."""
+    directions: list[dict[str, Any]] = json.loads((folder / "evaluation" / "test.json").read_text())["directions"]
+    return directions
 
 
-def line(label: str, row: dict[str, float], *facts: str) -> str:
+def value(row: dict[str, Any], start: str) -> float | None:
+    """The metric of a row whose name begins so."""
+    return next((v for name, v in row["values"].items() if name.startswith(start)), None)
+
+
+def row(direction: dict[str, Any], key: str) -> dict[str, Any]:
+    """One answer of a direction."""
+    return next(row for row in direction["rows"] if row["key"] == key)
+
+
+def line(label: str, answer: dict[str, Any], *facts: str) -> str:
     """A line of the Markdown table."""
-    found = {column: next((v for k, v in row.items() if k.startswith(column)), None) for column in COLUMNS}
-    cells = ["" if value is None else f"{value:.2f}" for value in found.values()]
+    found = {column: value(answer, column) for column in COLUMNS}
+    cells = ["" if v is None else number(column.split("[")[0], v) for column, v in found.items()]
     return f"| {' | '.join([label, *cells, *facts])} |"
 
 
-def table(folders: dict[str, Path], way: int) -> str:
+def untrained_and_trained(folder: Path) -> tuple[float, float]:
+    """PSNR of val swaps, both ways together, of the network at its start and at its end."""
+    first = json.loads((folder / "metrics.jsonl").read_text().splitlines()[0])
+    return first[ORACLE], RunRecord.load(folder).facts["metrics"][ORACLE]
+
+
+def millions(count: int | None) -> str:
+    """A count in millions, if it is known."""
+    return "" if count is None else f"{count / 1e6:.1f}"
+
+
+def table(folders: dict[str, Path], macs: dict[str, int | None], way: int) -> str:
     """One direction: the systems with their cost, then trivial answers and ceilings of the first run."""
-    heads = ["system", *COLUMNS.values(), "untrained PSNR, both ways", "parameters, M", "relative time"]
+    heads = ["system", *COLUMNS.values(), "PSNR on val, untrained and trained", "parameters, M", "MACs, M", "time"]
     lines = [f"| {' | '.join(heads)} |", "|" + "---|" * len(heads)]
-    seconds = {name: RunRecord.load(folder).facts["cost"]["seconds"] for name, folder in folders.items()}
+    facts = {name: RunRecord.load(folder).facts for name, folder in folders.items()}
+    quickest = min(known["cost"]["seconds"] for known in facts.values())
     for name, folder in folders.items():
-        first = json.loads((folder / "metrics.jsonl").read_text().splitlines()[0])
-        parameters = sum(RunRecord.load(folder).facts["parameters"].values()) / 1e6
-        facts = (
-            f"{first['val/oracle_swap_psnr']:.1f}",
-            f"{parameters:.2f}",
-            f"{seconds[name] / min(seconds.values()):.1f}",
+        cost = (
+            " to ".join(f"{psnr:.1f}" for psnr in untrained_and_trained(folder)),
+            f"{sum(facts[name]['parameters'].values()) / 1e6:.2f}",
+            millions(macs[name]),
+            f"{facts[name]['cost']['seconds'] / quickest:.1f}",
         )
-        lines.append(line(f"`{name}`", values(folder, way, "model"), *facts))
-    reference = next(iter(folders.values()))
-    directions = json.loads((reference / "evaluation" / "test.json").read_text())["directions"]
+        lines.append(line(f"`{name}`", row(measured(folder)[way], "model"), *cost))
+    direction = measured(next(iter(folders.values())))[way]
     # the re-encoded truth is that model's own ceiling, not everybody's
-    others = [row for row in directions[way]["rows"] if row["kind"] != "model" and row["key"] != "re_encoded"]
-    lines += [line(row["label"], row["values"], "", "", "") for row in others]
-    return f"### {directions[way]['direction']}\n\n" + "\n".join(lines)
+    others = [answer for answer in direction["rows"] if answer["kind"] != "model" and answer["key"] != "re_encoded"]
+    lines += [line(answer["label"], answer, "", "", "", "") for answer in others]
+    return f"### {direction['direction']}\n\n" + "\n".join(lines)
 
 
-def sheet(folders: dict[str, Path]) -> None:
-    """Fixed test frames of both directions: source, true swap, then every system in the table's order."""
-    rows: list[Any] = []
-    for way in (0, 1):
-        columns = []
-        for folder in folders.values():
-            config = recorded_config(RunRecord.load(folder))
-            sources, data = load_data(config)
-            task = tasks_of(sources, data, "test")[way]
-            faces = task.query[evenly(len(task.query), FRAMES)]
-            if not columns:
-                assert task.truth is not None
-                columns = [faces, task.truth[evenly(len(task.query), FRAMES)]]
-            model = swap_model(load_generator(folder, config, data.identities, data.resolution, "final"), config)
-            columns.append(model.swap(faces, task.source, task.target)[2])
-        rows.append(columns)
-    save_sheet(SHEET, tiled([torch.cat(pair) for pair in zip(*rows, strict=True)]))
+def verdicts(folders: dict[str, Path]) -> str:
+    """Which systems fail against their own start and against what needs no learning, in sentences."""
+    starts = {name: untrained_and_trained(folder) for name, folder in folders.items()}
+    worse = [f"`{name}` ({b:.1f} dB from {a:.1f})" for name, (a, b) in starts.items() if b <= a]
+    said = [
+        f"Not better than their own untrained networks on val swaps: {', '.join(worse)}."
+        if worse
+        else "Every system beats its own untrained network on val swaps."
+    ]
+    for way, direction in enumerate(measured(next(iter(folders.values())))):
+        scores = {name: value(row(measured(folder)[way], "model"), "score") for name, folder in folders.items()}
+        best = row(direction, direction["settings"]["best_trivial_by_mse"])["label"]
+        below = [f"`{name}` ({score:.3f})" for name, score in scores.items() if score is not None and score <= 0]
+        which = f"it is not beaten by {', '.join(below)}" if below else "every system beats it"
+        if len(below) == len(scores):
+            which = f"no system beats it: {', '.join(below)}"
+        said.append(f"{direction['direction']}: the best trivial answer is {best} (score 0); {which}.")
+    return "\n".join(said)
+
+
+def expression(folders: dict[str, Path]) -> str:
+    """The claim that the shared encoder keeps an expression where CycleGAN does not, as this comparison has it."""
+
+    def found(folder: Path, key: str = "model") -> str:
+        values = [value(row(direction, key), EXPRESSION) for direction in measured(folder)]
+        return " and ".join("unknown" if v is None else f"{v:.0%}" for v in values)
+
+    direction = measured(folders["cyclegan"])[0]
+    (chance,) = (m["chance"] for name, m in direction["metrics"].items() if name.startswith(EXPRESSION))
+    shared = ", ".join(f"`{name}` in {found(folders[name])}" for name in ("deepfakes_2017", "deepfakes_improved"))
+    return (
+        f"Of frames that differ in nothing but expression, the true one is found first (A to B, and B to A): CycleGAN, "
+        f"whose identities share nothing, in {found(folders['cyclegan'])}; the shared encoder, {shared}; chance "
+        f"{chance:.0%}, colour-matched source {found(folders['cyclegan'], 'colour_match')}."
+    )
+
+
+def generator_of(folder: Path) -> tuple[Any, dict[str, Any], Any, Any]:
+    """A run's generator with its config, sources and data."""
+    config = recorded_config(RunRecord.load(folder))
+    sources, data = load_data(config)
+    return load_generator(folder, config, data.identities, data.resolution, "final"), config, sources, data
+
+
+def sheet(folders: dict[str, Path]) -> dict[str, int | None]:
+    """Draw fixed test frames of both directions: source, true swap, then every system in the table's order. Returns
+    what one face costs each, in multiply-accumulates."""
+    columns: list[torch.Tensor] = []
+    macs = {}
+    for name, folder in folders.items():
+        generator, config, sources, data = generator_of(folder)
+        macs[name] = macs_of(generator, data.resolution)
+        model, tasks = swap_model(generator, config), tasks_of(sources, data, "test")
+        shown = [evenly(len(task.query), FRAMES) for task in tasks]
+        if not columns:
+            columns.append(torch.cat([task.query[i] for task, i in zip(tasks, shown, strict=True)]))
+            truths = [task.truth for task in tasks if task.truth is not None]
+            columns.append(torch.cat([truth[i] for truth, i in zip(truths, shown, strict=True)]))
+        swaps = [model.swap(t.query[i], t.source, t.target)[2] for t, i in zip(tasks, shown, strict=True)]
+        columns.append(torch.cat(swaps))
+    save_sheet(SHEET, tiled(columns))
+    return macs
 
 
 def paragraph(experiment: str) -> str:
@@ -118,18 +194,26 @@ def paragraph(experiment: str) -> str:
 
 def main() -> None:
     """Train what is missing, then write the page."""
-    overrides = sys.argv[1:]
+    words = sys.argv[1:]
+    finished = [word.partition("=")[2] for word in words if word.startswith("finished=")]
+    overrides = [word for word in words if not word.startswith("finished=")]
     names = [file.stem for file in sorted(EXPERIMENTS.glob("*.yaml")) if file.stem != "quick"]
-    folders = {name: trained(name, overrides) for name in names}
-    sheet(folders)
-    settings = " ".join([*SETTINGS, *overrides])
+    if finished:
+        folders = {name: next(Path(finished[0]).glob(f"{name}/*")) for name in names}
+    else:
+        folders = {name: trained(name, overrides) for name in names}
+    macs = sheet(folders)
     body = [
         "# Systems",
         "Every system on the built-in pair (profile `easy`), trained at equal budget and measured on held-out clips "
-        f"against the true swap.\nSettings of all runs: `{settings}`. One seed, minutes of training on two cores at "
-        "reduced width: this says what\ncomes out under these settings, and nothing about photographs or full size. "
-        "Made by `python scripts/compare_systems.py`.",
-        *(table(folders, way) for way in (0, 1)),
+        f"against the true swap.\nSettings of all runs: `{' '.join(settings(overrides))}`.\n"
+        "One seed, minutes of training on two cores at reduced width: this says what comes out under these settings, and "
+        "nothing about\nphotographs or full size. Made by `python scripts/compare_systems.py`.\n"
+        "MACs: of one face through encoder and decoder. Time: that of the quickest is 1.",
+        *(table(folders, macs, way) for way in (0, 1)),
+        "### What comes out",
+        verdicts(folders),
+        expression(folders),
         "![Rows: fixed test frames, A to B above, B to A below. Columns: source, true swap, then the systems in the "
         "order of the table.](images/systems.png)",
         "## What each is",

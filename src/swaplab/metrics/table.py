@@ -117,7 +117,7 @@ def _padded(cells: Sequence[str], widths: Sequence[int]) -> list[str]:
 def _cell(evaluation: Evaluation, row: Row, name: str) -> str:
     if name not in row.values:
         return ""
-    text, best = _number(name, row.values[name]), evaluation.metrics[name]["best_trivial"]
+    text, best = number(name, row.values[name]), evaluation.metrics[name]["best_trivial"]
     if row.key == best:
         return f"{text} *"
     trivial = evaluation.row(best) if best and row.key == "model" else None
@@ -131,10 +131,11 @@ def _beats(name: str, row: Row, other: Row) -> bool:
 
 def _interval(evaluation: Evaluation, name: str) -> str:
     interval = evaluation.intervals.get(name)
-    return "" if interval is None else " to ".join(_number(name, value) for value in interval)
+    return "" if interval is None else " to ".join(number(name, value) for value in interval)
 
 
-def _number(name: str, value: float) -> str:
+def number(name: str, value: float) -> str:
+    """The value of a metric in as many digits as say something; a PSNR that float32 cannot tell from equal is exact."""
     if name.endswith("psnr"):
         return "exact" if value >= EXACT - 1e-6 else f"{value:.2f}"
     return f"{value:.5f}" if name == "mse" else f"{value:.3f}"
