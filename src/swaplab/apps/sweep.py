@@ -5,8 +5,10 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
+from traceback import walk_tb
 from typing import TYPE_CHECKING, Any
 
 from swaplab.errors import UserError
@@ -111,6 +113,18 @@ def _check_config(config: dict[str, Any]) -> None:
     check_numbers(config, find_ranks(config["trainer"]))
     data = load_data(config)[1]
     build_module(config, data.identities, data.resolution, int(config["budget"]["images"]))
+
+
+@contextmanager
+def launcher_sentences() -> Iterator[None]:
+    """What submitit cannot do here (no Slurm, a job that was refused), as UserError: it raises RuntimeError of it."""
+    try:
+        yield
+    except RuntimeError as error:
+        *_, (frame, _line) = walk_tb(error.__traceback__)
+        if not frame.f_globals["__name__"].startswith("submitit."):
+            raise
+        raise UserError(f"the launcher cannot start the jobs: {error}") from None
 
 
 def run_apart(typed: Sequence[str], composed: "DictConfig") -> float | None:

@@ -37,10 +37,12 @@ def _start() -> None:
         return
     from functools import partial
 
-    from swaplab.apps.sweep import folder_override, run_apart
+    from swaplab.apps.sweep import folder_override, launcher_sentences, run_apart
 
     words = sys.argv[1:]
-    for config in composed("train", job=partial(run_apart, words), added=folder_override(words)):
+    with launcher_sentences():
+        configs = composed("train", job=partial(run_apart, words), added=folder_override(words))
+    for config in configs:
         train_run(config)
 
 

@@ -87,7 +87,7 @@ class Session(Callback):
         self._clock, self._clock_images = time.perf_counter(), self._start_images
 
     def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        """From now on SIGTERM and SIGINT end the run after the current step, with a checkpoint.
+        """From now on SIGTERM, SIGINT and Slurm's warnings end the run after the current step, with a checkpoint.
 
         A second SIGINT ends it at once. Here, and not earlier, because Lightning has set its own handlers by now.
         """
@@ -97,7 +97,7 @@ class Session(Callback):
                 raise KeyboardInterrupt
             self._signalled = signal.Signals(number).name
 
-        for number in (signal.SIGTERM, signal.SIGINT):
+        for number in (signal.SIGTERM, signal.SIGINT, signal.SIGUSR1, signal.SIGUSR2):
             signal.signal(number, ask)
         if self.resumed is None:
             self._untrained(_typed(pl_module))

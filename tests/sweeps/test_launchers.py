@@ -1,0 +1,137 @@
+"""Hydra's published launchers start our runs: joblib and Ray here, Slurm by its batch file and by a stand-in."""
+
+import csv
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from swaplab.runs.record import RunRecord
+
+SLURM = Path(__file__).with_name("slurm")  # sbatch, srun, sacct, scontrol
+TRAIN = [sys.executable, "-m", "swaplab.apps.train"]
+Command = Callable[..., tuple[int, str, str]]
+
+
+def train(tiny: list[str], where: Path, *words: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    command = [*TRAIN, "-m", *tiny, *words]
+    return subprocess.run(command, cwd=where, env=os.environ | environment, capture_output=True, text=True, check=False)
+
+
+def records(where: Path) -> list[RunRecord]:
+    return [RunRecord.load(path.parent) for path in sorted((where / "runs").glob("*/*/run.json"))]
+
+
+def test_joblib_runs_jobs_at_once_and_a_failed_one_stops_no_other(tiny: list[str], tmp_path: Path) -> None:
+    words = ["hydra/launcher=joblib", "hydra.launcher.n_jobs=2", "batch_size=0,4,2", "budget.images=16"]
+    done = train(tiny, tmp_path, *words)
+    assert done.returncode == 2
+    assert "batch_size=0: the run failed" in done.stderr
+    assert "Traceback" not in done.stderr
+    found = {record.config()["batch_size"]: record for record in records(tmp_path)}
+    assert {size: record.status for size, record in found.items()} == {2: "complete", 4: "complete"}
+    assert found[4].config()["factors"] == {"batch_size": 4}
+    first, second = (record.facts["sessions"][0] for record in found.values())
+    assert first["pid"] != second["pid"]
+
+
+@pytest.mark.slow
+def test_a_search_goes_through_joblib_too(tiny: list[str], tmp_path: Path) -> None:
+    words = ["hydra/sweeper=optuna", "hydra.sweeper.n_trials=2", "hydra.sweeper.n_jobs=2", "hydra.sweeper.pruner=none"]
+    varied = ["optimizer.generator.lr=interval(1e-4,1e-2)", "budget.images=16"]
+    done = train(tiny, tmp_path, *words, *varied, "hydra/launcher=joblib", "hydra.launcher.n_jobs=2")
+    assert done.returncode == 0, done.stdout + done.stderr
+    [table] = (tmp_path / "runs" / "sweeps").glob("*/trials.csv")
+    with table.open() as file:
+        rows = list(csv.DictReader(file))
+    assert [row["state"] for row in rows] == ["complete"] * 2
+    for row in rows:
+        metrics = RunRecord.load(tmp_path / row["run"]).facts["metrics"]
+        assert float(row["val/reconstruction_mse"]) == metrics["val/reconstruction_mse"]
+
+
+@pytest.fixture
+def slurm(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
+    """A folder in which a stand-in for Slurm, the only one on the path, leaves what it was given."""
+    folder = tmp_path / "slurm"
+    folder.mkdir()
+    monkeypatch.setenv("FAKE_SLURM", str(folder))
+    monkeypatch.setenv("PATH", f"{SLURM}:{os.environ['PATH']}")
+    monkeypatch.chdir(tmp_path)
+    return folder
+
+
+def options(slurm: Path) -> dict[str, str]:
+    return dict(re.findall(r"^#SBATCH --([\w-]+)=(.*)$", (slurm / "script.sh").read_text(), re.MULTILINE))
+
+
+WIDE = ["hydra/launcher=submitit_slurm", "hydra.launcher.tasks_per_node=2", "trainer=ddp_cpu", "norm=none,group"]
+
+
+def test_a_slurm_job_array_is_asked_for_and_a_refusal_is_a_sentence(
+    slurm: Path, tiny: list[str], command: Command
+) -> None:
+    words = ["hydra.launcher.partition=nowhere", "hydra.launcher.timeout_min=90", "hydra.launcher.gpus_per_node=2"]
+    code, _, complaint = command("swaplab-train", "-m", *tiny, *WIDE, *words)
+    assert code == 2
+    assert "the launcher cannot start the jobs: sbatch: error: invalid partition specified: nowhere" in complaint
+    asked = options(slurm)
+    assert asked["ntasks-per-node"] == "2"
+    assert asked["array"] == "0-1%2"
+    assert asked["gpus-per-node"] == "2"
+    assert asked["time"] == "90"
+    assert "srun --unbuffered" in (slurm / "script.sh").read_text()
+
+
+def test_without_slurm_the_sentence_says_so(
+    monkeypatch: pytest.MonkeyPatch, tiny: list[str], tmp_path: Path, command: Command
+) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.chdir(tmp_path)
+    code, _, complaint = command("swaplab-train", "-m", *tiny, *WIDE)
+    assert code == 2
+    assert "are you indeed on a slurm cluster?" in complaint
+
+
+@pytest.mark.slow
+def test_the_tasks_of_a_slurm_job_are_the_ranks_of_one_run(slurm: Path, tiny: list[str], tmp_path: Path) -> None:
+    done = train(tiny, tmp_path, *WIDE, "budget.images=16")
+    logs = "".join(path.read_text() for path in tmp_path.glob("runs/sweeps/*/.submitit/*/*.err"))
+    assert done.returncode == 0, done.stderr + logs
+    found = records(tmp_path)
+    assert [record.status for record in found] == ["complete"] * 2
+    assert [record.facts["environment"]["ranks"] for record in found] == [2, 2]
+    assert options(slurm)["ntasks-per-node"] == str(found[0].config()["trainer"]["devices"])
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("launcher", ["joblib", "ray"])
+def test_a_job_of_several_ranks_runs_under_a_launcher(launcher: str, tiny: list[str], tmp_path: Path) -> None:
+    if launcher == "ray":
+        pytest.importorskip("ray", reason="Ray's launcher is an extra of its own")
+        words = ["hydra/launcher=ray", "+hydra.launcher.ray.init.num_cpus=2"]
+    else:
+        words = ["hydra/launcher=joblib", "hydra.launcher.n_jobs=2"]
+    done = train(tiny, tmp_path, *words, "trainer=ddp_cpu", "norm=none,group", "budget.images=16")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert [record.facts["environment"]["ranks"] for record in records(tmp_path)] == [2, 2]
+
+
+def test_the_warning_of_a_cluster_ends_a_run_with_a_checkpoint(tiny: list[str], tmp_path: Path) -> None:
+    words = [*TRAIN, *tiny, "budget.images=1000000"]
+    process = subprocess.Popen(words, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    while not any(len(record.metrics()) > 1 for record in records(tmp_path)):
+        assert process.poll() is None, process.communicate()[0]
+        time.sleep(0.1)
+    process.send_signal(signal.SIGUSR2)
+    output = process.communicate(timeout=120)[0]
+    [record] = records(tmp_path)
+    assert (record.status, process.returncode) == ("interrupted", 0), output
+    assert record.facts["exit_reason"] == "stopped by SIGUSR2"
+    assert (record.checkpoints / "last.ckpt").exists()
