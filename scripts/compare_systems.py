@@ -207,8 +207,8 @@ def main() -> None:
         "# Systems",
         "Every system on the built-in pair (profile `easy`), trained at equal budget and measured on held-out clips "
         f"against the true swap.\nSettings of all runs: `{' '.join(settings(overrides))}`.\n"
-        "One seed, minutes of training on two cores at reduced width: this says what comes out under these settings, and "
-        "nothing about\nphotographs or full size. Made by `python scripts/compare_systems.py`.\n"
+        "One seed, minutes of training on two cores at reduced width: this says what comes out under these settings, "
+        "and nothing about\nphotographs or full size. Made by `python scripts/compare_systems.py`.\n"
         "MACs: of one face through encoder and decoder. Time: that of the quickest is 1.",
         *(table(folders, macs, way) for way in (0, 1)),
         "### What comes out",

@@ -1,14 +1,12 @@
 """swaplab-convert: swap the face in a picture or a video with a trained run."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from swaplab.apps.command import composed, run_command
 
 if TYPE_CHECKING:
-    from swaplab.conversion.convert import Converter, Progress
+    from swaplab.conversion.convert import Converter
     from swaplab.conversion.report import Report
     from swaplab.conversion.swapper import FaceSwapper
     from swaplab.marking.claim import Claim
@@ -43,6 +41,7 @@ def _start() -> None:
 
 def convert(config: dict[str, Any]) -> None:
     """Write the picture or video that a resolved config asks for, and its sidecar; UserError leaves nothing behind."""
+    from swaplab.apps.progress import stages
     from swaplab.errors import UserError
     from swaplab.faces.media import kind_of
     from swaplab.marking.label import Label
@@ -62,7 +61,7 @@ def convert(config: dict[str, Any]) -> None:
     converter, reports = _converter(config, swapper, label), []
 
     def produce(path: Path) -> None:
-        with _bar() as progress:
+        with stages() as progress:
             run = converter.video if kind == "video" else converter.picture
             reports.append(run(source, path, progress))
 
@@ -167,25 +166,6 @@ def _claim(
         label=label,
         disclosure_elsewhere=config["disclosure_elsewhere"],
     )
-
-
-@contextmanager
-def _bar() -> Iterator["Progress"]:
-    """A progress bar on a terminal; nothing elsewhere."""
-    from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-
-    console = Console(stderr=True)
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=console, disable=not console.is_terminal) as bar:
-        tasks: dict[str, Any] = {}
-
-        def advance(stage: str, done: int, total: int | None) -> None:
-            if stage not in tasks:
-                tasks[stage] = bar.add_task(stage, total=total)
-            bar.update(tasks[stage], advance=done)
-
-        yield advance
 
 
 def _print(report: "Report", output: Path, sidecar: Path) -> None:

@@ -1,8 +1,6 @@
 """swaplab-extract: clips of one person become a faceset."""
 
 from collections import Counter
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from swaplab.apps.command import composed, run_command
@@ -10,7 +8,7 @@ from swaplab.apps.command import composed, run_command
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from swaplab.faces.extraction import Extraction, Progress
+    from swaplab.faces.extraction import Extraction
     from swaplab.faces.ground import Ground
 
 HELP = """
@@ -44,6 +42,7 @@ def extract(config: dict[str, Any]) -> None:
     """Write the faceset that a resolved config asks for. Raises UserError, and then leaves nothing behind."""
     from pathlib import Path
 
+    from swaplab.apps.progress import stages
     from swaplab.errors import UserError
     from swaplab.faces.alignment import Alignment
     from swaplab.faces.extraction import Extraction, clips_of
@@ -57,7 +56,7 @@ def extract(config: dict[str, Any]) -> None:
     clips = clips_of(expand_inputs(config["input"]))
     limits = dict(config["limits"])
     limits["side"] = 0.75 * config["resolution"] if limits["side"] is None else limits["side"]
-    with _bar() as progress:
+    with stages() as progress:
         extraction = Extraction(
             clips,
             _detector(config["detector"]),
@@ -141,25 +140,6 @@ def _landmarker(alignment: Any) -> Any:
 
     find = Landmarker()
     return lambda crops: find(crops, border=alignment.border)
-
-
-@contextmanager
-def _bar() -> Iterator["Progress"]:
-    """A progress bar on a terminal; nothing elsewhere."""
-    from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-
-    console = Console(stderr=True)
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=console, disable=not console.is_terminal) as bar:
-        tasks: dict[str, Any] = {}
-
-        def advance(stage: str, done: int, total: int) -> None:
-            if stage not in tasks:
-                tasks[stage] = bar.add_task(stage, total=total)
-            bar.update(tasks[stage], advance=done)
-
-        yield advance
 
 
 def _write_sheet(faceset: Any, path: "Path", faces: int) -> None:

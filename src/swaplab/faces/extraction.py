@@ -11,7 +11,6 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
-from typing import Protocol
 
 import cv2
 import numpy as np
@@ -31,6 +30,8 @@ Floats = NDArray[np.float64]
 
 # Finds 68 landmarks (n, 68, 2), in crop pixels, in stored crops (n, stored, stored, 3) RGB uint8.
 FindLandmarks = Callable[[Pixels], Floats]
+# Told a stage (``finding faces``, ``cutting out``), how many more frames went through it, and about how many there are.
+Progress = Callable[[str, int, int], None]
 
 # Frames or crops that are worked on together.
 _BATCH = 16
@@ -55,12 +56,6 @@ class Tally:
     without_face: int = 0
     flagged: Counter[str] = field(default_factory=Counter)
     damage: str | None = None
-
-
-class Progress(Protocol):
-    """Told that ``done`` more of about ``total`` frames went through a stage (``finding faces``, ``cutting out``)."""
-
-    def __call__(self, stage: str, done: int, total: int) -> None: ...
 
 
 def clips_of(files: Sequence[Path]) -> list[Clip]:
