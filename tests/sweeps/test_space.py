@@ -51,6 +51,15 @@ def test_an_interval_is_filled_evenly_on_its_scale(tagged: bool) -> None:
     assert share == pytest.approx(0.5 if tagged else 0.09, abs=0.06)
 
 
+def test_a_glob_is_a_choice_of_the_group() -> None:
+    from hydra._internal.config_loader_impl import ConfigLoaderImpl
+    from hydra._internal.utils import create_config_search_path
+
+    loader = ConfigLoaderImpl(create_config_search_path("pkg://swaplab.conf"))
+    space = space_of(OverridesParser.create(loader).parse_overrides(["size=glob([s-t]*)"]))
+    assert {words[0] for words in drawn(space)} == {"size=small", "size=tiny"}
+
+
 def test_steps_are_free_of_rounding() -> None:
     assert {words[0] for words in drawn(parsed("x=range(0,1,0.1)"))} == {f"x=0.{tenth}" for tenth in range(10)}
 

@@ -61,11 +61,10 @@ def _distribution(override: "Override") -> "BaseDistribution":
     from optuna.distributions import CategoricalDistribution
 
     sweep: Any = override.value()
-    log, words = "log" in sweep.tags, override.input_line
-    if sweep.tags - {"log"}:
-        raise UserError(
-            f"{words}: a search knows the tag log alone; leave out {', '.join(sorted(sweep.tags - {'log'}))}"
-        )
+    tags, words = getattr(sweep, "tags", set()), override.input_line
+    log = "log" in tags
+    if tags - {"log"}:
+        raise UserError(f"{words}: a search knows the tag log alone; leave out {', '.join(sorted(tags - {'log'}))}")
     if getattr(sweep, "shuffle", False):
         raise UserError(f"{words}: the sampler chooses the order; leave out shuffle")
     try:
