@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from swaplab.apps.evaluate import tell_dashboard
+from swaplab.runs.evaluations import plotted_name
 from swaplab.runs.record import RunRecord
 
 WANDB = {"mode": "online", "project": "lab", "group": "norms", "job_type": "ablation", "tags": []}
@@ -36,10 +37,10 @@ def test_training_then_measuring_leaves_two_runs_in_one_group(tiny: list[str], t
     assert trained.stem.endswith("-1")
     assert measured.stem.endswith("-evaluate-val")
     data = written(measured)
-    for word in (b"norms", b"evaluate", b"val/reconstruction_psnr", b"val/A_to_B-samples", b"cost/seconds"):
+    for word in (b"norms", b"evaluate", b"val/reconstruction_psnr", b"evaluation/val/A_to_B-samples", b"cost/seconds"):
         assert word in data, word
     first = json.loads((folder / "evaluation/val.json").read_text())["directions"][0]["rows"][0]["values"]
-    assert all(f"val/{name}".encode() in data for name in first)
+    assert all(plotted_name(f"evaluation/val/{name}").encode() in data for name in first)
 
 
 def test_a_service_that_does_not_answer_costs_nothing_but_a_sentence(

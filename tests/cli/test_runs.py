@@ -91,7 +91,7 @@ def test_diff_tells_what_can_change_numbers(runs: Path, command: Command) -> Non
     code, out, _ = command("swaplab-runs", "diff", "s1-b", "norms/s1-none")
     assert code == 0
     assert [line.split() for line in out.splitlines()] == [
-        ["can", "change", "numbers", "runs/norms/s1-batch", "runs/norms/s1-none"],
+        ["cannot", "change", "numbers", "runs/norms/s1-batch", "runs/norms/s1-none"],
         ["factors.norm", "batch", "none"],
         ["1", "of", "4", "keys", "differ"],
     ]

@@ -166,9 +166,9 @@ def test_evaluations_are_means_over_directions(runs: Path, make: Make) -> None:
     (folder / "val.json").write_text("{")
     metrics = all_runs(runs)[0].metrics
     assert {k: v for k, v in metrics.items() if "score" in k} == {
-        "test/score": 0.5,
-        "test/score/A_to_B": 0.25,
-        "test/score/B_to_A": 0.75,
+        "evaluation/test/score": 0.5,
+        "evaluation/test/score/A_to_B": 0.25,
+        "evaluation/test/score/B_to_A": 0.75,
     }
 
 

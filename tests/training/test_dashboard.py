@@ -64,7 +64,7 @@ session(4, failed=True)
 record.end("complete", "done", images_seen=384)
 sheet = Path(sys.argv[1]) / "test-A_to_B-samples.png"
 save_sheet(sheet, np.zeros((4, 6, 3), np.uint8))
-there = [("model", {"score": 0.25, "psnr": 12.0}), ("real", {"score": 1.0})]
+there = [("model", {"score": 0.25, "band[truth:0.25-0.5]@9": 12.0}), ("real", {"score": 1.0})]
 rows = {"A->B": there, "B->A": [("model", {"score": 0.75})]}
 ways = [{"direction": w, "rows": [{"key": k, "values": v} for k, v in r]} for w, r in rows.items()]
 publish_evaluation(record, config, {"split": "test", "directions": ways}, "final", [sheet])
@@ -236,13 +236,13 @@ def test_a_measurement_is_a_run_beside_the_trained_one(run_folder: Path, evaluat
     numbers = {key: value for key, value in values(row.item).items() if key[0] != "_" and "samples" not in key}
     assert numbers == {
         "images_seen": 384,
-        "test/score": 0.5,
-        "test/score/A_to_B": 0.25,
-        "test/score/B_to_A": 0.75,
-        "test/psnr": 12.0,
-        "test/psnr/A_to_B": 12.0,
+        "evaluation/test/score": 0.5,
+        "evaluation/test/score/A_to_B": 0.25,
+        "evaluation/test/score/B_to_A": 0.75,
+        "evaluation/test/band_truth_0_25-0_5_9": 12.0,
+        "evaluation/test/band_truth_0_25-0_5_9/A_to_B": 12.0,
     }
-    assert values(row.item)["test/A_to_B-samples.width"] == 6
+    assert values(row.item)["evaluation/test/A_to_B-samples.width"] == 6
     assert summary_of(evaluation)["status"] == "complete"
     assert summary_of(evaluation)["cost/parameters"] == 1000
 
@@ -261,7 +261,13 @@ def test_the_better_side_is_the_catalogue_s() -> None:
     assert better_side("val/reconstruction_mse") is sides[str(CATALOGUE["mse"].better)]
     assert better_side("val/reconstruction_psnr") is sides[str(CATALOGUE["reconstruction_psnr"].better)]
     assert better_side("val/reconstruction_psnr/A") is max
-    for name in ("val/oracle_swap_psnr", "loss/generator/reconstruction", "images_seen", "val/other", "test/mse"):
+    for name in (
+        "val/oracle_swap_psnr",
+        "loss/generator/reconstruction",
+        "images_seen",
+        "val/other",
+        "evaluation/val/mse",
+    ):
         assert better_side(name) is None
 
 

@@ -16,7 +16,7 @@ swaplab-runs: look through the run folders, compare two, find unfinished ones, r
 
   swaplab-runs list                                   every run under runs/
   swaplab-runs list status=failed,interrupted seed=1  by name, id, status, seed, a factor, or any key of the config
-  swaplab-runs list norm=batch metric=test/score      metric: what the column shows; a beginning is enough
+  swaplab-runs list norm=batch metric=val/rec         metric: what the column shows; a beginning is enough
   swaplab-runs unfinished                             no result, nobody at work; with the commands that continue them
   swaplab-runs diff norms/s1-0123 norms/s1-9876       what differs in two runs' configs
   swaplab-runs remove norms/s1-0123 yes=true          without yes=true it asks; a living run is refused
@@ -26,7 +26,11 @@ swaplab-runs: look through the run folders, compare two, find unfinished ones, r
 RUN is a folder, NAME/ID, or the beginning of an ID. runs=DIR: where the runs are (runs).
 """
 
-METRICS = ("test/score", "val/score", "val/reconstruction_psnr")  # the column shows the first that there is
+METRICS = (
+    "evaluation/test/score",
+    "evaluation/val/score",
+    "val/reconstruction_psnr",
+)  # the column shows the first that there is
 WORD = re.compile(r"([A-Za-z_][\w./-]*)=(.*)", re.DOTALL)
 
 

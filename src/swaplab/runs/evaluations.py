@@ -1,5 +1,6 @@
 """What an evaluation file says, as single numbers: one a metric, one a metric and direction."""
 
+import re
 from typing import Any
 
 SPLITS = ("val", "test")
@@ -8,7 +9,8 @@ SPLITS = ("val", "test")
 def means(content: dict[str, Any]) -> dict[str, float]:
     """The model's values of ``evaluation/SPLIT.json``.
 
-    ``test/score``: the mean over directions; ``test/score/A_to_B``: of one direction.
+    ``evaluation/test/score``: the mean over directions; ``evaluation/test/score/A_to_B``: of one direction. Not
+    ``val/...`` for the val split: these are the names of what training watches, on fewer frames.
     """
     found: dict[str, dict[str, float]] = {}
     for direction in content["directions"]:
@@ -16,8 +18,16 @@ def means(content: dict[str, Any]) -> dict[str, float]:
         way = str(direction["direction"]).replace("->", "_to_")
         for name, value in model["values"].items():
             found.setdefault(name, {})[way] = float(value)
-    split, values = content["split"], {}
+    values, place = {}, f"evaluation/{content['split']}"
     for name, ways in found.items():
-        values[f"{split}/{name}"] = sum(ways.values()) / len(ways)
-        values |= {f"{split}/{name}/{way}": value for way, value in ways.items()}
+        values[f"{place}/{name}"] = sum(ways.values()) / len(ways)
+        values |= {f"{place}/{name}/{way}": value for way, value in ways.items()}
     return values
+
+
+def plotted_name(name: str) -> str:
+    """A metric's name as plotting services take it, ``identity[net:ab12]`` as ``identity_net_ab12``.
+
+    Letters, digits, underscores and slashes: W&B takes a dot for a step down a tree and brackets for a query.
+    """
+    return "/".join(re.sub(r"[^\w-]+", "_", part).strip("_") for part in name.split("/"))

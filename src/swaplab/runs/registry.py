@@ -37,8 +37,9 @@ Stamp = list[list[int] | None]
 
 @dataclass(frozen=True)
 class Entry:
-    """One run as tables show it. ``metrics``: last values by name, and those of evaluations as ``test/score``.
+    """One run as tables show it.
 
+    ``metrics``: last values by name, and those of evaluations as ``evaluation/test/score``.
     ``problem``: why the record cannot be read, else None. ``stamp``: inode, time and size of each file of `READ`.
     """
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from lightning.pytorch.loggers import WandbLogger
 
 from swaplab.errors import UserError
-from swaplab.runs.evaluations import means
+from swaplab.runs.evaluations import means, plotted_name
 from swaplab.runs.record import RunRecord
 
 if TYPE_CHECKING:
@@ -106,8 +106,9 @@ def publish_evaluation(
         identity=f"{_identity(record, name)}-evaluate-{split}",
         job_type="evaluate",
     )
-    values = {"images_seen": record.facts.get("images_seen", 0), **means(dict(content))}
-    pictures = {f"{split}/{sheet.stem.removeprefix(f'{split}-')}": wandb.Image(str(sheet)) for sheet in sheets}
+    values = {plotted_name(metric): value for metric, value in means(dict(content)).items()}
+    values["images_seen"] = record.facts.get("images_seen", 0)
+    pictures = {f"evaluation/{sheet.stem.replace('-', '/', 1)}": wandb.Image(str(sheet)) for sheet in sheets}
     run.log(values | pictures)
     run.summary.update({"status": record.status, **cost_of(record.facts)})
     run.finish()
