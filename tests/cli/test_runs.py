@@ -136,7 +136,7 @@ def test_index(runs: Path, command: Command) -> None:
     [
         ([], "nothing to do is named; write one of list, unfinished, diff, remove, sync, index, see --help"),
         (["show"], "show is not known; write one of list"),
-        (["list", "s1-batch"], "swaplab-runs list does not take s1-batch"),
+        (["list", "s1-batch"], "list does not take s1-batch"),
         (["list", "runs=nowhere"], "nowhere is not a folder; name the one that holds your runs with runs=DIR"),
         (["list", "seed=1", "seed=2"], "seed is given twice; write seed=a,b for one of several"),
         (["list", "metric=fid"], "metric=fid is not one of what was measured: loss/generator/reconstruction, val/"),
@@ -144,13 +144,13 @@ def test_index(runs: Path, command: Command) -> None:
         (["list", "every=1"], "it is a group: write one of its keys, such as every.report"),
         (["diff", "s1-batch"], "diff compares two runs, 1 are named"),
         (["diff", "s1", "s2"], "s1 fits 2 runs under runs (norms/s1-batch, norms/s1-none, ...)"),
-        (["diff", "s1-b", "s2", "seed=1"], "swaplab-runs diff does not take seed"),
+        (["diff", "s1-b", "s2", "seed=1"], "diff does not take seed"),
         (["remove", "yes=true"], "no run is named"),
         (["remove", "s1-b", "yes=maybe"], "yes=maybe is not known; write yes=true"),
-        (["remove", "s1-b", "force=true"], "swaplab-runs remove does not take force"),
+        (["remove", "s1-b", "force=true"], "remove does not take force"),
         (["remove", "runs/norms", "yes=true"], "runs/norms is no run under runs"),
         (["sync", "s1-b", "seed=1"], "sync takes runs or conditions, not both"),
-        (["index", "all"], "swaplab-runs index does not take all"),
+        (["index", "all"], "index does not take all"),
     ],
 )
 def test_bad_input_is_one_sentence(runs: Path, command: Command, words: list[str], complaint: str) -> None:

@@ -76,7 +76,7 @@ def _start(words: Sequence[str]) -> int:
 
 def _nothing(command: str, given: Sequence[str]) -> None:
     if given:
-        raise UserError(f"swaplab-runs {command} does not take {given[0]}; see --help")
+        raise UserError(f"{command} does not take {given[0]}; see --help")
 
 
 def list_runs(runs: Path, named: list[str], conditions: dict[str, str]) -> int:
