@@ -151,7 +151,7 @@ def driver(tiny: list[str], tmp_path: Path) -> list[str]:
     return [sys.executable, "-c", code, *tiny, *SEARCH, "hydra.sweeper.pruner=none", "hydra.sweeper.n_trials=3"]
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL])
+@pytest.mark.parametrize("number", [signal.SIGTERM, pytest.param(signal.SIGKILL, marks=pytest.mark.slow)])
 def test_a_search_that_was_stopped_goes_on_with_the_trial_it_was_at(
     number: signal.Signals, driver: list[str], tmp_path: Path
 ) -> None:

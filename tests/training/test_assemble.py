@@ -67,9 +67,7 @@ def test_parts_of_the_autoencoder_have_no_place_in_other_generators(words: list[
 
 def test_a_part_that_is_added_by_force_is_refused(compose: Callable[[list[str]], dict[str, Any]]) -> None:
     config = compose([*SMALL[:1], "experiment=cyclegan", "+bottleneck=spatial"])
-    with pytest.raises(
-        UserError, match="CycleGAN and PerIdentity have no place for it; drop it"
-    ):
+    with pytest.raises(UserError, match="CycleGAN and PerIdentity have no place for it; drop it"):
         build_module(config, ("A", "B"), 64, 80)
 
 

@@ -77,18 +77,8 @@ def fit(config: dict[str, Any], folder: Path, data: FaceData, evaluator: Evaluat
     dashboard = Dashboard(config["wandb"], record, config, folder.name)
     if record is not None:
         dashboard.replay(record.metrics())
-    session = Session(
-        record,
-        Cadence(**config["every"], keep=int(config["checkpoint"]["keep"])),
-        prepare=_preparer(data),
-        validate=evaluator,
-        draw=_drawer(data),
-        publish=dashboard.publish,
-        best_metric=config["checkpoint"]["best"],
-        session_images=config["budget"]["session_images"],
-        resumed=resumed,
-        same=_same(config, environment_now, facts, resumed),
-    )
+    same = _same(config, environment_now, facts, resumed)
+    session = _session(config, record, data, evaluator, dashboard, resumed, same)
     ending = Ending(folder, record, dashboard, module, session)
     watch = Watch(ranks, ending.lost)
     trainer = _trainer(settings, ranks, watch, precision, dashboard, session)
@@ -117,6 +107,29 @@ def fit(config: dict[str, Any], folder: Path, data: FaceData, evaluator: Evaluat
         ending(status, reason)
         watch.reap()
     return Run(folder, status, reason, ending.metrics())
+
+
+def _session(
+    config: dict[str, Any],
+    record: RunRecord | None,
+    data: FaceData,
+    evaluator: Evaluator,
+    dashboard: Dashboard,
+    resumed: dict[str, Any] | None,
+    same: dict[str, str],
+) -> Session:
+    return Session(
+        record,
+        Cadence(**config["every"], keep=int(config["checkpoint"]["keep"])),
+        prepare=_preparer(data),
+        validate=evaluator,
+        draw=_drawer(data),
+        publish=dashboard.publish,
+        best_metric=config["checkpoint"]["best"],
+        session_images=config["budget"]["session_images"],
+        resumed=resumed,
+        same=same,
+    )
 
 
 def check_numbers(config: Mapping[str, Any], ranks: Ranks) -> None:
