@@ -63,16 +63,21 @@ def plan_of(words: Sequence[str]) -> "Planned":
 
 
 def check_metrics(found: "Planned") -> None:
-    """UserError for a metric that no evaluation has: it would be missed only after all runs."""
+    """UserError for a metric that no evaluation has, or several of: it would be missed only after all runs."""
     from swaplab.ablations.plan import OF_TRAINING
     from swaplab.errors import UserError
     from swaplab.metrics.catalogue import CATALOGUE
 
     for name in (found.plan.metric, *found.plan.guards):
-        if not name.startswith(OF_TRAINING) and name.split("[")[0] not in CATALOGUE:
+        if name.startswith(OF_TRAINING):
+            continue
+        bare = name.split("[")[0]
+        if bare not in CATALOGUE:
             raise UserError(
                 f"ablation {found.plan.id}: no evaluation has the metric {name!r}; choose among {', '.join(CATALOGUE)}"
             )
+        if bare == name and CATALOGUE[name].several:
+            raise UserError(f"ablation {found.plan.id}: {name}[?] is one of {CATALOGUE[name].several}; name one")
 
 
 def run_ablation() -> None:

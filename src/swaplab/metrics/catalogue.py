@@ -5,20 +5,27 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Metric:
-    """``better``: ``higher``, ``lower``, ``one`` (nearest to 1); None: neither is good or bad."""
+    """``better``: ``higher``, ``lower``, ``one`` (nearest to 1); None: neither is good or bad.
+
+    ``several``: what the bracket of its full name chooses among; empty where a model has one such number.
+    """
 
     group: str
     better: str | None
     meaning: str
+    several: str = ""
 
+
+SETS = "candidates: mixed, expression or pose"
+BANDS = "octaves of cycles per pixel: 0.25-0.5 is the finest, 0.125-0.25 the next"
 
 CATALOGUE = {
     "score": Metric("swap", "higher", "1 - MSE / MSE of the best trivial answer, inside the face of the true swap"),
     "psnr": Metric("swap", "higher", "dB to the true swap inside its face"),
     "mse": Metric("swap", "lower", "mean squared error to the true swap inside its face"),
     "ssim": Metric("swap", "higher", "structural similarity to the true swap inside its face"),
-    "retrieval_top1": Metric("kept", "higher", "share of frames whose true swap is the nearest candidate"),
-    "retrieval_mrr": Metric("kept", "higher", "mean reciprocal rank of the true swap"),
+    "retrieval_top1": Metric("kept", "higher", "share of frames whose true swap is the nearest candidate", SETS),
+    "retrieval_mrr": Metric("kept", "higher", "mean reciprocal rank of the true swap", SETS),
     "identity": Metric("identity", "higher", "cosine to the target; 0 is the real source, 1 the real target"),
     "identity_cosine": Metric("identity", "higher", "cosine of descriptors to the target's centroid"),
     "identity_distance": Metric("identity", "lower", "Euclidean distance to the target's centroid"),
@@ -38,8 +45,8 @@ CATALOGUE = {
     "tenengrad_ratio": Metric("sharpness", "one", "squared gradient over the reference's"),
     "high_frequency_share": Metric("sharpness", None, "spectral energy above 0.25 cycles per pixel"),
     "spectral_gap": Metric("sharpness", "lower", "mean |log2| of octave energies over the reference's"),
-    "coherence": Metric("sharpness", "higher", "band coherence with the true swap; noise lowers it"),
-    "octave_log2": Metric("spectrum", None, "log2 of an octave's energy over the reference's"),
+    "coherence": Metric("sharpness", "higher", "band coherence with the true swap; noise lowers it", BANDS),
+    "octave_log2": Metric("spectrum", None, "log2 of an octave's energy over the reference's", BANDS),
     "mask_iou": Metric("model", "higher", "predicted mask against the query's face"),
     "reconstruction_psnr": Metric("model", "higher", "dB of source to source inside the query's face"),
     "reconstruction_ssim": Metric("model", "higher", "structural similarity of source to source"),

@@ -5,12 +5,19 @@ from collections.abc import Callable, Sequence
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from swaplab.errors import UserError
+
 Factory = Callable[[int], nn.Module]
 """Builds a layer for a number of channels: how normalisations and attentions are handed into networks."""
 
 
 def scaled(channels: int, width: float) -> int:
-    """``channels`` times ``width``, rounded to a multiple of 8 (at least 8), which norms by groups can divide."""
+    """``channels`` times ``width``, rounded to a multiple of 8 (at least 8), which norms by groups can divide.
+
+    UserError for a ``width`` of 0 or less.
+    """
+    if width <= 0:
+        raise UserError(f"width={width:g} cannot be; it multiplies channels, so give a number above 0, such as 0.25")
     return max(8, round(channels * width / 8) * 8)
 
 

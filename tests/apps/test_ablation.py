@@ -1,0 +1,147 @@
+"""An ablation from its command line: shown, refused, run, run again, judged."""
+
+import json
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import yaml
+
+from swaplab.runs.record import RunRecord
+from swaplab.sweeps.runner import run_jobs
+
+STAND_IN = Path(__file__).parents[1] / "sweeps" / "stand_in.py"
+Command = Callable[..., tuple[int, str, str]]
+
+NODE = {
+    "claim": "Norms matter.",
+    "hypothesis": "Held-out reconstructions are better with a group norm than without.",
+    "base": ["experiment=quick"],
+    "factor": "norm",
+    "levels": {"none": ["norm=none"], "group": ["norm=group", "norm.groups=2"]},
+    "reference": "none",
+    "changes": ["norm", "generator.norm"],
+    "seeds": [1, 2],
+    "metric": "val/reconstruction_psnr",
+    "guards": [],
+    "split": None,
+    "contrast": {"level": "group", "direction": "higher"},
+}
+
+
+@pytest.fixture
+def plans(tmp_path: Path) -> Path:
+    """A folder of the user's own with the plan NODE, mine."""
+    folder = tmp_path / "own"
+    (folder / "ablation").mkdir(parents=True)
+    (folder / "ablation" / "mine.yaml").write_text(yaml.safe_dump(NODE))
+    return folder
+
+
+@pytest.fixture
+def train(command: Command, tiny: list[str], plans: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Command:
+    """swaplab-train ablation=mine on two small people, whose jobs are stand-ins."""
+    monkeypatch.setitem(run_jobs.__kwdefaults__, "command", (sys.executable, str(STAND_IN)))
+    monkeypatch.chdir(tmp_path)
+    return lambda *more: command("swaplab-train", "--config-dir", str(plans), "ablation=mine", *tiny, *more)
+
+
+def records(tmp_path: Path) -> list[RunRecord]:
+    return [RunRecord.load(path.parent) for path in sorted((tmp_path / "runs").glob("*/*/run.json"))]
+
+
+def test_a_plan_is_shown_and_nothing_is_started(train: Command, tmp_path: Path) -> None:
+    code, output, complaint = train("plan_only=true")
+    assert (code, complaint) == (0, "")
+    assert "judged by: group against none: val/reconstruction_psnr higher" in output
+    assert output.count("not begun") == 4
+    assert "4 runs, 320 images to train on; nothing was started" in output
+    assert not (tmp_path / "runs").exists()
+
+
+def test_every_level_has_every_seed_once_and_the_plan_is_older_than_all(train: Command, tmp_path: Path) -> None:
+    code, output, complaint = train()
+    assert (code, complaint) == (0, "")
+    assert "4 jobs: 4 complete" in output
+    assert "judge it: swaplab-report ablation=mine" in output
+    found = records(tmp_path)
+    assert {(r.config()["factors"]["norm"], r.config()["seed"]) for r in found} == {
+        (level, seed) for level in ("none", "group") for seed in (1, 2)
+    }
+    plan = tmp_path / "runs" / "mine" / "plan.json"
+    starts = [float(line.split()[2]) for r in found for line in (r.folder / "starts.txt").read_text().splitlines()]
+    assert plan.stat().st_mtime <= min(starts)
+    before = plan.read_bytes()
+    code, output, _ = train()
+    assert (code, output.count("it was already")) == (0, 4)
+    assert plan.read_bytes() == before
+    _, output, _ = train("plan_only=true")
+    assert "4 runs, 0 images to train on" in output
+
+
+def test_a_plan_that_was_begun_is_not_changed_but_another_stands_beside_it(train: Command, tmp_path: Path) -> None:
+    train()
+    plan = tmp_path / "runs" / "mine" / "plan.json"
+    before = plan.read_bytes()
+    for word in ("ablation.metric=val/reconstruction_mse", "ablation.seeds=[1,2,3]", "budget.images=96"):
+        code, _, complaint = train(word)
+        assert code == 2
+        assert "holds another plan of ablation mine" in complaint
+    assert plan.read_bytes() == before
+    assert len(records(tmp_path)) == 4
+    code, _, complaint = train("ablation.metric=val/reconstruction_mse", "name=other")
+    assert (code, complaint) == (0, "")
+    content = json.loads((tmp_path / "runs" / "other" / "plan.json").read_text())
+    assert content["plan"]["metric"] == "val/reconstruction_mse"
+
+
+@pytest.mark.parametrize(
+    ("words", "sentence"),
+    [
+        (["-m"], "an ablation is a sweep already"),
+        (
+            ["ablation.metric=beauty", "ablation.split=test"],
+            "no evaluation has the metric 'beauty'; choose among score",
+        ),
+        (["ablation.metric=coherence", "ablation.split=test"], "coherence[?] is one of octaves"),
+        (["ablation.metric=score"], "score is measured after training; set split"),
+        (["ablation.levels.group=['norm=group','norm.groups=3']"], "norm=group seed=1: "),
+        (["+ablation.levels.more=['norm=batch','reconstruction=mse']"], "which is not declared"),
+        (["norm=batch"], "this is what ablation mine varies"),
+        (["generator.width=0"], "no run was started"),
+        (["budget.images=0"], "budget.images=0 cannot be"),
+    ],
+)
+def test_what_could_not_be_judged_is_refused_before_anything_starts(
+    train: Command, tmp_path: Path, words: list[str], sentence: str
+) -> None:
+    code, output, complaint = train(*words)
+    assert code == 2
+    assert sentence in complaint
+    assert complaint.count("\n") == 1
+    assert "running" not in output
+    assert not (tmp_path / "runs").exists()
+
+
+@pytest.mark.slow
+def test_a_killed_ablation_goes_on_and_is_judged_by_its_plan(tiny: list[str], plans: Path, tmp_path: Path) -> None:
+    words = ["-m", "swaplab.apps.train", "--config-dir", str(plans), "ablation=mine", *tiny, "budget.images=400"]
+    begun = subprocess.Popen(
+        [sys.executable, *words], cwd=tmp_path, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+    )
+    while not [r for r in (tmp_path / "runs").glob("*/*/metrics.jsonl") if r.read_text().count("\n") > 3]:
+        assert begun.poll() is None
+        time.sleep(0.1)
+    begun.send_signal(signal.SIGKILL)
+    begun.wait()
+    done = subprocess.run([sys.executable, *words], cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert max(len(record.facts["sessions"]) for record in records(tmp_path)) == 2
+    report = [sys.executable, "-m", "swaplab.apps.report", f"ablation={tmp_path / 'runs' / 'mine'}"]
+    judged = subprocess.run(report, cwd=tmp_path, capture_output=True, text=True, check=True)
+    assert "verdict: undecided" in judged.stdout
+    assert "6 seeds" in (tmp_path / "runs" / "mine" / "report.md").read_text()
