@@ -1,5 +1,6 @@
 """An ablation from its command line: shown, refused, run, run again, judged."""
 
+import itertools
 import json
 import signal
 import subprocess
@@ -83,6 +84,18 @@ def test_every_level_has_every_seed_once_and_the_plan_is_older_than_all(train: C
     assert "4 runs, 0 images to train on" in output
 
 
+def test_as_many_run_at_once_as_there_are_slots(train: Command, tmp_path: Path) -> None:
+    code, output, _ = train("hydra.launcher.slots=1")
+    assert (code, "4 jobs: 4 complete" in output) == (0, True)
+    times = []
+    for record in records(tmp_path):
+        (start,) = (record.folder / "starts.txt").read_text().splitlines()
+        (end,) = (record.folder / "ends.txt").read_text().splitlines()
+        times.append((float(start.split()[2]), float(end)))
+    times.sort()
+    assert all(end <= begin for (_, end), (begin, _) in itertools.pairwise(times))
+
+
 def test_a_plan_that_was_begun_is_not_changed_but_another_stands_beside_it(train: Command, tmp_path: Path) -> None:
     train()
     plan = tmp_path / "runs" / "mine" / "plan.json"
@@ -112,6 +125,8 @@ def test_a_plan_that_was_begun_is_not_changed_but_another_stands_beside_it(train
         (["ablation.levels.group=['norm=group','norm.groups=3']"], "norm=group seed=1: "),
         (["+ablation.levels.more=['norm=batch','reconstruction=mse']"], "which is not declared"),
         (["norm=batch"], "this is what ablation mine varies"),
+        (["hydra/launcher=joblib"], "of Hydra's own settings an ablation knows hydra.launcher.slots alone"),
+        (["hydra.launcher.slots=many"], "hydra.launcher.slots=many is no number"),
         (["generator.width=0"], "no run was started"),
         (["budget.images=0"], "budget.images=0 cannot be"),
     ],

@@ -9,6 +9,7 @@ if TYPE_CHECKING:
     from swaplab.ablations.cells import Planned
 
 PLAN_ONLY = "plan_only"
+SLOTS = "hydra.launcher.slots"
 _FOLDER_FLAGS = ("--config-dir", "-cd")
 
 
@@ -52,7 +53,10 @@ def plan_of(words: Sequence[str]) -> "Planned":
             "an ablation is a sweep already: leave out -m, and vary more with ablation.levels or another NAME"
         )
     own = [word for word in overrides if key_of(word).split(".")[0] == "ablation"]
-    others = [word for word in overrides if word not in own and key_of(word) != PLAN_ONLY]
+    others = [word for word in overrides if word not in own and key_of(word) not in (PLAN_ONLY, SLOTS)]
+    for word in others:
+        if word.lstrip("+~").startswith(("hydra.", "hydra/")):
+            raise UserError(f"{word}: of Hydra's own settings an ablation knows {SLOTS} alone; leave it out")
     name = next(word.partition("=")[2] for word in own if word.startswith("ablation="))
     folders = [str(Path(value).absolute()) for flag, value in flags if flag in _FOLDER_FLAGS]
     with composing("train", folders) as compose:
@@ -80,12 +84,24 @@ def check_metrics(found: "Planned") -> None:
             raise UserError(f"ablation {found.plan.id}: {name}[?] is one of {CATALOGUE[name].several}; name one")
 
 
+def slots_of(words: Sequence[str]) -> int | None:
+    """How many devices are to be used at once; None: all. UserError for what is no number."""
+    from swaplab.errors import UserError
+
+    given = [word.partition("=")[2] for word in words if word.startswith(f"{SLOTS}=")]
+    if not given or given[-1] == "null":
+        return None
+    if not given[-1].isdecimal():
+        raise UserError(f"{SLOTS}={given[-1]} is no number; give 1 or more")
+    return int(given[-1])
+
+
 def run_ablation() -> None:
     """Run the ablation of the command line, or go on with it; with ``plan_only=true`` show what would be run."""
     from swaplab.ablations.plan import refuse_another, store
 
     words = sys.argv[1:]
-    found = plan_of(words)
+    found, slots = plan_of(words), slots_of(words)
     config = next(iter(found.configs.values()))
     folder = Path(config["runs"]) / config["name"]
     if f"{PLAN_ONLY}=true" in words:
@@ -102,7 +118,7 @@ def run_ablation() -> None:
     ]
     check_jobs(jobs)
     store(folder, found.plan, found.cells)
-    outcomes = run_jobs(jobs, folder)
+    outcomes = run_jobs(jobs, folder, slots=slots)
     if not all(outcome.ended for outcome in outcomes):
         raise SystemExit(1)
     print(f"judge it: swaplab-report ablation={found.plan.id}")

@@ -61,7 +61,8 @@ def _distribution(override: "Override") -> "BaseDistribution":
     from optuna.distributions import CategoricalDistribution
 
     sweep: Any = override.value()
-    tags, words = getattr(sweep, "tags", set()), override.input_line
+    tags: set[str] = getattr(sweep, "tags", set())
+    words = override.input_line
     log = "log" in tags
     if tags - {"log"}:
         raise UserError(f"{words}: a search knows the tag log alone; leave out {', '.join(sorted(tags - {'log'}))}")
