@@ -65,8 +65,8 @@ swaplab-train ablation=norm ablation.seeds=[1,2,3,4,5,6,7,8] name=norm_more budg
 swaplab-train --config-dir mine ablation=glasses_again                         # mine/ablation/glasses_again.yaml
 ```
 
-It stops, goes on and shares out the machine as a sweep does ([sweeps](sweeps.md)), `hydra.launcher.slots=N` included. It
-runs on one machine: other launchers are refused.
+It stops, goes on and shares out the machine as a sweep does ([sweeps](sweeps.md)), `hydra.launcher.slots=N` included.
+It runs on one machine: other launchers are refused.
 
 They ask about the rendered people, at budgets for two cores (`quick`, 48,000 images a run, where nothing else is said):
 small networks, so an answer is about small networks. On a GPU take a larger one: any override after the name holds for
