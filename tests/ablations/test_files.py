@@ -1,6 +1,6 @@
 """Every ablation that ships can be run and decided, and none of its levels is idle."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from types import MethodType
 from typing import Any
@@ -53,9 +53,14 @@ def test_the_plan_can_be_decided(name: str) -> None:
 
 @pytest.fixture(scope="module")
 def compose() -> Iterator[Compose]:
-    """Networks of a few channels, small batches."""
+    """Networks of a few channels, small batches; a code that every bottleneck can hold."""
+
+    def small(words: Sequence[str]) -> list[str]:
+        latent = ["generator.latent=16"] if any(word.startswith("bottleneck=") for word in words) else []
+        return [*words, "size=tiny", "batch_size=2", *latent]
+
     with composing("train") as compose:
-        yield lambda words: compose([*words, "size=tiny", "batch_size=2"])
+        yield lambda words: compose(small(words))
 
 
 @pytest.mark.parametrize("name", FILES)
