@@ -53,10 +53,10 @@ def test_the_plan_can_be_decided(name: str) -> None:
 
 @pytest.fixture(scope="module")
 def compose() -> Iterator[Compose]:
-    """Networks of a few channels, small batches; a code that every bottleneck can hold."""
+    """Networks of a few channels, small batches; a code (16) that every bottleneck can hold."""
 
     def small(words: Sequence[str]) -> list[str]:
-        latent = ["generator.latent=16"] if any(word.startswith("bottleneck=") for word in words) else []
+        latent = ["generator.latent=256"] if any(word.startswith("bottleneck=") for word in words) else []
         return [*words, "size=tiny", "batch_size=2", *latent]
 
     with composing("train") as compose:
