@@ -40,7 +40,9 @@ def made_up(folder: Path, scores: tuple[float, float], expression: float, psnr: 
         )
     (folder / "evaluation").mkdir(parents=True)
     (folder / "evaluation/test.json").write_text(json.dumps({"directions": directions}))
-    (folder / "metrics.jsonl").write_text(json.dumps({"val/oracle_swap_psnr": psnr[0]}) + "\n")
+    rates = (50.0, 10.0) if folder.name == "cyclegan" else (90.0, 100.0)
+    lines = [{"val/oracle_swap_psnr": psnr[0]}, *({"train/images_per_second": rate} for rate in rates)]
+    (folder / "metrics.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
     return folder
 
 
@@ -54,7 +56,6 @@ def folders(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, Path]:
         facts = {
             "metrics": {"val/oracle_swap_psnr": ends[folder.name]},
             "parameters": {"generator": 2_000_000},
-            "cost": {"seconds": 2.0 if folder.name == "cyclegan" else 1.0},
         }
         return type("Record", (), {"facts": facts})
 
