@@ -124,11 +124,15 @@ def _by_images(runs: Sequence[ReportedRun], name: str) -> dict[int, list[float]]
 
 
 def quality_against_cost(study: Study, found: Outcome) -> Figure | None:
-    """Every run's number over what it cost; buttons choose the cost. None where no run knows any cost."""
+    """Every run's number over what it cost; buttons choose the cost, first that in which runs differ most. None where
+    no run knows any cost.
+    """
     taken = {key: costs(study.runs[key]) for key in found.values}
     kinds = [kind for kind in COSTS if any(taken[key][kind] is not None for key in taken)]
     if not kinds:
         return None
+    known = {kind: [value for of_run in taken.values() if (value := of_run[kind])] for kind in kinds}
+    kinds.sort(key=lambda kind: max(known[kind], default=1) / min(known[kind], default=1), reverse=True)
     by_level = {level: [key for key in taken if key[0] == level] for level in study.levels}
     columns = {kind: [[taken[key][kind] for key in keys] for keys in by_level.values()] for kind in kinds}
     traces = [
