@@ -211,7 +211,7 @@ def test_two_ranks_equal_one_in_float64(doubles: list[dict[str, dict[str, Any]]]
     assert len(one["gradients"]) >= STEPS
     assert ("statistics" in one) == (system not in ("faceswap_gan", "n_critic", "n_critic, 2018", "in parts"))
     for rank in ranks:
-        differences = apart(one, rank)
+        differences = relative(one, rank)
         assert max(differences.values()) < 1e-9, differences
     assert all(torch.equal(ranks[0][name], ranks[1][name]) for name in ("weights", "average", "moments"))
 
@@ -240,5 +240,5 @@ def test_the_whole_of_faceswap_gan_corrected(facesets: dict[str, Path], tmp_path
     one, *ranks = trained(tmp_path, jobs, jobs)
     for name in jobs:
         for rank in ranks:
-            differences = apart(one[name], rank[name])
+            differences = relative(one[name], rank[name])
             assert max(differences.values()) < 1e-9, differences
