@@ -201,8 +201,14 @@ def sheet(folders: dict[str, Path]) -> dict[str, int | None]:
 def paragraph(experiment: str) -> str:
     """What a system is, from the head of its config file."""
     lines = (EXPERIMENTS / f"{experiment}.yaml").read_text().splitlines()
-    said = [x.removeprefix("#").strip() for x in lines if x.startswith("#") and not x.startswith("# @package")]
-    return f"**`{experiment}`**: {' '.join(said)}"
+    said = [x.removeprefix("# ") for x in lines if x.startswith("#") and not x.startswith("# @package")]
+    text = f"**`{experiment}`**:"
+    for line in said:
+        switch, _, what = line.strip().partition("  ")
+        after = "\n\n" if text.rpartition("\n")[2].startswith("- ") else " "
+        item = f"\n- `{switch}`" + (f": {what.strip()}" if what else "")
+        text += item if line.startswith("  ") else f"{after}{line}"
+    return text
 
 
 def main() -> None:

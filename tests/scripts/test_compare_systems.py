@@ -90,3 +90,9 @@ def test_a_true_swap_is_exact_and_unknown_costs_are_left_out(compare: ModuleType
     assert lines["true swap"][3] == "exact"
     assert lines["`cyclegan`"][-5:-1] == ["10.0 to 20.0", "2.00", "3.0", "2.0"]
     assert lines["`deepfakes_2017`"][-3] == ""
+
+
+def test_switches_in_the_head_of_a_system_s_file_become_a_list(compare: ModuleType) -> None:
+    text = compare.paragraph("single_refiner")
+    assert text.count("\n- `discriminator=") == 3
+    assert "\n- `discriminator=none adversarial=none`: the autoencoder alone" in text

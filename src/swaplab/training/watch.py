@@ -30,10 +30,11 @@ def of_the_connection(error: BaseException) -> bool:
 class Watch:
     """One rank's thread that looks after the others, whatever the main thread waits for.
 
-    Every rank beats in the store where the ranks met; rank 0 looks at all, the others at rank 0. Ranks that rank 0
-    started are also watched as its processes, and end with it. When one is lost, the main thread has `GRACE` seconds
-    to end by itself (a collective over gloo fails at once); then ``close`` is called with the reason, and the process
-    ends. On one rank there is nothing to watch.
+    Every rank beats in the store where the ranks met; rank 0 looks at all, the others at rank 0. The store is rank 0's,
+    and a call to it waits as long as that rank stalls: the beat is a thread of its own, and no answer is no sign of
+    life. Ranks that rank 0 started are also watched as its processes, and end with it. When one is lost, the main
+    thread has `GRACE` seconds to end by itself (a collective over gloo fails at once); then ``close`` is called with
+    the reason, and the process ends. On one rank there is nothing to watch.
     """
 
     def __init__(self, ranks: Ranks, close: Callable[[str], None]) -> None:
@@ -42,6 +43,7 @@ class Watch:
         self._parent = os.getppid() if own_child() else None
         self._store: dist.Store | None = None
         self._beats: dict[int, tuple[int, int]] = {}
+        self._answers, self._amiss = 0, ""  # of the store; what it says
         self._reason: str | None = None
         self._found, self._over = threading.Event(), threading.Event()
         if ranks.world > 1:
@@ -51,6 +53,7 @@ class Watch:
         """Begin to beat: the ranks have met. A connection of its own, as another waits for what ranks have to say."""
         place, port = os.environ["MASTER_ADDR"], int(os.environ["MASTER_PORT"])
         self._store = dist.TCPStore(place, port, None, False, timedelta(seconds=SILENCE))
+        threading.Thread(target=self._beat, args=(self._store,), name="beat", daemon=True).start()
 
     def lost(self, patience: float = 0.0) -> str | None:
         """Which rank is gone and why, as soon as it is known; None if none is after ``patience`` seconds."""
@@ -75,10 +78,16 @@ class Watch:
                 child.kill()
 
     def _run(self) -> None:
+        answers, missed = 0, 0
         while self._reason is None:
             time.sleep(BEAT)
-            found = self._look()
-            if found is not None and not self._over.is_set():
+            missed = missed + 1 if self._store is not None and self._answers == answers else 0
+            answers = self._answers
+            ended = self._processes_amiss()
+            if ended:
+                time.sleep(2 * BEAT)  # until the beat has brought what a rank said before it ended
+            found = self._amiss or ended or (GONE if missed > SILENCE else None)
+            if found and not self._over.is_set():
                 self._reason = found
         self._found.set()
         if self._over.wait(GRACE):
@@ -92,20 +101,20 @@ class Watch:
             print(f"swaplab-train: failed: {SENTENCE.format(self._reason)}", file=sys.stderr, flush=True)
         os._exit(1)
 
-    def _look(self) -> str | None:
-        """Beat; what is amiss, if anything."""
-        amiss = self._children_amiss()
+    def _beat(self, store: dist.Store) -> None:
+        """Give signs of life and look for those of others, as often as the store answers."""
+        while not self._amiss:
+            try:
+                store.add(f"beat/{self.ranks.rank}", 1)
+                self._amiss = self._others_amiss(store) or ""
+            except dist.DistError:
+                self._amiss = GONE
+            self._answers += 1
+            time.sleep(BEAT)
+
+    def _processes_amiss(self) -> str | None:
         if self._parent is not None and os.getppid() != self._parent:
             return GONE
-        if self._store is None:
-            return amiss
-        try:
-            self._store.add(f"beat/{self.ranks.rank}", 1)
-            return self._others_amiss(self._store) or amiss
-        except dist.DistError:
-            return GONE
-
-    def _children_amiss(self) -> str | None:
         for rank, child in self.children.items():
             code = child.poll()
             if code:
