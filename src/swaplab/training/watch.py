@@ -63,10 +63,11 @@ class Watch:
     def leave(self, reason: str | None = None) -> None:
         """This rank's main thread is at its end; ``reason``: why that is before its time, for the others to tell."""
         self._over.set()
-        if self._store is None:
-            return
-        with contextlib.suppress(dist.DistError):  # rank 0 has ended, and its store with it
-            self._store.set(f"left/{self.ranks.rank}", reason or "")
+        if self._store is not None:
+            said = threading.Thread(target=self._say, args=(self._store, reason or ""), daemon=True)
+            said.start()
+            said.join(SILENCE * BEAT)  # a rank 0 that stalls does not keep those that are done
+
 
     def reap(self, patience: float = GRACE) -> None:
         """Wait until the processes that this rank started have ended; end those that do not."""
@@ -76,6 +77,10 @@ class Watch:
                 child.wait(max(0.0, until - time.monotonic()))
             except subprocess.TimeoutExpired:
                 child.kill()
+
+    def _say(self, store: dist.Store, reason: str) -> None:
+        with contextlib.suppress(dist.DistError):  # rank 0 has ended, and its store with it
+            store.set(f"left/{self.ranks.rank}", reason)
 
     def _run(self) -> None:
         answers, missed = 0, 0
