@@ -68,7 +68,6 @@ class Watch:
             said.start()
             said.join(SILENCE * BEAT)  # a rank 0 that stalls does not keep those that are done
 
-
     def reap(self, patience: float = GRACE) -> None:
         """Wait until the processes that this rank started have ended; end those that do not."""
         until = time.monotonic() + patience
