@@ -114,6 +114,9 @@ def test_a_damaged_or_edited_plan_is_refused(tmp_path: Path) -> None:
     store(tmp_path, Plan.parse("norm", NODE), [])
     path = tmp_path / "plan.json"
     content = json.loads(path.read_text())
+    path.write_text(json.dumps({key: value for key, value in content.items() if key != "stored"}))
+    with pytest.raises(UserError, match="was edited"):
+        load(tmp_path)
     content["plan"]["metric"] = "psnr"
     path.write_text(json.dumps(content))
     with pytest.raises(UserError, match="was edited"):

@@ -246,7 +246,7 @@ def load(folder: Path) -> tuple[Plan, list[Cell]]:
         raise UserError(f"{folder} holds no ablation: {FILE} is missing; run swaplab-train ablation=NAME") from None
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise UserError(f"{path} cannot be read ({error}); restore it, or start another: name=OTHER") from None
-    if content.get("digest") != plan.digest:
+    if content.get("digest") != plan.digest or "stored" not in content:
         raise UserError(f"{path} was edited after it was stored; restore it, or start another with name=OTHER")
     return plan, cells
 
