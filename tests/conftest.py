@@ -1,8 +1,15 @@
 """Fixtures of the whole suite: a clean environment, and two small people."""
 
+import json
 import os
+import signal
+import subprocess
 import sys
+import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
+from dataclasses import dataclass
+from itertools import count
 from pathlib import Path
 
 import numpy as np
@@ -131,8 +138,9 @@ def command(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str])
     import importlib
 
     def run(name: str, *words: str) -> tuple[int, str, str]:
-        module = importlib.import_module(f"swaplab.apps.{name.removeprefix('swaplab-')}")
-        monkeypatch.setattr(sys, "argv", [name, *map(str, words)])
+        name = name.removeprefix("swaplab-")
+        module = importlib.import_module(f"swaplab.apps.{name}")
+        monkeypatch.setattr(sys, "argv", [f"swaplab-{name}", *map(str, words)])
         code = 0
         try:
             module.main()
@@ -142,3 +150,95 @@ def command(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str])
         return code, captured.out, captured.err
 
     return run
+
+
+@dataclass(frozen=True)
+class Started:
+    """A command that runs in a process group of its own."""
+
+    pid: int
+    folder: Path
+
+    @property
+    def out(self) -> str:
+        """What it has printed so far."""
+        return (self.folder / "out").read_text()
+
+    @property
+    def err(self) -> str:
+        """What it has complained of so far."""
+        return (self.folder / "err").read_text()
+
+    @property
+    def code(self) -> int | None:
+        """Its exit code, negative where a signal ended it; None while it runs."""
+        file = self.folder / "code"
+        return int(file.read_text()) if file.exists() else None
+
+    def until(self, condition: Callable[[], object], timeout: float = 120.0) -> None:
+        """Wait for a condition; AssertionError if the command ends before, or it takes longer than ``timeout`` s."""
+        end = time.monotonic() + timeout
+        while not condition():
+            assert self.code is None, f"ended with {self.code} too early: {self.err}"
+            assert time.monotonic() < end, f"waited {timeout} s in vain: {self.err}"
+            time.sleep(0.02)
+
+    def wait(self, timeout: float = 120.0) -> int:
+        """Its exit code; AssertionError if it runs for longer than ``timeout`` seconds."""
+        end = time.monotonic() + timeout
+        while (code := self.code) is None:
+            assert time.monotonic() < end, f"still running after {timeout} s: {self.err}"
+            time.sleep(0.02)
+        return code
+
+    def kill(self, number: int = signal.SIGTERM, *, group: bool = True) -> None:
+        """Send a signal to its whole process group, or to it alone."""
+        (os.killpg if group else os.kill)(self.pid, number)
+
+
+@pytest.fixture(scope="session")
+def _warm_server() -> Iterator["subprocess.Popen[str]"]:
+    program = Path(__file__).with_name("warm_server.py")
+    with subprocess.Popen(
+        [sys.executable, str(program)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as server:
+        assert server.stdin is not None
+        assert server.stdout is not None
+        assert server.stdout.readline() == "ready\n"
+        yield server
+        server.stdin.close()
+
+
+@pytest.fixture
+def process(_warm_server: "subprocess.Popen[str]", tmp_path: Path) -> Iterator[Callable[..., Started]]:
+    """Starts a command in a process of its own: ``process("train", *words, env={...}, cwd=...)``.
+
+    It is forked from a server that has imported everything, so that it starts at once; ``env`` is added to this test's
+    environment, and a value of None is taken out of it. What still runs when the test ends is killed.
+    """
+    started: list[Started] = []
+    numbers = count()
+
+    def start(name: str, *words: object, env: dict[str, str | None] | None = None, cwd: Path | None = None) -> Started:
+        folder = tmp_path / ".process" / str(next(numbers))
+        folder.mkdir(parents=True)
+        request = {
+            "name": name,
+            "words": [str(word) for word in words],
+            "cwd": str(cwd or Path.cwd()),
+            "env": {k: v for k, v in ({**os.environ, **(env or {})}).items() if v is not None},
+            "folder": str(folder),
+        }
+        assert _warm_server.stdin is not None
+        assert _warm_server.stdout is not None
+        _warm_server.stdin.write(json.dumps(request) + "\n")
+        _warm_server.stdin.flush()
+        for file in ("out", "err"):
+            (folder / file).touch()
+        started.append(Started(int(_warm_server.stdout.readline()), folder))
+        return started[-1]
+
+    yield start
+    for command in started:
+        with suppress(ProcessLookupError):
+            os.killpg(command.pid, signal.SIGKILL)
