@@ -42,7 +42,6 @@ def run(module: ModuleType, request: dict[str, Any]) -> NoReturn:
     os.chdir(request["cwd"])
     os.environ.clear()
     os.environ.update(request["env"])
-    sys.stdin, sys.stdout, sys.stderr = (open(i, "r" if i == 0 else "w", buffering=1, closefd=False) for i in range(3))
     sys.argv = [f"swaplab-{request['name']}", *request["words"]]
     # the interpreter's own way out: exit handlers run, threads are joined, a traceback is printed
     raise SystemExit(module.main())
