@@ -9,7 +9,6 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
-from itertools import count
 from pathlib import Path
 
 import numpy as np
@@ -210,18 +209,18 @@ def _warm_server() -> Iterator["subprocess.Popen[str]"]:
 
 
 @pytest.fixture
-def process(_warm_server: "subprocess.Popen[str]", tmp_path: Path) -> Iterator[Callable[..., Started]]:
+def process(
+    _warm_server: "subprocess.Popen[str]", tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Callable[..., Started]]:
     """Starts a command in a process of its own: ``process("train", *words, env={...}, cwd=...)``.
 
     It is forked from a server that has imported everything, so that it starts at once; ``env`` is added to this test's
     environment, and a value of None is taken out of it. What still runs when the test ends is killed.
     """
     started: list[Started] = []
-    numbers = count()
 
     def start(name: str, *words: object, env: dict[str, str | None] | None = None, cwd: Path | None = None) -> Started:
-        folder = tmp_path / ".process" / str(next(numbers))
-        folder.mkdir(parents=True)
+        folder = tmp_path_factory.mktemp("process")
         request = {
             "name": name,
             "words": [str(word) for word in words],

@@ -6,6 +6,7 @@ process id. A command's output goes to FOLDER/out and FOLDER/err, and when it ha
 """
 
 import contextlib
+import gc
 import importlib
 import json
 import os
@@ -76,4 +77,7 @@ def serve(modules: dict[str, ModuleType]) -> None:
 
 if __name__ == "__main__":
     os.environ.setdefault("NO_ALBUMENTATIONS_UPDATE", "1")
-    serve(warm())
+    modules = warm()
+    gc.collect()
+    gc.freeze()  # a fork would copy what its garbage collector touches
+    serve(modules)

@@ -2,8 +2,7 @@
 
 import json
 import os
-import subprocess
-import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +12,7 @@ from swaplab.apps.evaluate import tell_dashboard
 from swaplab.runs.evaluations import plotted_name
 from swaplab.runs.record import RunRecord
 
+Process = Callable[..., Any]
 WANDB = {"mode": "online", "project": "lab", "group": "norms", "job_type": "ablation", "tags": []}
 
 
@@ -22,13 +22,13 @@ def written(file: Path) -> bytes:
     return b"".join(data[start + 7 : start + 32768] for start in range(0, len(data), 32768))
 
 
-def test_training_then_measuring_leaves_two_runs_in_one_group(tiny: list[str], tmp_path: Path) -> None:
+def test_training_then_measuring_leaves_two_runs_in_one_group(
+    process: Process, tiny: list[str], tmp_path: Path
+) -> None:
     def run(command: str, *words: str) -> None:
-        environment = {k: v for k, v in os.environ.items() if not k.startswith("WANDB")} | {"OMP_NUM_THREADS": "1"}
-        line = [sys.executable, "-m", f"swaplab.apps.{command}", *words]
-        done = subprocess.run(line, env=environment, capture_output=True, text=True, timeout=300, check=False)
-        assert done.returncode == 0, done.stderr
-        assert "dashboard" not in done.stderr
+        done = process(command, *words, env={k: None for k in os.environ if k.startswith("WANDB")})
+        assert done.wait(300) == 0, done.err
+        assert "dashboard" not in done.err
 
     run("train", *tiny, "wandb.mode=offline", "run_id=r", "wandb.group=norms")
     folder = tmp_path / "runs/quick/r"

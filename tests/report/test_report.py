@@ -1,9 +1,7 @@
 import copy
 import json
-import os
 import re
-import subprocess
-import sys
+from collections.abc import Callable
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
@@ -24,6 +22,8 @@ from swaplab.report.page import render, write_report
 from swaplab.report.reading import STRIP, read_run
 from swaplab.runs.record import RunRecord
 from swaplab.training.samples import save_sheet
+
+Process = Callable[..., Any]
 
 CONFIG: dict[str, Any] = {
     "name": "quick",
@@ -372,19 +372,13 @@ def test_numbers() -> None:
     assert duration(3600) == "1 h 0 min 0 s"
 
 
-def command(folder: Path, *words: str) -> subprocess.CompletedProcess[str]:
-    call = [sys.executable, "-m", "swaplab.apps.report", *words]
-    environment = os.environ | {"COLUMNS": "200"}
-    return subprocess.run(call, cwd=folder, env=environment, capture_output=True, text=True, timeout=60, check=False)
-
-
-def test_the_command_writes_beside_one_run_and_here_for_several(tmp_path: Path) -> None:
+def test_the_command_writes_beside_one_run_and_here_for_several(tmp_path: Path, process: Process) -> None:
     one, two = make_run(tmp_path / "s1"), make_run(tmp_path / "s2")
     (tmp_path / "here").mkdir()
-    done = command(tmp_path / "here", f"run={one}")
-    assert (done.returncode, done.stdout, done.stderr) == (0, f"report: {one / 'report.html'}\n", "")
-    done = command(tmp_path / "here", f"run=[{one},{two}]")
-    assert (done.returncode, done.stdout, done.stderr) == (0, "report: report.html\n", "")
+    done = process("report", f"run={one}", cwd=tmp_path / "here")
+    assert (done.wait(), done.out, done.err) == (0, f"report: {one / 'report.html'}\n", "")
+    done = process("report", f"run=[{one},{two}]", cwd=tmp_path / "here")
+    assert (done.wait(), done.out, done.err) == (0, "report: report.html\n", "")
     assert [path.name for path in (tmp_path / "here").iterdir()] == ["report.html"]
     assert "quick/s1, quick/s2" in (tmp_path / "here" / "report.html").read_text()
 
@@ -400,9 +394,11 @@ def test_the_command_writes_beside_one_run_and_here_for_several(tmp_path: Path) 
         (("run=[]",), "run=[] names no run folders; write run=DIR or run=[DIR1,DIR2]"),
     ],
 )
-def test_a_mistake_is_one_sentence_with_code_2(tmp_path: Path, words: tuple[str, ...], says: str) -> None:
-    done = command(tmp_path, *words)
-    assert (done.returncode, done.stdout, done.stderr) == (2, "", f"swaplab-report: {says}\n")
+def test_a_mistake_is_one_sentence_with_code_2(
+    tmp_path: Path, words: tuple[str, ...], says: str, process: Process
+) -> None:
+    done = process("report", *words, cwd=tmp_path)
+    assert (done.wait(), done.out, done.err) == (2, "", f"swaplab-report: {says}\n")
     assert list(tmp_path.iterdir()) == []
 
 

@@ -2,11 +2,9 @@ import base64
 import csv
 import io
 import json
-import os
-import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -22,6 +20,7 @@ from swaplab.runs.statistics import paired_interval
 from swaplab.training.samples import save_sheet
 
 Make = Callable[..., Path]
+Process = Callable[..., Any]
 
 
 def score(level: str, seed: int) -> float:
@@ -221,20 +220,17 @@ def test_an_edited_plan_is_refused(study_folder: Make) -> None:
         read_ablation(folder)
 
 
-def command(folder: Path, *words: str) -> subprocess.CompletedProcess[str]:
-    call = [sys.executable, "-m", "swaplab.apps.report", *words]
-    return subprocess.run(call, cwd=folder, env=dict(os.environ), capture_output=True, text=True, check=False)
-
-
-def test_the_command_judges_by_the_stored_plan_or_not_at_all(study_folder: Make, tmp_path: Path) -> None:
+def test_the_command_judges_by_the_stored_plan_or_not_at_all(
+    study_folder: Make, tmp_path: Path, process: Process
+) -> None:
     folder = study_folder()
-    done = command(tmp_path, "ablation=norm")  # conf/ablation/norm.yaml asks something else
-    assert done.returncode == 2
-    assert "it is judged by that plan or not at all" in done.stderr
+    done = process("report", "ablation=norm", cwd=tmp_path)  # conf/ablation/norm.yaml asks something else
+    assert done.wait() == 2
+    assert "it is judged by that plan or not at all" in done.err
     assert not (folder / "report.html").exists()
-    done = command(tmp_path, f"ablation={folder}")
-    assert (done.returncode, done.stderr) == (0, "")
-    assert "\nverdict: supported\n" in done.stdout
+    done = process("report", f"ablation={folder}", cwd=tmp_path)
+    assert (done.wait(), done.err) == (0, "")
+    assert "\nverdict: supported\n" in done.out
     assert {path.name for path in folder.glob("report*")} == {
         "report.html",
         "report.md",
@@ -242,8 +238,8 @@ def test_the_command_judges_by_the_stored_plan_or_not_at_all(study_folder: Make,
         "report-samples-1.png",
         "report-samples-2.png",
     }
-    done = command(tmp_path, f"group={folder}", "output=here.md")
-    assert (done.returncode, done.stdout) == (0, "report: here.md\n")
-    done = command(tmp_path, f"group={folder}", "output=here.pdf")
-    assert (done.returncode, done.stderr.count("\n")) == (2, 1)
-    assert "has no known form" in done.stderr
+    done = process("report", f"group={folder}", "output=here.md", cwd=tmp_path)
+    assert (done.wait(), done.out) == (0, "report: here.md\n")
+    done = process("report", f"group={folder}", "output=here.pdf", cwd=tmp_path)
+    assert (done.wait(), done.err.count("\n")) == (2, 1)
+    assert "has no known form" in done.err

@@ -1,13 +1,15 @@
 """Image pools and dropout inside whole runs: two ranks equal one, and a resumed run equals the straight one."""
 
-import subprocess
-import sys
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
 
 from swaplab.training.checkpoint import load_checkpoint
+
+Process = Callable[..., Any]
 
 CYCLEGAN = ("experiment=cyclegan", "losses.real_or_fake.history.size=3")
 # batch norm is of one rank, so it stays out where ranks are compared
@@ -15,11 +17,10 @@ PIX2PIX = ("experiment=pix2pix_conditional", "norm=instance")
 SMALL = ("generator.width=0.07", "discriminator.width=0.1", "trainer.precision=64-true", "every.report=8")
 
 
-def train(tiny: list[str], name: str, *more: str) -> Path:
+def train(process: Process, tiny: list[str], name: str, *more: str) -> Path:
     own = [word for word in tiny if not word.startswith("generator.")]
-    words = [sys.executable, "-m", "swaplab.apps.train", *own, *SMALL, *more, f"name={name}", "run_id=x"]
-    done = subprocess.run(words, capture_output=True, text=True, check=False, timeout=300)
-    assert done.returncode == 0, done.stdout + done.stderr
+    done = process("train", *own, *SMALL, *more, f"name={name}", "run_id=x")
+    assert done.wait(300) == 0, done.out + done.err
     return Path(next(w for w in tiny if w.startswith("runs=")).removeprefix("runs=")) / name / "x/checkpoints/last.ckpt"
 
 
@@ -40,13 +41,15 @@ def unlike(one: Path, other: Path, tolerance: float) -> list[str]:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("words", [CYCLEGAN, PIX2PIX], ids=["cyclegan", "pix2pix"])
-def test_two_ranks_equal_one_and_parts_equal_the_whole(tiny: list[str], words: tuple[str, ...]) -> None:
+def test_two_ranks_equal_one_and_parts_equal_the_whole(
+    process: Process, tiny: list[str], words: tuple[str, ...]
+) -> None:
     more = [*words, "batch_size=3", "budget.images=48"]
-    one = train(tiny, "one", *more, "trainer.accelerator=cpu")
+    one = train(process, tiny, "one", *more, "trainer.accelerator=cpu")
     stored = [name for name in leaves(load_checkpoint(one)) if name.startswith(".memories.")]
     assert len(stored) == (2 if words is CYCLEGAN else 0)  # a pool for each direction
-    two = train(tiny, "two", *more, "trainer=ddp_cpu", "trainer.progress=false")
+    two = train(process, tiny, "two", *more, "trainer=ddp_cpu", "trainer.progress=false")
     assert not unlike(one, two, 1e-7)
-    train(tiny, "parts", *more, "trainer.accelerator=cpu", "budget.session_images=18")
-    parts = train(tiny, "parts", *more, "trainer.accelerator=cpu")
+    train(process, tiny, "parts", *more, "trainer.accelerator=cpu", "budget.session_images=18")
+    parts = train(process, tiny, "parts", *more, "trainer.accelerator=cpu")
     assert not unlike(one, parts, 0.0)
