@@ -4,17 +4,21 @@ import os
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from swaplab.errors import UserError
-from swaplab.runs.claim import claim
+from swaplab.runs.claim import LOCK, claim, claimed, is_new
 from swaplab.runs.record import RunRecord
 
 HOLDER = """
 import os, sys, time
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 from swaplab.runs.record import RunRecord
 RunRecord.create(Path(sys.argv[1]), {}, {})
 if "fork" in sys.argv and os.fork() == 0:
@@ -67,3 +71,41 @@ def test_a_process_that_the_dead_one_forked_does_not_keep_the_run(tmp_path: Path
         claim(tmp_path / "run", patience=2.0)
     finally:
         os.killpg(process.pid, 9)
+
+
+def test_a_claim_on_nothing_leaves_nothing_and_one_on_a_run_leaves_the_run(tmp_path: Path) -> None:
+    with claimed(tmp_path / "runs/name/run"):
+        assert is_new(tmp_path / "runs/name/run")
+    assert list(tmp_path.iterdir()) == []
+    (tmp_path / "runs").mkdir()
+    with claimed(tmp_path / "runs/name/run"):
+        (tmp_path / "runs/name/run/run.json").touch()
+    assert not is_new(tmp_path / "runs/name/run")
+    with claimed(tmp_path / "runs/name/run"):
+        pass
+    assert (tmp_path / "runs/name/run/run.json").exists()
+
+
+def test_a_folder_that_its_owner_takes_away_is_claimed_anew(tmp_path: Path) -> None:
+    process = holder(tmp_path / "run")
+    script = (
+        f"import os, shutil, time; time.sleep(0.5); shutil.rmtree({str(tmp_path / 'run')!r}); os.kill({process.pid}, 9)"
+    )
+    other = subprocess.Popen([sys.executable, "-c", script])
+    claim(tmp_path / "run", patience=20.0)
+    assert other.wait() == 0
+    process.wait()
+    assert is_new(tmp_path / "run")
+    assert (tmp_path / "run" / LOCK).exists()
+
+
+def test_of_two_equal_commands_one_trains_and_one_is_told(tiny: list[str], process: Callable[..., Any]) -> None:
+    """Both find no run when they start; the second must look again once the first has ended."""
+    commands = [process("train", *tiny, "budget.images=16", "run_id=one") for _ in range(2)]
+    assert [command.wait() for command in commands] == [0, 0]
+    said = sorted(command.out.split(":")[0] for command in commands)
+    assert said == ["complete", "this run is complete already (the same config and seed)"]
+    runs = next(word for word in tiny if word.startswith("runs=")).removeprefix("runs=")
+    record = RunRecord.load(Path(runs) / "quick" / "one")
+    assert (record.status, len(record.facts["sessions"])) == ("complete", 1)
+    assert [row["images_seen"] for row in record.metrics()] == [0, 16]

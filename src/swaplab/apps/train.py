@@ -1,9 +1,12 @@
 """swaplab-train: compose a config, train the run it describes, say where it is."""
 
 import sys
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from swaplab.apps.command import composed, run_command
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 HELP = """
 swaplab-train: train one face-swap model and leave a run folder with its record.
@@ -48,21 +51,26 @@ def _start() -> None:
 
 def train_run(config: dict[str, Any]) -> float | None:
     """Train the run of a resolved config; returns its best metric's last value, for sweepers."""
-    from dataclasses import asdict
+    from contextlib import nullcontext
     from pathlib import Path
 
+    from swaplab.runs.claim import claimed
     from swaplab.runs.identity import run_id_of
-
-    folder = Path(config["runs"]) / config["name"] / run_id_of(config)
-    from swaplab.apps.experiment import load_data, validator
-    from swaplab.runs.claim import claim
-    from swaplab.runs.record import finished
-    from swaplab.training.fit import fit
     from swaplab.training.launch import find_ranks
 
+    folder = Path(config["runs"]) / config["name"] / run_id_of(config)
     speaks = find_ranks(config["trainer"]).main
-    if speaks and (folder / "run.json").exists():
-        claim(folder)
+    with claimed(folder) if speaks else nullcontext():  # before it is looked at: another may be about to end it
+        return _train(config, folder, speaks)
+
+
+def _train(config: dict[str, Any], folder: "Path", speaks: bool) -> float | None:
+    from dataclasses import asdict
+
+    from swaplab.apps.experiment import load_data, validator
+    from swaplab.runs.record import finished
+    from swaplab.training.fit import fit
+
     done = finished(folder, config)
     if done is not None:
         if speaks:

@@ -55,9 +55,9 @@ class RunRecord:
         """Start a record in a new or an empty folder; UserError if it cannot be written or another process has it."""
         record = cls(folder)
         try:
+            claim(folder)
             for name in ("samples", "checkpoints"):
                 (folder / name).mkdir(parents=True, exist_ok=True)
-            claim(folder)
             write_text_atomically(folder / "config.yaml", yaml.safe_dump(config, sort_keys=False))
             record.facts = {"created": now(), "sessions": [], **facts}
             record.begin_session()

@@ -20,6 +20,7 @@ from swaplab.errors import UserError
 from swaplab.losses.context import GENERATOR
 from swaplab.networks.generator import Generator
 from swaplab.networks.norm import SyncBatchNorm
+from swaplab.runs.claim import is_new
 from swaplab.runs.environment import differences, environment, git_state, resolve_precision
 from swaplab.runs.identity import config_hash
 from swaplab.runs.record import RunRecord
@@ -67,7 +68,7 @@ def fit(config: dict[str, Any], folder: Path, data: FaceData, evaluator: Evaluat
     images = int(config["budget"]["images"])
     pl.seed_everything(config["seed"], verbose=False)
     module = build_module(config, data.identities, data.resolution, images)
-    fresh, resumed = not folder.exists(), _resumable(folder)
+    fresh, resumed = is_new(folder), _resumable(folder)
     if resumed is not None:
         _check_statistics(module, settings, RunRecord.load(folder), ranks)
         data.start_position = resumed["counters"]["steps"] * config["batch_size"] * module.parts
