@@ -44,6 +44,7 @@ def run(module: ModuleType, request: dict[str, Any]) -> NoReturn:
     os.environ.clear()
     os.environ.update(request["env"])
     sys.argv = [f"swaplab-{request['name']}", *request["words"]]
+    sys.modules["__main__"].__spec__ = module.__spec__  # as python -m: a run starts its other ranks by it
     # the interpreter's own way out: exit handlers run, threads are joined, a traceback is printed
     raise SystemExit(module.main())
 

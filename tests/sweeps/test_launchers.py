@@ -9,6 +9,7 @@ import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -17,33 +18,42 @@ from swaplab.runs.record import RunRecord
 SLURM = Path(__file__).with_name("slurm")  # sbatch, srun, sacct, scontrol
 TRAIN = [sys.executable, "-m", "swaplab.apps.train"]
 Command = Callable[..., tuple[int, str, str]]
+Process = Callable[..., Any]
+Train = Callable[..., Any]
 
 
-def train(tiny: list[str], where: Path, *words: str, **environment: str) -> subprocess.CompletedProcess[str]:
-    command = [*TRAIN, "-m", *tiny, *words]
-    return subprocess.run(command, cwd=where, env=os.environ | environment, capture_output=True, text=True, check=False)
+@pytest.fixture
+def train(process: Process, tiny: list[str], tmp_path: Path) -> Train:
+    """A sweep of tiny runs that has ended."""
+
+    def run(*words: str) -> Any:
+        done = process("train", "-m", *tiny, *words, cwd=tmp_path)
+        done.wait(600)
+        return done
+
+    return run
 
 
 def records(where: Path) -> list[RunRecord]:
     return [RunRecord.load(path.parent) for path in sorted((where / "runs").glob("*/*/run.json"))]
 
 
-def test_joblib_runs_jobs_and_a_failed_one_stops_no_other(tiny: list[str], tmp_path: Path) -> None:
+def test_joblib_runs_jobs_and_a_failed_one_stops_no_other(train: Train, tmp_path: Path) -> None:
     words = ["hydra/launcher=joblib", "hydra.launcher.n_jobs=2", "batch_size=0,4", "budget.images=16"]
-    done = train(tiny, tmp_path, *words)
-    assert done.returncode == 2
-    assert "batch_size=0: the run failed" in done.stderr
-    assert "Traceback" not in done.stderr
+    done = train(*words)
+    assert done.code == 2
+    assert "batch_size=0: the run failed" in done.err
+    assert "Traceback" not in done.err
     [found] = records(tmp_path)
     assert (found.status, found.config()["factors"]) == ("complete", {"batch_size": 4})
 
 
 @pytest.mark.slow
-def test_a_search_goes_through_joblib_too(tiny: list[str], tmp_path: Path) -> None:
+def test_a_search_goes_through_joblib_too(train: Train, tmp_path: Path) -> None:
     words = ["hydra/sweeper=optuna", "hydra.sweeper.n_trials=2", "hydra.sweeper.n_jobs=2", "hydra.sweeper.pruner=none"]
     varied = ["optimizer.generator.lr=interval(1e-4,1e-2)", "budget.images=16"]
-    done = train(tiny, tmp_path, *words, *varied, "hydra/launcher=joblib", "hydra.launcher.n_jobs=2")
-    assert done.returncode == 0, done.stdout + done.stderr
+    done = train(*words, *varied, "hydra/launcher=joblib", "hydra.launcher.n_jobs=2")
+    assert done.code == 0, done.out + done.err
     [table] = (tmp_path / "runs" / "sweeps").glob("*/trials.csv")
     with table.open() as file:
         rows = list(csv.DictReader(file))
@@ -97,10 +107,10 @@ def test_without_slurm_the_sentence_says_so(
 
 
 @pytest.mark.slow
-def test_the_tasks_of_a_slurm_job_are_the_ranks_of_one_run(slurm: Path, tiny: list[str], tmp_path: Path) -> None:
-    done = train(tiny, tmp_path, *WIDE, "budget.images=16")
+def test_the_tasks_of_a_slurm_job_are_the_ranks_of_one_run(slurm: Path, train: Train, tmp_path: Path) -> None:
+    done = train(*WIDE, "budget.images=16")
     logs = "".join(path.read_text() for path in tmp_path.glob("runs/sweeps/*/.submitit/*/*.err"))
-    assert done.returncode == 0, done.stderr + logs
+    assert done.code == 0, done.err + logs
     found = records(tmp_path)
     assert [record.status for record in found] == ["complete"] * 2
     assert [record.facts["environment"]["ranks"] for record in found] == [2, 2]
@@ -109,14 +119,14 @@ def test_the_tasks_of_a_slurm_job_are_the_ranks_of_one_run(slurm: Path, tiny: li
 
 @pytest.mark.slow
 @pytest.mark.parametrize("launcher", ["joblib", "ray"])
-def test_a_job_of_several_ranks_runs_under_a_launcher(launcher: str, tiny: list[str], tmp_path: Path) -> None:
+def test_a_job_of_several_ranks_runs_under_a_launcher(launcher: str, train: Train, tmp_path: Path) -> None:
     if launcher == "ray":
         pytest.importorskip("ray", reason="Ray's launcher is an extra of its own")
         words = ["hydra/launcher=ray", "+hydra.launcher.ray.init.num_cpus=2"]
     else:
         words = ["hydra/launcher=joblib", "hydra.launcher.n_jobs=2"]
-    done = train(tiny, tmp_path, *words, "trainer=ddp_cpu", "norm=none,group", "budget.images=16")
-    assert done.returncode == 0, done.stdout + done.stderr
+    done = train(*words, "trainer=ddp_cpu", "norm=none,group", "budget.images=16")
+    assert done.code == 0, done.out + done.err
     assert [record.facts["environment"]["ranks"] for record in records(tmp_path)] == [2, 2]
 
 

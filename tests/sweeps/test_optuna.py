@@ -8,6 +8,7 @@ import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -177,11 +178,10 @@ def test_a_search_that_was_stopped_goes_on_with_the_trial_it_was_at(
     assert len((left / "starts.txt").read_text().splitlines()) == 2
 
 
-def test_real_runs_are_searched(tiny: list[str], tmp_path: Path) -> None:
+def test_real_runs_are_searched(process: Callable[..., Any], tiny: list[str], tmp_path: Path) -> None:
     words = [*tiny, *SEARCH, "hydra.sweeper.n_trials=2", "hydra.sweeper.n_jobs=2", "hydra.launcher.slots=2"]
-    command = [sys.executable, "-m", "swaplab.apps.train", *words, "budget.images=40"]
-    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stdout + done.stderr
+    done = process("train", *words, "budget.images=40", cwd=tmp_path)
+    assert done.wait() == 0, done.out + done.err
     for row in trials(tmp_path):
         metrics = RunRecord.load(tmp_path / row["run"]).metrics()
         assert float(row["val/reconstruction_mse"]) == metrics[-1]["val/reconstruction_mse"]
