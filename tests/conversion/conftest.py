@@ -28,6 +28,8 @@ def write_video(
     pixels: str = "yuv420p",
     sound: str | None = None,
     sound_rate: int = 44100,
+    layout: str = "mono",
+    rotation: int = 0,
     **settings: Any,
 ) -> Path:
     """A video of `picture`, with ``times`` in units of ``time_base`` and a tone of the same length."""
@@ -37,7 +39,11 @@ def write_video(
         video.codec_context.time_base = time_base
         for name, value in settings.items():
             setattr(video.codec_context, name, value)
-        audio = container.add_stream(sound, rate=sound_rate, layout="mono") if sound else None
+        if rotation:
+            video.set_display_rotation(rotation)
+        audio = container.add_stream(sound, rate=sound_rate, layout=layout) if sound else None
+        if audio is not None:
+            audio.bit_rate = 128_000
         for i in range(frames):
             frame = av.VideoFrame.from_ndarray(picture(i, *size), format="rgb24")
             frame.pts, frame.time_base = i if times is None else times[i], time_base
@@ -46,7 +52,7 @@ def write_video(
         if audio is not None:
             codec_context = audio.codec_context
             to_codec = av.AudioResampler(
-                codec_context.format.name, "mono", sound_rate, frame_size=codec_context.frame_size or 1024
+                codec_context.format.name, layout, sound_rate, frame_size=codec_context.frame_size or 1024
             )
             tone = np.sin(np.arange(sound_rate * frames // 25) * 2 * np.pi * 440 / sound_rate) * 8000
             samples = av.AudioFrame.from_ndarray(tone.astype(np.int16)[None], format="s16", layout="mono")

@@ -10,13 +10,14 @@ import numpy as np
 import pytest
 
 from swaplab.conversion.video_writer import VideoWriter
+from swaplab.errors import UserError
 from swaplab.faces.media import Video
 
 
 def rewritten(source: Path, output: Path) -> VideoWriter:
-    with Video.open(source) as video, VideoWriter(output, source, video.width, video.height) as writer:
+    with Video.open(source) as video, VideoWriter(output, video) as writer:
         for frame in video.frames():
-            writer.write(frame.image, frame.pts)
+            writer.write(writer.fitted(frame.image), frame.pts)
     return writer
 
 
@@ -96,17 +97,16 @@ def test_a_wide_pixel_stays_wide_and_turns_with_the_picture(videos: Any, tmp_pat
     rewritten(source, tmp_path / "out.mp4")
     with av.open(str(tmp_path / "out.mp4")) as container:
         assert container.streams.video[0].codec_context.sample_aspect_ratio == Fraction(12, 11)
-    with VideoWriter(tmp_path / "turned.mp4", source, 48, 64) as writer:
-        writer.write(videos.picture(0, 48, 64), 0)
+    turned = videos.write(tmp_path / "b.mp4", sample_aspect_ratio=Fraction(12, 11), rotation=90)
+    rewritten(turned, tmp_path / "turned.mp4")
     with av.open(str(tmp_path / "turned.mp4")) as container:
         assert container.streams.video[0].codec_context.sample_aspect_ratio == Fraction(11, 12)
 
 
-def test_missing_and_repeated_times_still_give_every_frame(videos: Any, tmp_path: Path) -> None:
-    source, output = videos.write(tmp_path / "a.mp4"), tmp_path / "out.mp4"
-    with VideoWriter(output, source, 64, 48) as writer:
-        for i, pts in enumerate((0, None, 1, 1, 0, None)):
-            writer.write(videos.picture(i, 64, 48), None if pts is None else pts * 512)
-    times = videos.frames_of(output)[1]
-    assert len(times) == 6
-    assert times == sorted(set(times))
+def test_a_block_that_fails_leaves_no_file(videos: Any, tmp_path: Path) -> None:
+    source = videos.write(tmp_path / "a.mp4", sound="aac")
+    faults = ((KeyboardInterrupt(), KeyboardInterrupt), (av.error.ArgumentError(22, "broken"), UserError))
+    for fault, seen in faults:
+        with Video.open(source) as video, pytest.raises(seen), VideoWriter(tmp_path / "out.mp4", video):
+            raise fault
+    assert [path.name for path in tmp_path.iterdir()] == ["a.mp4"]

@@ -160,6 +160,8 @@ def _report(extraction: "Extraction", output: "Path", has_sheet: bool) -> None:
         print(f"  {name}: {tally.faces} faces in {tally.frames} frames{others}")
         if tally.damage:
             print(f"  {name}: damaged: {tally.damage}")
+        for note in tally.notes:
+            print(f"  {name}: {note}")
     flagged = sum((tally.flagged for tally in tallies), Counter[str]())
     counted = ", ".join(f"{count} {flag}" for flag, count in sorted(flagged.items())) or "none"
     print(

@@ -99,21 +99,21 @@ class Converter:
         Raises UserError if there is no face in any frame.
         """
         report = Report()
-        found, cuts = self._found_in(source, report, progress)
-        self._check_found(found, source)
-        chosen = self._chosen(found, cuts, report)
-        with Video.open(source) as video, VideoWriter(output, source, video.width, video.height) as writer:
+        with Video.open(source) as video, VideoWriter(output, video) as writer:
+            found, cuts = self._found_in(source, report, progress)
+            self._check_found(found, source)
+            chosen = self._chosen(found, cuts, report)
             for frames in _batches(video, report):
                 images = [frame.image for frame in frames]
                 self._swap(images, chosen[frames[0].index : frames[-1].index + 1], report)
                 for frame, image in zip(frames, images, strict=True):
                     with report.timed("label"):
-                        image = self._labelled(image)
+                        image = self._labelled(writer.fitted(image))
                     with report.timed("encode"):
                         writer.write(image, frame.pts)
                 progress("swapping faces", len(frames), len(found))
         report.frames_out = writer.frames
-        report.notes += writer.notes
+        report.notes += writer.notes + video.notes
         if video.damage:
             report.notes.append(f"the original is damaged: {video.damage}")
         return report

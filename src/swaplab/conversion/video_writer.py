@@ -1,7 +1,5 @@
 """Frames back into a video: the original's timing and sound, H.264 pictures."""
 
-import io
-from collections.abc import Iterator
 from contextlib import ExitStack
 from fractions import Fraction
 from pathlib import Path
@@ -10,13 +8,15 @@ from typing import Any
 
 import av
 import numpy as np
-from av.audio.resampler import AudioResampler
 from av.video.reformatter import Interpolation
 from numpy.typing import NDArray
 
+from swaplab.conversion.sound import Sound
+from swaplab.errors import UserError
+from swaplab.faces.media import Video
+
 # Visually lossless for H.264; everything outside the face should stay what it was.
 QUALITY = {"crf": "16", "preset": "medium"}
-AAC_FRAME = 1024
 # Ticks a second in which the container says when a stream begins; by default they are milliseconds.
 MOVIE_TIMESCALE = "90000"
 UNSPECIFIED = 2
@@ -24,61 +24,64 @@ LIMITED_RANGE = 1
 
 
 class VideoWriter:
-    """Encodes frames of ``original`` to ``path`` (.mp4 or .mov) and copies its sound.
+    """Encodes frames of ``original`` to ``path`` (.mp4 or .mov) and takes its sound along.
 
-    Every frame keeps its time; all times move by one shift, so that the file starts at zero. Audio packets are copied
-    bit for bit where the container can carry their codec, else encoded to AAC. H.264 4:2:0 has even sides only: an odd
-    frame's last column or row is repeated. ``notes`` says in words what could not be kept.
+    Every frame keeps its time; all times move by one shift, so that the file starts at zero. Streams, encoders and
+    container are set up when the block is entered. H.264 4:2:0 has even sides only: an odd frame's last column or row
+    is repeated. ``notes`` says in words what could not be kept. Where the block fails, no file is left.
     """
 
-    def __init__(self, path: Path, original: Path, width: int, height: int) -> None:
-        self.path, self.original, self.width, self.height = path, original, width, height
+    def __init__(self, path: Path, original: Video, sound: bool = True) -> None:
+        self.path, self.original, self._sounding = path, original, sound
+        self.width, self.height = (side + side % 2 for side in (original.width, original.height))
         self.notes: list[str] = []
         self.frames = 0
 
     def __enter__(self) -> "VideoWriter":
         with ExitStack() as stack:
-            self._input = stack.enter_context(av.open(str(self.original)))
+            stack.push(self._remove_failed)
+            self._input = stack.enter_context(av.open(str(self.original.path)))
             options = {"movflags": "+faststart", "fflags": "+bitexact", "movie_timescale": MOVIE_TIMESCALE}
             self._output = stack.enter_context(av.open(str(self.path), "w", container_options=options))
             self._begin_video(self._input.streams.video[0])
-            self._audio = _Sound(self._input, self._output, self.path.suffix, self.notes)
+            self._sound: Sound | None = None
+            if self._sounding:
+                self._sound = Sound(self._input, self._output, self.original.path, self.path.suffix, self.notes)
+            self._output.start_encoding()
             self._stack = stack.pop_all()
         return self
 
     def _begin_video(self, source: Any) -> None:
-        codec, rate = source.codec_context, source.average_rate or Fraction(25)
-        self._time_base: Fraction = source.time_base
-        self._last: int | None = None
-        self._duration = max(1, round(1 / rate / self._time_base))
-        self._shift = round(Fraction(self._input.start_time or 0, 1_000_000) / self._time_base)
+        codec, rate, original = source.codec_context, self.original.rate, self.original
+        self._time_base = original.time_base
+        self._duration = original.frame_duration
+        self._shift = round(Fraction(self._input.start_time or 0, av.time_base) / self._time_base)
         self._stream = self._output.add_stream("libx264", rate=rate, options=QUALITY)
         target = self._stream.codec_context
-        target.width, target.height = self.width + self.width % 2, self.height + self.height % 2
+        target.width, target.height = self.width, self.height
         target.pix_fmt, target.time_base = "yuv420p", self._time_base
         aspect = codec.sample_aspect_ratio
         if aspect:
-            turned = (source.width, source.height) == (self.height, self.width) != (self.width, self.height)
-            target.sample_aspect_ratio = 1 / aspect if turned else aspect
+            target.sample_aspect_ratio = 1 / aspect if original.rotation in (90, 270) else aspect
         target.color_range, self._matrix = LIMITED_RANGE, codec.colorspace
         target.colorspace, target.color_primaries = codec.colorspace, codec.color_primaries
         target.color_trc = codec.color_trc
-        if (target.width, target.height) != (self.width, self.height):
+        if (self.width, self.height) != (original.width, original.height):
             self.notes.append(
-                f"{self.width} x {self.height} is odd, which H.264 cannot hold: the last column or row is repeated, "
-                f"{target.width} x {target.height}"
+                f"{original.width} x {original.height} is odd, which H.264 cannot hold: the last column or row is "
+                f"repeated, {self.width} x {self.height}"
             )
         others = len(self._input.streams) - 1 - len(self._input.streams.audio)
         if others:
             self.notes.append(f"{others} stream(s) other than the first video and sound were not copied")
 
-    def write(self, image: NDArray[np.uint8], pts: int | None) -> None:
-        """Encode one frame (H, W, 3) RGB. ``pts``: its time in the original, in units of the original's time base.
+    def fitted(self, image: NDArray[np.uint8]) -> NDArray[np.uint8]:
+        """A frame of the original (H, W, 3) at the size that is written."""
+        height, width = image.shape[:2]
+        return np.pad(image, ((0, self.height - height), (0, self.width - width), (0, 0)), "edge")
 
-        A missing or repeated time becomes the next that is free.
-        """
-        if (target := self._stream.codec_context).width != image.shape[1] or target.height != image.shape[0]:
-            image = np.pad(image, ((0, image.shape[0] % 2), (0, image.shape[1] % 2), (0, 0)), "edge")
+    def write(self, image: NDArray[np.uint8], pts: int) -> None:
+        """Encode one `fitted` frame, RGB. ``pts``: its time in the original's time base, later than the last."""
         frame = av.VideoFrame.from_ndarray(image, format="rgb24")
         # An untagged video was read with swscale's default matrix: written with the same, its bytes mean the same.
         frame = frame.reformat(
@@ -87,14 +90,10 @@ class VideoWriter:
             dst_color_range=LIMITED_RANGE,
             interpolation=Interpolation.BILINEAR | Interpolation.ACCURATE_RND,
         )
-        if pts is None:
-            wanted = 0 if self._last is None else self._last + self._duration
-        else:
-            wanted = pts - self._shift if self._last is None else max(pts - self._shift, self._last + 1)
-        frame.pts, frame.time_base, frame.duration = wanted, self._time_base, self._duration
-        self._last = wanted
+        frame.pts, frame.time_base, frame.duration = pts - self._shift, self._time_base, self._duration
         self._mux(self._stream.encode(frame))
-        self._audio.copy_until(wanted * self._time_base)
+        if self._sound:
+            self._sound.copy_until(frame.pts * self._time_base, self.original.shifts)
 
     def _mux(self, packets: list[Any]) -> None:
         for packet in packets:
@@ -104,80 +103,17 @@ class VideoWriter:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        with self._stack:
-            if kind is None:
-                self._mux(self._stream.encode(None))
-                self._audio.copy_until(None)
+        self._stack.push(self._end)
+        self._stack.__exit__(kind, error, trace)
 
+    def _end(self, kind: type[BaseException] | None, *_: object) -> None:
+        if kind is None:
+            self._mux(self._stream.encode(None))
+            if self._sound:
+                self._sound.copy_until(None, self.original.shifts)
 
-class _Sound:
-    """The audio streams of a video on their way to another, in step with its frames."""
-
-    def __init__(self, source: Any, output: Any, suffix: str, notes: list[str]) -> None:
-        self._source, self._output, self._notes = source, output, notes
-        self._start = Fraction(source.start_time or 0, 1_000_000)
-        self._encoders: dict[int, _Reencoder] = {}
-        self._targets: dict[int, Any] = {}
-        for stream in source.streams.audio:
-            if _carries(suffix, stream):
-                self._targets[stream.index] = output.add_stream_from_template(stream)
-                continue
-            notes.append(f"{suffix} cannot carry {stream.codec_context.name} sound: it was encoded to AAC")
-            self._encoders[stream.index] = _Reencoder(output, stream)
-        self._packets = self._all_packets()
-        self._next = next(self._packets, None)
-
-    def copy_until(self, time: Fraction | None) -> None:
-        """Write all packets up to a time in seconds from the start; None: all that are left."""
-        while self._next is not None and (time is None or self._next.dts * self._next.time_base <= time):
-            self._output.mux(self._next)
-            self._next = next(self._packets, None)
-
-    def _all_packets(self) -> Iterator[Any]:
-        if not self._source.streams.audio:
-            return
-        try:
-            for packet in self._source.demux(*self._source.streams.audio):
-                index = packet.stream_index
-                shift = round(self._start / packet.time_base)
-                if index in self._encoders:
-                    yield from self._encoders[index].packets(packet, self._start)
-                elif packet.dts is not None:
-                    packet.dts -= shift
-                    packet.pts = packet.dts if packet.pts is None else packet.pts - shift
-                    packet.stream = self._targets[index]
-                    yield packet
-        except av.error.InvalidDataError as error:
-            self._notes.append(f"the sound is damaged and ends early ({error.strerror})")
-
-
-class _Reencoder:
-    """One audio stream to AAC."""
-
-    def __init__(self, output: Any, stream: Any) -> None:
-        codec = stream.codec_context
-        self._stream = output.add_stream("aac", rate=codec.sample_rate, layout=codec.layout.name, bit_rate=192_000)
-        self._resampler = AudioResampler("fltp", codec.layout.name, codec.sample_rate, frame_size=AAC_FRAME)
-
-    def packets(self, packet: Any, start: Fraction) -> Iterator[Any]:
-        """AAC packets for one packet of the original; its last, empty one flushes."""
-        for frame in packet.decode():
-            frame.pts -= round(start / frame.time_base)
-            yield from self._encoded(self._resampler.resample(frame))
-        if packet.dts is None and packet.size == 0:
-            yield from self._encoded([*self._resampler.resample(None), None])
-
-    def _encoded(self, frames: list[Any]) -> Iterator[Any]:
-        for frame in frames:
-            yield from self._stream.encode(frame)
-
-
-def _carries(suffix: str, stream: Any) -> bool:
-    """Whether a container takes the packets of an audio stream as they are: tried on an empty file in memory."""
-    try:
-        with av.open(io.BytesIO(), "w", format=suffix.removeprefix(".").lower()) as trial:
-            trial.add_stream_from_template(stream)
-            trial.start_encoding()
-    except (ValueError, av.error.FFmpegError):
-        return False
-    return True
+    def _remove_failed(self, kind: type[BaseException] | None, error: BaseException | None, _: object) -> None:
+        if kind is not None:
+            self.path.unlink(missing_ok=True)
+        if isinstance(error, av.error.FFmpegError) and not isinstance(error, OSError):
+            raise UserError(f"{self.path.name} cannot be written ({error.strerror}); nothing was kept") from error

@@ -48,7 +48,10 @@ class Clip:
 
 @dataclass
 class Tally:
-    """What became of a clip: its frames, the faces kept, faces of others, frames without the face, flags, damage."""
+    """What became of a clip: its frames, the faces kept, faces of others, frames without the face, flags, damage.
+
+    ``notes`` says in words what was mended.
+    """
 
     frames: int = 0
     faces: int = 0
@@ -56,6 +59,7 @@ class Tally:
     without_face: int = 0
     flagged: Counter[str] = field(default_factory=Counter)
     damage: str | None = None
+    notes: list[str] = field(default_factory=list)
 
 
 def clips_of(files: Sequence[Path]) -> list[Clip]:
@@ -201,10 +205,10 @@ class Extraction:
         if clip.is_video:
             with Video.open(clip.files[0]) as video:
                 yield from video.frames(self.every)
-                self.tallies[clip.name].damage = video.damage
+                self.tallies[clip.name].damage, self.tallies[clip.name].notes = video.damage, video.notes
         else:
             for index, file in enumerate(clip.files):
-                yield Frame(index, float(index), None, read_picture(file))
+                yield Frame(index, float(index), index, read_picture(file))
 
     @contextmanager
     def _timed(self, stage: str) -> Iterator[None]:

@@ -6,7 +6,7 @@ file's name alone.
 
 import re
 import struct
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from fractions import Fraction
@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageOps
 
 from swaplab.errors import UserError
+from swaplab.faces.rising import Rising
 
 Pixels = NDArray[np.uint8]
 Kind = Literal["picture", "video"]
@@ -97,11 +98,14 @@ def _rgb(image: Image.Image) -> Pixels:
 
 @dataclass(frozen=True)
 class Frame:
-    """A frame: its place in the video, seconds since the first frame, container time stamp, upright RGB (H, W, 3)."""
+    """A frame: its place in the video, seconds since the first frame, time stamp, upright RGB (H, W, 3).
+
+    Times rise; ``pts`` is in units of the video's time base.
+    """
 
     index: int
     time: float
-    pts: int | None
+    pts: int
     image: Pixels
 
 
@@ -128,9 +132,24 @@ class Video:
         self.width, self.height = sides[::-1] if self.rotation in (90, 270) else sides
         self.rate: Fraction = self._stream.average_rate or self._stream.guessed_rate or Fraction(25)
         self.time_base: Fraction = self._stream.time_base
+        self.frame_duration = max(1, round(1 / self.rate / self.time_base))
+        self._rising = Rising(self.time_base)
         self.has_audio = bool(container.streams.audio)
         self.frame_count: int | None = self._stream.frames or None
         self.duration: float | None = None if container.duration is None else container.duration / av.time_base
+
+    @property
+    def shifts(self) -> Sequence[Fraction]:
+        """By how many seconds the parts of a joined recording were moved, as far as its frames were read."""
+        return self._rising.shifts
+
+    @property
+    def notes(self) -> list[str]:
+        """What was mended, in words; known once the frames were read."""
+        if not (mended := self._rising.mended):
+            return []
+        joined = f", {len(self.shifts) - 1} of them where recordings were joined" if len(self.shifts) > 1 else ""
+        return [f"{mended} time stamp(s) step back or repeat{joined}: times were made to rise"]
 
     @classmethod
     @contextmanager
@@ -154,7 +173,7 @@ class Video:
         if self._first is None:
             raise ValueError("the frames of a video are read once; open it again")
         first, self._first = self._first, None
-        begin, time, index = first.pts, 0.0, 0
+        begin, index = None, 0
         decoded: Any = first
         while decoded is not None:
             if (decoded.width, decoded.height) != (first.width, first.height):
@@ -162,12 +181,11 @@ class Video:
                     f"{self.path} changes its size at frame {index} from {first.width} x {first.height} to "
                     f"{decoded.width} x {decoded.height}; export it at one size"
                 )
-            if index:
-                timed = decoded.pts is not None and begin is not None
-                time = float((decoded.pts - begin) * self.time_base) if timed else time + float(1 / self.rate)
+            pts = self._rising(decoded.pts, self.frame_duration)
+            begin = pts if begin is None else begin
             if index % every == 0:
                 image = np.rot90(_exact(decoded), self.rotation // 90)
-                yield Frame(index, time, decoded.pts, np.ascontiguousarray(image))
+                yield Frame(index, float((pts - begin) * self.time_base), pts, np.ascontiguousarray(image))
             index += 1
             decoded = next(self._decoded, None)
         if self.damage is None and self.frame_count and index < self.frame_count:
