@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 import torch
 
+from swaplab.catalogue import goodness
 from swaplab.metrics.baseline import Baseline
-from swaplab.metrics.catalogue import goodness
 from swaplab.metrics.evaluation import Evaluation, evaluate_swap
 from swaplab.metrics.geometry import ANGLES
 from swaplab.metrics.pixels import EXACT

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from swaplab.ablations.plan import Cell, Plan, store
-from swaplab.metrics.catalogue import metric
+from swaplab.catalogue import metric
 from swaplab.runs.record import RunRecord
 from swaplab.training.samples import save_sheet
 

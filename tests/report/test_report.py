@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 import yaml
 
+from swaplab.catalogue import metric
 from swaplab.errors import UserError
-from swaplab.metrics.catalogue import metric
 from swaplab.metrics.evaluation import Evaluation, Row
 from swaplab.metrics.pixels import EXACT
 from swaplab.report.comparison import differing_keys

@@ -3,6 +3,7 @@ import csv
 import io
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -243,3 +244,13 @@ def test_the_command_judges_by_the_stored_plan_or_not_at_all(
     done = process("report", f"group={folder}", "output=here.pdf", cwd=tmp_path)
     assert (done.wait(), done.err.count("\n")) == (2, 1)
     assert "has no known form" in done.err
+
+
+def test_the_time_to_a_value_is_by_the_better_side_of_its_metric(study_folder: Make) -> None:
+    rows: list[dict[str, Any]] = [
+        {"images_seen": 10 * i, "train/images_per_second": 1.0, "val/reconstruction_psnr": 20.0 + i, "val/mse": 1 / i}
+        for i in range(1, 5)
+    ]
+    run = replace(next(iter(read_ablation(study_folder()).runs.values())), rows=rows)
+    assert seconds_to(run, "val/reconstruction_psnr", 22.0) == 20
+    assert seconds_to(run, "val/mse", 0.4) == 30  # of what the catalogue does not know less is wanted

@@ -15,7 +15,7 @@ import pytest
 
 from swaplab.errors import UserError
 from swaplab.runs.record import RunRecord
-from swaplab.training.dashboard import TAG, Dashboard, better_side, publish_evaluation, tags_of
+from swaplab.training.dashboard import TAG, Dashboard, publish_evaluation, tags_of
 
 SETTINGS = {"mode": "offline", "project": "lab", "group": "norms", "job_type": "train", "tags": ["quick"]}
 CONFIG: dict[str, Any] = {
@@ -252,23 +252,6 @@ def test_a_run_that_was_measured_is_sent_as_two(run_folder: Path, sessions: list
 
     kinds = [part.name.rpartition("-")[2] for part in unsent(run_folder)]
     assert sorted(kinds) == ["2", "test"]
-
-
-def test_the_better_side_is_the_catalogue_s() -> None:
-    from swaplab.metrics.catalogue import CATALOGUE
-
-    sides = {"lower": min, "higher": max}
-    assert better_side("val/reconstruction_mse") is sides[str(CATALOGUE["mse"].better)]
-    assert better_side("val/reconstruction_psnr") is sides[str(CATALOGUE["reconstruction_psnr"].better)]
-    assert better_side("val/reconstruction_psnr/A") is max
-    for name in (
-        "val/oracle_swap_psnr",
-        "loss/generator/reconstruction",
-        "images_seen",
-        "val/other",
-        "evaluation/val/mse",
-    ):
-        assert better_side(name) is None
 
 
 def test_tags_fit() -> None:

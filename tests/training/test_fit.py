@@ -7,7 +7,9 @@ from pathlib import Path
 import cv2
 import pytest
 import torch
+from safetensors import safe_open
 
+from swaplab.catalogue import known
 from swaplab.training.checkpoint import load_checkpoint, load_weights
 
 Command = Callable[..., tuple[int, str, str]]
@@ -40,6 +42,20 @@ def test_a_run_leaves_a_complete_record(command: Command, tiny: list[str]) -> No
     assert names == {"last.ckpt", "best.safetensors", "final.safetensors", "ema-000000080.safetensors"}
     best = min(row["val/reconstruction_mse"] for row in rows[1:] if "val/reconstruction_mse" in row)
     assert load_checkpoint(run / "checkpoints/last.ckpt")["best"] == best
+    assert [name for row in rows for name in row if name not in ("images_seen", "steps") and known(name) is None] == []
+
+
+@pytest.mark.parametrize(("metric", "best"), [("val/reconstruction_mse", min), ("val/reconstruction_psnr/A", max)])
+def test_the_best_weights_are_those_of_the_metric_s_better_side(
+    command: Command, tiny: list[str], metric: str, best: Callable[..., float]
+) -> None:
+    run = train(command, [*tiny, f"checkpoint.best={metric}", "every.validate=8", "optimizer.generator.lr=0.05"])
+    rows = [json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()][1:]
+    values = {row["images_seen"]: row[metric] for row in rows if metric in row}
+    assert len(set(values.values())) > 3
+    with safe_open(run / "checkpoints/best.safetensors", "pt") as file:
+        kept = file.metadata()
+    assert float(kept["value"]) == best(values.values()) == values[int(kept["images_seen"])]
 
 
 def test_three_identities_train(command: Command, tiny: list[str], facesets: dict[str, Path]) -> None:
@@ -89,6 +105,11 @@ def test_parts_of_another_run_can_be_taken_over_and_frozen(command: Command, tin
         (["budget.images=0"], ["budget.images=0"]),
         (["batch_size=0"], ["batch_size=0"]),
         (["checkpoint.best=val/beauty"], ["val/beauty", "val/reconstruction_mse"]),
+        (
+            ["checkpoint.best=val/oracle_swap_psnr"],
+            ["val/oracle_swap_psnr is not measured", "val/reconstruction_psnr/A"],
+        ),
+        (["checkpoint.best=loss/generator/reconstruction"], ["is not measured while training"]),
         (["norm=group", "norm.groups=7"], ["norm.groups=7", "divisor"]),
         (["seed=-1"], ["seed=-1"]),
     ],

@@ -15,15 +15,15 @@ class OptunaSweeperConf:
     """What is searched for, and how; `swaplab.sweeps.search.Goal` has the words.
 
     ``n_trials``: trials in all, those of earlier sessions included. ``n_jobs``: trials that are drawn and run together.
-    ``metric``: None for ``checkpoint.best``. ``storage``: None for ``study.journal`` in the sweep's folder, or a URL of
-    Optuna such as sqlite:///FILE.
+    ``metric``: None for ``checkpoint.best``. ``direction``: None for the metric's better side. ``storage``: None for
+    ``study.journal`` in the sweep's folder, or a URL of Optuna such as sqlite:///FILE.
     """
 
     _target_: str = "hydra_plugins.swaplab_optuna_sweeper.sweeper.OptunaSweeper"
     n_trials: int = 20
     n_jobs: int = 1
     metric: str | None = None
-    direction: str = "minimize"
+    direction: str | None = None
     sampler: str = "tpe"
     seed: int = 1
     startup_trials: int = 5

@@ -10,6 +10,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from swaplab.catalogue import OF_A_RUN
 from swaplab.errors import UserError
 from swaplab.runs.atomic import write_text_atomically
 from swaplab.runs.record import now
@@ -17,8 +18,6 @@ from swaplab.runs.record import now
 FILE = "plan.json"
 DIRECTIONS = ("higher", "lower", "equal", "different")
 SPLITS = ("val", "test")
-# Numbers that training leaves: they need no evaluation afterwards.
-OF_TRAINING = ("val/", "loss/", "cost/")
 
 
 @dataclass(frozen=True)
@@ -118,7 +117,7 @@ class Plan:
             raise UserError(f"{where}: direction {self.contrast.direction} {need}; set or drop ablation.margin")
         if self.split not in (None, *SPLITS):
             raise UserError(f"{where}: split {self.split!r} is not known; choose {_or(SPLITS)}, or null for none")
-        measured = [name for name in (self.metric, *self.guards) if not name.startswith(OF_TRAINING)]
+        measured = [name for name in (self.metric, *self.guards) if not name.startswith(OF_A_RUN)]
         if measured and self.split is None:
             raise UserError(f"{where}: {measured[0]} is measured after training; set split to {_or(SPLITS)}")
         if self.metric in self.guards or len(set(self.guards)) < len(self.guards):

@@ -67,21 +67,18 @@ def plan_of(words: Sequence[str]) -> "Planned":
 
 
 def check_metrics(found: "Planned") -> None:
-    """UserError for a metric that no evaluation has, or several of: it would be missed only after all runs."""
-    from swaplab.ablations.plan import OF_TRAINING
+    """UserError for a metric that no run has, or several of: it would be missed only after all runs."""
+    from swaplab.catalogue import CATALOGUE, known
     from swaplab.errors import UserError
-    from swaplab.metrics.catalogue import CATALOGUE
 
     for name in (found.plan.metric, *found.plan.guards):
-        if name.startswith(OF_TRAINING):
-            continue
-        bare = name.split("[")[0]
-        if bare not in CATALOGUE:
+        entry = known(name)
+        if entry is None:
             raise UserError(
-                f"ablation {found.plan.id}: no evaluation has the metric {name!r}; choose among {', '.join(CATALOGUE)}"
+                f"ablation {found.plan.id}: no run has the metric {name!r}; choose among {', '.join(CATALOGUE)}"
             )
-        if bare == name and CATALOGUE[name].several:
-            raise UserError(f"ablation {found.plan.id}: {name}[?] is one of {CATALOGUE[name].several}; name one")
+        if "[" not in name and entry.several:
+            raise UserError(f"ablation {found.plan.id}: {name}[?] is one of {entry.several}; name one")
 
 
 def slots_of(words: Sequence[str]) -> int | None:

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from swaplab.apps.sweep import planned_jobs
+from swaplab.catalogue import known
 from swaplab.errors import UserError
 from swaplab.sweeps.jobs import Job
 from swaplab.sweeps.runner import run_jobs
@@ -54,10 +55,22 @@ def _corners(space: Space) -> Iterator[list[str]]:
 def _goal(settings: Mapping[str, Any], config: "DictConfig") -> Goal:
     metric = settings["metric"] or str(config.checkpoint.best)
     kind = "validate" if metric.startswith("val/") else "report"
-    names = ("direction", "sampler", "seed", "startup_trials", "pruner", "warmup_images")
-    goal = Goal(metric, cadence=int(config.every[kind]), **{name: settings[name] for name in names})
+    names = ("sampler", "seed", "startup_trials", "pruner", "warmup_images")
+    direction = settings["direction"] or _direction(metric)
+    goal = Goal(metric, direction, cadence=int(config.every[kind]), **{name: settings[name] for name in names})
     goal.check()
     return goal
+
+
+def _direction(metric: str) -> str:
+    """Towards the metric's better side. UserError where it has none."""
+    entry = known(metric)
+    side = {"lower": "minimize", "higher": "maximize"}.get(str(entry.better)) if entry else None
+    if side is None:
+        raise UserError(
+            f"hydra.sweeper.metric={metric} has no better side; set hydra.sweeper.direction=minimize or maximize"
+        )
+    return side
 
 
 def _check_launcher(launcher: "Launcher", goal: Goal) -> None:

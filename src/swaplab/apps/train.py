@@ -50,16 +50,19 @@ def _start() -> None:
 
 
 def train_run(config: dict[str, Any]) -> float | None:
-    """Train the run of a resolved config; returns its best metric's last value, for sweepers."""
+    """Train the run of a resolved config; returns `_objective` for sweepers."""
     from contextlib import nullcontext
     from pathlib import Path
 
     from swaplab.runs.claim import claimed
     from swaplab.runs.identity import run_id_of
+    from swaplab.training.fit import check_numbers
     from swaplab.training.launch import find_ranks
 
     folder = Path(config["runs"]) / config["name"] / run_id_of(config)
-    speaks = find_ranks(config["trainer"]).main
+    ranks = find_ranks(config["trainer"])
+    check_numbers(config, ranks)
+    speaks = ranks.main
     with claimed(folder) if speaks else nullcontext():  # before it is looked at: another may be about to end it
         return _train(config, folder, speaks)
 
@@ -75,7 +78,7 @@ def _train(config: dict[str, Any], folder: "Path", speaks: bool) -> float | None
     if done is not None:
         if speaks:
             print(f"this run is {done.status} already (the same config and seed): {folder}")
-        return done.facts["metrics"].get(config["checkpoint"]["best"])
+        return _objective(config, done.facts["metrics"])
     sources, data = load_data(config)
     grounds = {name: {"kind": f.ground.kind, "digest": f.ground.digest()} for name, f in sources.facesets.items()}
     facts = {
@@ -88,7 +91,15 @@ def _train(config: dict[str, Any], folder: "Path", speaks: bool) -> float | None
         print(f"{run.status}: {run.reason}; run record: {run.folder}")
     if run.status in ("diverged", "failed"):
         raise SystemExit(1)
-    return run.metrics.get(config["checkpoint"]["best"])
+    return _objective(config, run.metrics)
+
+
+def _objective(config: dict[str, Any], metrics: dict[str, float]) -> float | None:
+    """The last value of the metric ``checkpoint.best``, turned so that less is better; None where there is none."""
+    from swaplab.catalogue import loss_of
+
+    best = config["checkpoint"]["best"]
+    return loss_of(best, metrics[best]) if best in metrics else None
 
 
 if __name__ == "__main__":

@@ -7,8 +7,8 @@ from typing import Any, Protocol
 import torch
 from torch import Tensor
 
+from swaplab.catalogue import goodness, metric, order
 from swaplab.metrics.baseline import Baseline
-from swaplab.metrics.catalogue import goodness, metric, order
 from swaplab.metrics.intervals import clip_interval, clip_means
 from swaplab.metrics.judge import Answer, Judge, Measured, Row, scored
 from swaplab.metrics.task import SwapTask

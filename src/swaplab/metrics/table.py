@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from swaplab.metrics.catalogue import goodness, order
+from swaplab.catalogue import goodness, order
 from swaplab.metrics.evaluation import Evaluation, Row
 from swaplab.metrics.pixels import EXACT
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from swaplab.metrics.catalogue import CATALOGUE, goodness
+from swaplab.catalogue import loss_of
 from swaplab.report.numbers import NOTHING, duration, measured, significant
 from swaplab.report.outcomes import (
     COSTS,
@@ -268,18 +268,10 @@ def _frames(evaluations: Sequence[dict[str, Any]], split: str | None, name: str)
     ]
 
 
-def goodness_of(name: str, value: float) -> float:
-    """``value`` turned so that more is better; of training's and cost's numbers less is, but for dB and speed."""
-    if name.split("[")[0] in CATALOGUE:
-        known = goodness(name, value)
-        return value if known is None else known
-    return value if "psnr" in name or name.endswith("per_second") else -value
-
-
 def best_of(study: Study, found: Outcome) -> Grid:
     """What would be claimed of the same runs if of each level only the best were shown."""
     mean = {level: fmean(values) for level in study.levels if (values := found.of(level))}
-    best = {level: max(found.of(level), key=lambda value: goodness_of(found.name, value)) for level in mean}
+    best = {level: min(found.of(level), key=lambda value: loss_of(found.name, value)) for level in mean}
     base = study.reference if study.reference in mean else next(iter(mean), None)
     rows = []
     for level in mean:

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from swaplab.catalogue import OF_A_RUN, loss_of
 from swaplab.errors import UserError
 from swaplab.report.comparison import cost, speed
 from swaplab.report.reading import ReportedRun, finite
@@ -14,7 +15,6 @@ from swaplab.report.study import Study, state_of
 from swaplab.runs.verdict import Judgement, Pairs, judge
 
 COST = "cost/"
-OF_TRAINING = ("val/", "loss/", "train/")
 COSTS = ("parameters", "macs", "seconds", "images_per_second", "peak_memory_mb")
 
 
@@ -46,7 +46,7 @@ def numbers(run: ReportedRun, split: str | None, row: str = "model") -> dict[str
     if row == "model":
         found |= {f"{COST}{name}": value for name, value in costs(run).items() if value is not None}
         last = {name: value for line in run.rows for name, value in line.items()}
-        found |= {name: value for name, value in last.items() if name.startswith(OF_TRAINING)}
+        found |= {name: value for name, value in last.items() if name.startswith(OF_A_RUN)}
     return found | directions_mean([values for _, values in by_direction(run, split, row)])
 
 
@@ -77,7 +77,7 @@ def costs(run: ReportedRun) -> dict[str, float | None]:
 
 
 def seconds_to(run: ReportedRun, metric: str, threshold: float) -> float | None:
-    """Seconds of training, by the reported speeds, to the first ``metric`` at or below ``threshold``; None if never."""
+    """Seconds of training, by the reported speeds, until ``metric`` is as good as ``threshold``; None if never."""
     images, seconds = [0.0], [0.0]
     for row in run.rows:
         rate = finite(row.get("train/images_per_second"))
@@ -86,7 +86,7 @@ def seconds_to(run: ReportedRun, metric: str, threshold: float) -> float | None:
             images.append(row["images_seen"])
     for row in run.rows:
         value = finite(row.get(metric))
-        if value is not None and value <= threshold and len(images) > 1:
+        if value is not None and loss_of(metric, value) <= loss_of(metric, threshold) and len(images) > 1:
             return float(np.interp(row["images_seen"], images, seconds))
     return None
 

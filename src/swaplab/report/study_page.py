@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from swaplab.catalogue import OF_A_RUN
 from swaplab.errors import UserError
 from swaplab.report.curves import Figure
 from swaplab.report.grids import (
@@ -61,7 +62,7 @@ def findings(study: Study) -> Findings:
         raise UserError(f"no run of {study.title} has the metric {study.metric}; name another with metric=NAME")
     judged = judgements(study, primary)
     best = _best_metric(study)
-    of_evaluation = [each for each in (primary, *others) if not each.name.startswith(("val/", "loss/", "cost/"))]
+    of_evaluation = [each for each in (primary, *others) if not each.name.startswith(OF_A_RUN)]
     grids = [every_seed(study, primary), counts(study, primary)]
     if of_evaluation:
         grids += [beside_anchors(study, of_evaluation), directions_apart(study, primary)]

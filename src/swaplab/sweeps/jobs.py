@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from swaplab.catalogue import loss_of
 from swaplab.runs.identity import run_id_of
 from swaplab.runs.record import ENDED, RunRecord, finished
 
@@ -81,8 +82,9 @@ class Outcome:
 
     @property
     def objective(self) -> float:
-        """The last value of the metric ``checkpoint.best``, smaller is better; not a number without a result."""
+        """The last value of the metric ``checkpoint.best``, turned so that less is better; nan without a result."""
         record = self.job.record()
         if self.status != "complete" or record is None:
             return float("nan")
-        return float(record.facts["metrics"].get(self.job.config["checkpoint"]["best"], "nan"))
+        metric = self.job.config["checkpoint"]["best"]
+        return loss_of(metric, float(record.facts["metrics"].get(metric, "nan")))

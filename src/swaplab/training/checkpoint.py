@@ -11,7 +11,7 @@ from torch import nn
 from swaplab.errors import UserError
 from swaplab.runs.atomic import write_atomically
 
-VERSION = 2
+VERSION = 3
 LAST, BEST, FINAL = "last.ckpt", "best.safetensors", "final.safetensors"
 
 

@@ -4,14 +4,14 @@ A run carries what a workspace needs to group it: its ablation as the group, wha
 as config keys ``factor/NAME``. A measurement on held-out clips is a run of its own (job type evaluate) beside it.
 """
 
-import math
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from lightning.pytorch.loggers import WandbLogger
 
+from swaplab.catalogue import ORACLE, better
 from swaplab.errors import UserError
 from swaplab.runs.evaluations import means, plotted_name
 from swaplab.runs.record import RunRecord
@@ -21,7 +21,6 @@ if TYPE_CHECKING:
 
 MODES = ("offline", "online", "disabled")
 TAG = 64  # letters, W&B's limit
-BEST = {"mse": min, "psnr": max}  # the better side of validation values, by the last word of their names
 
 
 def check_mode(settings: Mapping[str, Any]) -> str:
@@ -65,9 +64,8 @@ class Dashboard:
         import wandb
 
         for name, value in row.items():
-            better = better_side(name)
-            if better is not None and math.isfinite(value):
-                self.best[f"best/{name}"] = better(value, self.best.get(f"best/{name}", value))
+            if chooses(name) and better(name, value, self.best.get(f"best/{name}")):
+                self.best[f"best/{name}"] = value
         pictures = {"samples": wandb.Image(str(Path(sheet)))} if sheet else {}
         self.logger.experiment.log(row | pictures)
 
@@ -114,11 +112,9 @@ def publish_evaluation(
     run.finish()
 
 
-def better_side(name: str) -> Callable[..., float] | None:
-    """``min`` or ``max`` for a validation value; None for what has no better side, or may choose nothing."""
-    kind, _, rest = name.partition("/")
-    metric = rest.split("/")[0]
-    return None if kind != "val" or metric.startswith("oracle") else BEST.get(metric.rpartition("_")[2])
+def chooses(name: str) -> bool:
+    """Whether a number may choose among moments of a run: one of validation, but not the oracle's."""
+    return name.startswith("val/") and name != ORACLE
 
 
 def tags_of(config: Mapping[str, Any]) -> list[str]:

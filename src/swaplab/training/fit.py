@@ -14,6 +14,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
+from swaplab.catalogue import check_choice
 from swaplab.data.module import FaceData
 from swaplab.data.splits import of_split
 from swaplab.errors import UserError
@@ -61,7 +62,6 @@ def fit(config: dict[str, Any], folder: Path, data: FaceData, evaluator: Evaluat
     go into the record (data, ground). Raises UserError for what the user can put right; the record then says failed.
     """
     ranks = find_ranks(config["trainer"])
-    check_numbers(config, ranks)
     settings = config["trainer"]
     _set_threads(settings, ranks)
     precision = resolve_precision(settings["precision"], "cuda" if on_gpu(settings) else "cpu")
@@ -136,6 +136,9 @@ def _session(
 def check_numbers(config: Mapping[str, Any], ranks: Ranks) -> None:
     """UserError for numbers and names that no run can have."""
     check_mode(config["wandb"])
+    check_choice(
+        config["checkpoint"]["best"], config["data"]["identities"] or (), config["data"]["kind"] == "synthetic"
+    )
     for name, value, least in (
         ("budget.images", config["budget"]["images"], 1),
         ("batch_size", config["batch_size"], 1),

@@ -14,8 +14,8 @@ from lightning.pytorch.callbacks import Callback
 from numpy.typing import NDArray
 from torch import nn
 
+from swaplab.catalogue import better
 from swaplab.collectives import max_over_ranks, world_size
-from swaplab.errors import UserError
 from swaplab.losses.context import GENERATOR
 from swaplab.runs.record import RunRecord
 from swaplab.training.checkpoint import BEST, LAST, put_weights, save_checkpoint, save_weights
@@ -68,7 +68,7 @@ class Session(Callback):
         self.resumed = resumed
         self.same = dict(same or {})
         self.outcome, self.reason = "interrupted", "stopped before the first step"
-        self.best = float("inf") if resumed is None else float(resumed["best"])
+        self.best: float | None = None if resumed is None else resumed["best"]
         self._signalled: str | None = None
         self._training = 0.0  # seconds of this session without those of validation
         self._images = 0
@@ -103,10 +103,8 @@ class Session(Callback):
             self._untrained(_typed(pl_module))
 
     def _untrained(self, module: SwapModule) -> None:
-        """The first row: what the untrained network is worth. UserError if the metric to choose by is not measured."""
+        """The first row: what the untrained network is worth."""
         values = self._measured(module)
-        if self.best_metric not in values:
-            raise UserError(f"checkpoint.best={self.best_metric} is not measured; choose among {', '.join(values)}")
         if self.record is not None:
             self._write({"images_seen": 0, "steps": 0, **values}, None)
         self._clock = time.perf_counter()
@@ -199,7 +197,7 @@ class Session(Callback):
         started = time.perf_counter()
         values = self._measured(module)
         value = values[self.best_metric]
-        if value < self.best:
+        if better(self.best_metric, value, self.best):
             self.best = value
             if self.record is not None:
                 facts = {
