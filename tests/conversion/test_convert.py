@@ -220,6 +220,15 @@ def test_the_label_is_on_every_frame(videos: Any, tmp_path: Path) -> None:
     assert min(Label().likeness(frame) for frame in videos.frames_of(tmp_path / "out.mp4")[0]) > 0.8
 
 
+def test_a_trial_is_the_first_second_labelled_and_not_swapped(videos: Any, tmp_path: Path) -> None:
+    source = videos.write(tmp_path / "a.mkv", 40, (63, 49), codec="ffv1", pixels="bgr0", sound="aac")
+    report = converter([], label=Label()).trial(source, tmp_path / "out.mp4")
+    frames = videos.frames_of(tmp_path / "out.mp4")[0]
+    assert report.frames_out == len(frames) == 25
+    assert min(Label().likeness(frame) for frame in frames) > 0.95
+    assert np.abs(frames[7][:20, :63].astype(int) - videos.picture(7, 63, 49)[:20]).mean() < 3
+
+
 def test_directions_and_settings_that_make_no_sense() -> None:
     assert direction(("A", "B", "C"), None, None) == ("A", "B")
     assert direction(("A", "B", "C"), None, "A") == ("B", "A")

@@ -101,6 +101,32 @@ def test_the_claim_is_asked_for_after_the_media_is_made(
     assert order == ["media", "claim"]
 
 
+def test_a_trial_is_marked_and_checked_before_the_work(
+    tmp_path: Path, media: Callable[..., None], claim: ClaimOf
+) -> None:
+    original, output, order = tmp_path / "original.mp4", tmp_path / "output.mp4", []
+    media(original, None)
+
+    def making(name: str, label: Label | None) -> Callable[[Path], None]:
+        def make(path: Path) -> None:
+            order.append(name)
+            media(path, label)
+
+        return make
+
+    signing_key()
+    before = contents(tmp_path)
+    with pytest.raises(UserError, match="visible label missing"):
+        write_marked(output, original, claim(".mp4"), making("work", Label()), trial=making("trial", None))
+    assert contents(tmp_path) == before
+    write_marked(output, original, claim(".mp4"), making("work", Label()), trial=making("trial", Label()))
+    assert order == ["trial", "trial", "work"]
+    assert verify(output).intact
+    assert {path.name for path in tmp_path.iterdir() if path.is_file()} == {
+        "original.mp4", "output.mp4", "output.mp4.json",
+    }  # fmt: skip
+
+
 def raises(error: BaseException) -> Callable[..., Any]:
     def fail(*_: Any, **__: Any) -> Any:
         raise error

@@ -1,17 +1,20 @@
 """swaplab-convert: swap the face in a picture or a video with a trained run."""
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from swaplab.apps.command import composed, run_command
 
 if TYPE_CHECKING:
-    from swaplab.conversion.convert import Converter
+    from swaplab.conversion.convert import Converter, Progress
     from swaplab.conversion.report import Report
     from swaplab.conversion.swapper import FaceSwapper
     from swaplab.marking.claim import Claim
     from swaplab.marking.label import Label
     from swaplab.runs.record import RunRecord
+
+    Work = Callable[[Path, Path, Progress], Report]
 
 HELP = """
 swaplab-convert: swap the face in a picture or a video with a trained run, and mark what is written.
@@ -60,22 +63,25 @@ def convert(config: dict[str, Any]) -> None:
     swapper = load_swapper(record, config)
     converter, reports = _converter(config, swapper, label), []
 
-    def produce(path: Path) -> None:
-        with stages() as progress:
-            run = converter.video if kind == "video" else converter.picture
-            reports.append(run(source, path, progress))
+    def through(work: "Work") -> Callable[[Path], None]:
+        def produce(path: Path) -> None:
+            with stages() as progress:
+                reports.append(work(source, path, progress))
+
+        return produce
 
     try:
         sidecar = write_marked(
             output,
             source,
-            lambda: _claim(config, record, swapper, label, kind, reports[0]),
-            produce,
+            lambda: _claim(config, record, swapper, label, kind, reports[-1]),
+            through(converter.video if kind == "video" else converter.picture),
             config["overwrite"],
+            through(converter.trial) if kind == "video" else None,
         )
     except OSError as error:
         raise UserError(f"{output} could not be written ({error.strerror or error}); nothing was kept") from None
-    _print(reports[0], output, sidecar)
+    _print(reports[-1], output, sidecar)
 
 
 def _check_readable(source: Path, kind: str) -> None:

@@ -93,6 +93,16 @@ class Converter:
         report.frames_out = 1
         return report
 
+    def trial(self, source: Path, output: Path, progress: Progress = _silent) -> Report:
+        """The first second of a video as `video` writes it, but with nothing swapped and without sound."""
+        report = Report()
+        with Video.open(source) as video, VideoWriter(output, video, sound=False) as writer:
+            for frame in islice(video.frames(), max(1, round(video.rate))):
+                writer.write(self._labelled(writer.fitted(frame.image)), frame.pts)
+                progress("trying the marks", 1, None)
+        report.frames_in = report.frames_out = writer.frames
+        return report
+
     def video(self, source: Path, output: Path, progress: Progress = _silent) -> Report:
         """Convert a video in two passes: find faces, then swap them; only a batch of frames is in memory.
 

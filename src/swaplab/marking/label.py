@@ -50,10 +50,13 @@ class Label:
         return labelled
 
     def likeness(self, frame: NDArray[np.uint8]) -> float:
-        """How much the label's place in ``frame`` looks like the label: correlation of brightness, in [-1, 1]."""
+        """How much the label's place in ``frame`` looks like the label: correlation of brightness, in [-1, 1].
+
+        What is darker than the plate can be counts as the plate: under it, no picture is brighter.
+        """
         rows, columns, letters = self._place(*frame.shape[:2])
-        seen = frame[rows, columns].mean(-1) - frame[rows, columns].mean()
-        expected = letters - letters.mean()
+        seen = np.maximum(frame[rows, columns].mean(-1), 255 * (1 - PLATE_OPACITY))
+        seen, expected = seen - seen.mean(), letters - letters.mean()
         scale = math.sqrt(float((seen**2).sum() * (expected**2).sum()))
         return float((seen * expected).sum()) / scale if scale > 0 else 0.0
 

@@ -12,7 +12,7 @@ from swaplab.errors import UserError
 from swaplab.marking import credentials
 from swaplab.marking.claim import Claim
 from swaplab.marking.sidecar import sidecar_of, sidecar_text
-from swaplab.marking.signer import signing_key
+from swaplab.marking.signer import SigningKey, signing_key
 from swaplab.marking.verify import verify
 
 # What can be written, because it can carry content credentials.
@@ -62,13 +62,15 @@ def write_marked(
     claim: Claim | Callable[[], Claim],
     produce: Callable[[Path], None],
     overwrite: bool = False,
+    trial: Callable[[Path], None] | None = None,
 ) -> Path:
     """Write ``output`` and its sidecar; returns the sidecar's path.
 
     ``produce`` writes the media, label included, to the path it is given; ``claim`` is asked for after that. Both are
-    then signed, read back, checked as `verify` does, and renamed into place. Whatever fails: neither file is there, no
-    temporary file is left, and what stood there before still does. ``original`` is only read. Raises UserError if the
-    output is refused (`check_output`) or any mark is not in the file.
+    then signed, read back, checked as `verify` does, and renamed into place. ``trial`` writes the beginning of it,
+    which is signed and checked before ``produce`` spends its hours. Whatever fails: neither file is there, no temporary
+    file is left, and what stood there before still does. ``original`` is only read. Raises UserError if the output is
+    refused (`check_output`) or any mark is not in the file.
     """
     check_output(output, original, overwrite)
     # hours of work should not end at something that could be known before
@@ -76,20 +78,37 @@ def write_marked(
     key = signing_key()
     credentials.check_parent(original)
     with _folder_beside(output) as folder:
-        unsigned, signed = folder / f"unsigned{output.suffix}", folder / f"signed{output.suffix}"
-        produce(unsigned)
-        stated = claim if isinstance(claim, Claim) else claim()
-        if stated.kind != SUFFIXES[output.suffix.lower()]:
-            raise ValueError(f"a claim of a {stated.kind} for {output.name}")
-        credentials.sign(unsigned, signed, stated, original, key)
-        unsigned.unlink()
         try:
-            _read_back(signed, stated)
+            if trial is not None:
+                _signed(folder / f"trial{output.suffix}", None, claim, trial, key)
+            signed = _signed(folder / f"unsigned{output.suffix}", original, claim, produce, key)
             check_output(output, original, overwrite)
             _publish([(sidecar_of(signed), sidecar_of(output)), (signed, output)], folder)
         except OSError as error:
             raise UserError(f"{output} could not be written ({error}); nothing was kept") from None
     return sidecar_of(output)
+
+
+def _signed(
+    unsigned: Path,
+    original: Path | None,
+    claim: Claim | Callable[[], Claim],
+    produce: Callable[[Path], None],
+    key: SigningKey,
+) -> Path:
+    """The media that ``produce`` writes to ``unsigned``, signed, with its sidecar, and all marks read back.
+
+    ``original`` is named as what was edited; None: the media themselves are, which is enough for a trial.
+    """
+    signed = unsigned.with_stem("signed")
+    produce(unsigned)
+    stated = claim if isinstance(claim, Claim) else claim()
+    if stated.kind != SUFFIXES[unsigned.suffix.lower()]:
+        raise ValueError(f"a claim of a {stated.kind} for a {unsigned.suffix}")
+    credentials.sign(unsigned, signed, stated, original or unsigned, key)
+    unsigned.unlink()
+    _read_back(signed, stated)
+    return signed
 
 
 @contextmanager
