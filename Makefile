@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 MARK := .venv/.installed
 
-.PHONY: demo test test-all lint format clean
+.PHONY: demo test test-all lint format prove clean
 
 demo: $(MARK)
 	$(BIN)/python scripts/demo.py
@@ -22,6 +22,10 @@ lint: $(MARK)
 format: $(MARK)
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
+
+# make prove RUN=runs/quick/s1-0123456789 BEFORE=../old: see docs/records.md
+prove: $(MARK)
+	$(BIN)/python scripts/prove.py run=$(RUN) $(if $(BEFORE),before=$(BEFORE)) $(if $(IMAGES),images=$(IMAGES))
 
 $(MARK): pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit("swaplab needs Python 3.11 or newer; name one with make PYTHON=python3.11" if sys.version_info < (3, 11) else 0)'

@@ -88,7 +88,9 @@ def check_jobs(jobs: Sequence[Job]) -> None:
     checked: set[str] = set()
     for job in jobs:
         try:
-            if job.done() is not None:
+            done = job.done()
+            job.check_code()
+            if done is not None:
                 continue
             kind = _without_seed(job.config)
             if kind not in checked:

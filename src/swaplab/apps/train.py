@@ -71,10 +71,13 @@ def _train(config: dict[str, Any], folder: "Path", speaks: bool) -> float | None
     from dataclasses import asdict
 
     from swaplab.apps.experiment import load_data, validator
+    from swaplab.config.trust import named_packages
+    from swaplab.runs.code import check_code, code_of
     from swaplab.runs.record import finished
     from swaplab.training.fit import fit
 
     done = finished(folder, config)
+    check_code(folder, config, code_of(named_packages(config)))
     if done is not None:
         if speaks:
             print(f"this run is {done.status} already (the same config and seed): {folder}")

@@ -110,6 +110,13 @@ def declared_packages() -> tuple[str, ...]:
     return tuple(content.get("packages", ()))
 
 
+def named_packages(config: Any) -> tuple[str, ...]:
+    """The declared packages if a config names a class of one of them (which may import the others), else none."""
+    declared = declared_packages()
+    starts = tuple(f"{package}." for package in declared)
+    return declared if any(str(target).startswith(starts) for _, target in targets_in(config)) else ()
+
+
 def check_targets(config: Any) -> None:
     """Raise UserError unless every ``_target_`` of a composed config may stand where it stands."""
     for path, target in targets_in(config):

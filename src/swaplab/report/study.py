@@ -9,6 +9,7 @@ from swaplab.ablations.plan import Plan, load, stored_at
 from swaplab.errors import UserError
 from swaplab.report.reading import ReportedRun, finite, precisions, read_run, refuse_unequal_precision
 from swaplab.runs.identity import NEUTRAL, leaves
+from swaplab.runs.record import codes_of
 
 FIELDS = ("claim", "hypothesis", "reference", "metric", "guards", "split", "contrast", "margin")
 # Differ in every run without being what is compared.
@@ -163,7 +164,7 @@ def _facts(runs: Sequence[ReportedRun]) -> dict[str, set[str]]:
     return {
         "torch version": {str(version(run)) for run in runs},
         "number of threads": {str(run.environment.get("threads")) for run in runs},
-        "commit": {str((run.facts.get("git") or {}).get("commit"))[:10] for run in runs},
+        "code": {" then ".join(code[:10] for code in codes_of(run.facts)) for run in runs},
         "image budget": {str((run.config.get("budget") or {}).get("images")) for run in runs},
     }
 

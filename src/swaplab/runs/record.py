@@ -3,6 +3,7 @@
 config.yaml     resolved config              metrics.jsonl   one line a report, over images_seen
 run.json        status, times, versions, git state, data, parameters, cost, final metrics, exit reason
 samples/        picture sheets               checkpoints/    last.ckpt, best.safetensors, final.safetensors
+code/           by the digest of the code of a session: hashes of its files, and the user's packages as a zip
 """
 
 import json
@@ -10,7 +11,7 @@ import os
 import socket
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import yaml
 
@@ -18,6 +19,9 @@ from swaplab.errors import UserError
 from swaplab.runs.atomic import write_text_atomically
 from swaplab.runs.claim import claim
 from swaplab.runs.identity import PLACE, changed_keys
+
+if TYPE_CHECKING:
+    from swaplab.runs.code import Code
 
 # complete, diverged: the run has its result. running: alive, or died without a word. failed: ended by an error.
 STATUSES = ("running", "complete", "diverged", "interrupted", "failed")
@@ -27,6 +31,11 @@ ENDED = ("complete", "diverged")
 def now() -> str:
     """The time in UTC, to the second."""
     return datetime.now(UTC).isoformat(timespec="seconds")
+
+
+def codes_of(facts: dict[str, Any]) -> list[str]:
+    """The digests of the code of a record's sessions, in order, each once; none where it is not known."""
+    return list(dict.fromkeys(session["code"] for session in facts["sessions"] if "code" in session))
 
 
 class RunRecord:
@@ -50,8 +59,15 @@ class RunRecord:
         status = str(self.facts["status"])
         return "failed" if status == "running" and not self._alive() else status
 
+    @property
+    def codes(self) -> list[str]:
+        """The digests of the code that made it."""
+        return codes_of(self.facts)
+
     @classmethod
-    def create(cls, folder: Path, config: dict[str, Any], facts: dict[str, Any]) -> "RunRecord":
+    def create(
+        cls, folder: Path, config: dict[str, Any], facts: dict[str, Any], code: "Code | None" = None
+    ) -> "RunRecord":
         """Start a record in a new or an empty folder; UserError if it cannot be written or another process has it."""
         record = cls(folder)
         try:
@@ -60,7 +76,7 @@ class RunRecord:
                 (folder / name).mkdir(parents=True, exist_ok=True)
             write_text_atomically(folder / "config.yaml", yaml.safe_dump(config, sort_keys=False))
             record.facts = {"created": now(), "sessions": [], **facts}
-            record.begin_session()
+            record.begin_session(code)
         except OSError as error:
             raise UserError(
                 f"the run folder {folder} cannot be written ({error.strerror}); choose another with runs=DIR"
@@ -90,9 +106,12 @@ class RunRecord:
             raise UserError(f"{path} is not a config; restore it or train again")
         return config
 
-    def begin_session(self) -> None:
-        """Note that this process works on the run."""
-        session = {"started": now(), "pid": os.getpid(), "host": socket.gethostname()}
+    def begin_session(self, code: "Code | None" = None) -> None:
+        """Note that this process works on the run, and with which code."""
+        session: dict[str, Any] = {"started": now(), "pid": os.getpid(), "host": socket.gethostname()}
+        if code is not None:
+            code.keep(self.folder)
+            session["code"] = code.digest
         self.facts["sessions"].append(session)
         self.update(status="running", exit_reason=None)
 

@@ -6,6 +6,8 @@ from pathlib import Path
 from typing import Any
 
 from swaplab.catalogue import loss_of
+from swaplab.config.trust import named_packages
+from swaplab.runs.code import check_code, code_of
 from swaplab.runs.identity import run_id_of
 from swaplab.runs.record import ENDED, RunRecord, finished
 
@@ -41,6 +43,10 @@ class Job:
         if record is None or (record.status == "complete" and self.evaluate and not evaluated(record, self.evaluate)):
             return None
         return record
+
+    def check_code(self) -> None:
+        """UserError if the run that is there was made by other code than this."""
+        check_code(self.folder, self.config, code_of(named_packages(self.config)))
 
     def record(self) -> RunRecord | None:
         """The record as it is now; None where there is none yet."""

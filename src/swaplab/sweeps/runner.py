@@ -9,6 +9,7 @@ from pathlib import Path
 
 import yaml
 
+from swaplab.errors import UserError
 from swaplab.runs.atomic import write_text_atomically
 from swaplab.sweeps.jobs import Job, Outcome
 from swaplab.sweeps.process import COMMAND, JobProcess
@@ -85,7 +86,12 @@ class _Sweep:
         self.waiting = []
         self._looked = 0.0
         for i, job in enumerate(jobs):
-            done = job.done()
+            try:
+                done = job.done()
+                job.check_code()
+            except UserError as error:  # the others can be made all the same
+                self._end(i, Outcome(job, "failed", str(error), 0.0))
+                continue
             if done is None:
                 self.waiting.append(i)
             else:

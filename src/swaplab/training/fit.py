@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
 from swaplab.catalogue import check_choice
+from swaplab.config.trust import named_packages
 from swaplab.data.module import FaceData
 from swaplab.data.splits import of_split
 from swaplab.errors import UserError
@@ -22,6 +23,7 @@ from swaplab.losses.context import GENERATOR
 from swaplab.networks.generator import Generator
 from swaplab.networks.norm import SyncBatchNorm
 from swaplab.runs.claim import is_new
+from swaplab.runs.code import Code, code_of
 from swaplab.runs.environment import differences, environment, git_state, resolve_precision
 from swaplab.runs.identity import config_hash
 from swaplab.runs.record import RunRecord
@@ -74,11 +76,14 @@ def fit(config: dict[str, Any], folder: Path, data: FaceData, evaluator: Evaluat
         data.start_position = resumed["counters"]["steps"] * config["batch_size"] * module.parts
     data.parts = module.parts
     environment_now = environment(precision) | {"ranks": ranks.world}
-    record = _record(config, folder, module, environment_now, facts, resumed, data.resolution) if ranks.main else None
+    code = code_of(named_packages(config))
+    record = None
+    if ranks.main:
+        record = _record(config, folder, module, environment_now, code, facts, resumed, data.resolution)
     dashboard = Dashboard(config["wandb"], record, config, folder.name)
     if record is not None:
         dashboard.replay(record.metrics())
-    same = _same(config, environment_now, facts, resumed)
+    same = _same(config, environment_now, facts, resumed) | {"the code": code.digest}
     session = _session(config, record, data, evaluator, dashboard, resumed, same)
     ending = Ending(folder, record, dashboard, module, session)
     watch = Watch(ranks, ending.lost)
@@ -198,6 +203,7 @@ def _record(
     folder: Path,
     module: SwapModule,
     environment_now: dict[str, Any],
+    code: Code,
     facts: dict[str, Any],
     resumed: dict[str, Any] | None,
     resolution: int,
@@ -211,7 +217,7 @@ def _record(
             record.facts["warnings"] = [*record.facts.get("warnings", []), text]
             logging.getLogger("swaplab").warning("%s: %s; its numbers are not those of a straight run", folder, text)
         record.cut_back(resumed["counters"]["images_seen"])
-        record.begin_session()
+        record.begin_session(code)
         return record
     parameters = {name: sum(p.numel() for p in network.parameters()) for name, network in module.networks.items()}
     kept = int(config["checkpoint"]["keep"])
@@ -232,6 +238,7 @@ def _record(
             "trained_on": trained_on(module),
             **facts,
         },
+        code,
     )
     record.cut_back(-1)
     return record

@@ -1,0 +1,104 @@
+"""make prove: show that other code gives a run's losses bit for bit, so that the run may go on with it.
+
+  python scripts/prove.py run=runs/quick/s1-0123456789 before=../old [images=640]
+
+``before`` is a checkout with the code that made the run (its commit is in run.json: git worktree add ../old COMMIT); it
+may be left out where only a package of your own has changed, whose old sources are in the run's folder. Both codes train
+the run's config from the start for ``images`` images. If every loss of every step and every weight is the same, this is
+noted in RUNS/.proofs.jsonl, which swaplab-train reads. What the config does later than that is not shown by it.
+"""
+
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import zipfile
+from pathlib import Path
+from typing import Any
+
+import torch
+import yaml
+
+from swaplab.errors import UserError
+from swaplab.runs.code import PROOFS
+from swaplab.runs.identity import config_hash
+from swaplab.runs.record import RunRecord, now
+from swaplab.training.checkpoint import LAST, load_checkpoint
+
+HERE = Path(__file__).parents[1]
+CLOCK = "train/images_per_second"  # the one value that no code repeats
+
+
+def main() -> None:
+    """Entry point."""
+    try:
+        settings = dict(word.split("=", 1) for word in sys.argv[1:])
+        equal = prove(Path(settings["run"]), Path(settings.get("before", HERE)), int(settings.get("images", 640)))
+    except (ValueError, KeyError):
+        raise SystemExit(__doc__) from None
+    except UserError as error:
+        print(f"prove: {error}", file=sys.stderr)
+        raise SystemExit(2) from None
+    raise SystemExit(0 if equal else 1)
+
+
+def prove(run: Path, before: Path, images: int) -> bool:
+    """Whether both codes give the same; then it is noted beside the run."""
+    record = RunRecord.load(run)
+    config = record.config()
+    with tempfile.TemporaryDirectory() as place:
+        sources = Path(place) / "sources"
+        for packed in (run / "code").glob(f"{record.codes[-1]}.zip"):
+            zipfile.ZipFile(packed).extractall(sources)
+        old = trial(config, images, Path(place) / "old", [sources, before.resolve() / "src"])
+        new = trial(config, images, Path(place) / "new", [Path.cwd(), HERE / "src"])
+        if not set(old.codes) & set(record.codes):
+            raise UserError(f"{before} is not the code that made {run}; see the commit in its run.json")
+        difference = first_difference(old, new)
+    if difference is not None:
+        print(f"not the same: {difference}; nothing is noted")
+        return False
+    proofs = Path(config["runs"]) / PROOFS
+    proof = {"config": config_hash(config), "codes": [*old.codes, *new.codes], "images": images, "proven": now()}
+    with proofs.open("a") as file:
+        file.write(json.dumps(proof) + "\n")
+    print(f"the same losses and weights over {images} images; noted in {proofs}")
+    return True
+
+
+def trial(config: dict[str, Any], images: int, place: Path, paths: list[Path]) -> RunRecord:
+    """The first images of a run, with the code in ``paths``, and all losses of all steps."""
+    never = dict.fromkeys(config["every"], 0) | {"report": 1}
+    trial = config | {"runs": str(place), "name": "trial", "run_id": "trial", "every": never}
+    trial |= {"budget": config["budget"] | {"session_images": images}, "wandb": config["wandb"] | {"mode": "disabled"}}
+    place.mkdir()
+    (place / "config.yaml").write_text(yaml.safe_dump(trial, sort_keys=False))
+    found = os.pathsep.join([*map(str, paths), os.environ.get("PYTHONPATH", "")])
+    command = [sys.executable, "-m", "swaplab.apps.train", f"resolved={place / 'config.yaml'}"]
+    done = subprocess.run(command, env=os.environ | {"PYTHONPATH": found}, capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise UserError(f"the code in {paths[-1]} cannot train it: {done.stderr.strip().splitlines()[-1]}")
+    return RunRecord.load(place / "trial" / "trial")
+
+
+def first_difference(one: RunRecord, other: RunRecord) -> str | None:
+    """Where two runs part, in words; None where they are the same."""
+    rows = [[{k: v for k, v in row.items() if k != CLOCK} for row in record.metrics()] for record in (one, other)]
+    for before, now in zip(*rows, strict=False):
+        names = [name for name in before | now if repr(before.get(name)) != repr(now.get(name))]
+        if names:
+            return f"{names[0]} after {now['images_seen']} images was {before.get(names[0])}, is {now.get(names[0])}"
+    if len(rows[0]) != len(rows[1]):
+        return "one reports more steps than the other"
+    states = [load_checkpoint(record.checkpoints / LAST) for record in (one, other)]
+    for part in ("networks", "ema"):
+        before, now = (state[part] for state in states)
+        unlike = [n for n in before | now if n not in before or n not in now or not torch.equal(before[n], now[n])]
+        if unlike:
+            return f"the weight {unlike[0]} differs"
+    return None
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,191 @@
+"""The code that a run's numbers come from: its digest is in the record of every session, its own sources beside it.
+
+The digest is no part of the run's id: one config is one run, and where its code has changed since, that is said.
+"""
+
+import hashlib
+import importlib.util
+import io
+import json
+import os
+import re
+import sys
+import zipfile
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import swaplab
+from swaplab.errors import UserError
+from swaplab.runs.atomic import write_atomically, write_text_atomically
+from swaplab.runs.identity import config_hash
+from swaplab.runs.record import RunRecord
+
+# Where numbers are made: what a config may name, what trains, and what measures while it trains. With all they import.
+ROOTS = ("losses/", "networks/", "noise/", "schedule.py", "training/", "apps/experiment.py")
+# Parts of it that check, start, write down, show and watch, and compute nothing.
+SILENT = (
+    *("runs/", "conf/", "errors.py", "config/trust.py"),
+    *(f"training/{name}.py" for name in ("dashboard", "ending", "launch", "progress", "samples", "watch")),
+)
+PROOFS = ".proofs.jsonl"
+SHOWN = 3
+_IMPORT = re.compile(
+    rb"^[ \t]*(?:from[ \t]+swaplab\.?([\w.]*)[ \t]+import[ \t]+([^#\n(]+|\([^)]*)|import[ \t]+swaplab\.([\w.]+))", re.M
+)
+
+
+@dataclass(frozen=True)
+class Code:
+    """``files``: SHA-256 of each file that numbers depend on, by its name as ``losses/edge.py`` or ``mylab:loss.py``.
+
+    ``own``: the files of the user's packages, by their names.
+    """
+
+    files: dict[str, str]
+    own: dict[str, Path]
+
+    @property
+    def digest(self) -> str:
+        """16 hex digits over all files: equal wherever the files are, in a checkout or installed."""
+        return hashlib.sha256(json.dumps(self.files, sort_keys=True).encode()).hexdigest()[:16]
+
+    def keep(self, folder: Path) -> None:
+        """Write what this code is into a run's folder, once: ``code/DIGEST.json``, and the user's in ``DIGEST.zip``."""
+        place = folder / "code" / f"{self.digest}.json"
+        if place.exists():
+            return
+        place.parent.mkdir(exist_ok=True)
+        content: dict[str, Any] = {"files": self.files}
+        if self.own:
+            packed = _packed(self.own)
+            write_atomically(place.with_suffix(".zip"), lambda file: file.write(packed))
+            content["sources"] = {"file": f"{self.digest}.zip", "sha256": hashlib.sha256(packed).hexdigest()}
+        write_text_atomically(place, json.dumps(content, indent=1, sort_keys=True) + "\n")
+
+
+def code_of(packages: Sequence[str] = ()) -> Code:
+    """The code of this process: swaplab's, and that of the user's ``packages``; UserError for one that is not there."""
+    own = {name: path for package in packages for name, path in _sources(package)}
+    return Code(_swaplab() | {name: _sha256(path) for name, path in own.items()}, own)
+
+
+def check_code(folder: Path, config: dict[str, Any], code: Code) -> None:
+    """UserError if the run in ``folder`` was made by other code, unless both were proven to give the same losses.
+
+    A folder without a record has no code yet.
+    """
+    if not (folder / "run.json").exists():
+        return
+    record = RunRecord.load(folder)
+    if not record.codes or {code.digest} <= set(record.codes) | _proven(Path(config["runs"]), config, record.codes):
+        return
+    changed = _changed(folder / "code" / f"{record.codes[-1]}.json", code)
+    raise UserError(
+        f"{folder} holds a run ({record.status}) that other code has made{changed}; give this one another name or "
+        f"run_id, go back to the old code, or show by `make prove` that both give the same losses"
+    )
+
+
+@cache  # what this process has loaded stays what it computes with, whatever becomes of the files
+def _swaplab() -> dict[str, str]:
+    root = str(swaplab.__path__[0])
+    there = set(_files(root))
+    waiting = [name for name in there if name.startswith(ROOTS) and name.endswith(".py")]
+    found: dict[str, str] = {}
+    while waiting:
+        name = waiting.pop()
+        if name in found or name.startswith(SILENT):
+            continue
+        content = Path(root, name).read_bytes()
+        found[name] = hashlib.sha256(content).hexdigest()
+        waiting += [imported for imported in _imported(content) if imported in there]
+    beside = tuple({f"{name.rpartition('/')[0]}/assets/" for name in found})  # weights and shapes that modules load
+    assets = [name for name in there if name.startswith(beside) and not name.endswith(".md")]
+    return found | {name: _sha256(Path(root, name)) for name in assets}
+
+
+def _files(root: str, inside: str = "") -> Iterator[str]:
+    """The names of all files below a folder, with slashes."""
+    for entry in os.scandir(f"{root}/{inside}"):
+        if entry.is_dir():
+            yield from _files(root, f"{inside}{entry.name}/") if entry.name != "__pycache__" else ()
+        else:
+            yield f"{inside}{entry.name}"
+
+
+def _imported(content: bytes) -> Iterator[str]:
+    """What a module imports of swaplab, also inside functions, as names of files that may be there."""
+    for base, names, plain in _IMPORT.findall(content):
+        module = (base or plain).decode().replace(".", "/")
+        if module:
+            yield f"{module.partition('/')[0]}/__init__.py"
+        for candidate in (module, *(f"{module}/{name}" for name in re.findall(r"\w+", names.decode()))):
+            yield f"{candidate.lstrip('/')}.py"
+            yield f"{candidate.lstrip('/')}/__init__.py"
+
+
+def _sources(package: str) -> Iterator[tuple[str, Path]]:
+    """The Python files of a package or a module, by name."""
+    try:
+        spec = sys.modules[package].__spec__ if package in sys.modules else importlib.util.find_spec(package)
+    except (ImportError, ValueError):
+        spec = None
+    if spec is None:
+        raise UserError(
+            f"the package {package} that SWAPLAB_PACKAGES declares cannot be found; install it, or start where it lies"
+        )
+    if spec.submodule_search_locations:
+        for place in map(Path, spec.submodule_search_locations):
+            for file in sorted(place.rglob("*.py")):
+                yield f"{package}:{file.relative_to(place).as_posix()}", file
+    elif spec.origin is not None:
+        yield f"{package}:", Path(spec.origin)
+
+
+def _packed(files: dict[str, Path]) -> bytes:
+    """A ZIP of files, the same bytes for the same files: not compressed, no times, sorted."""
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w") as archive:
+        for name in sorted(files):
+            package, _, inside = name.partition(":")
+            place = package.replace(".", "/")
+            entry = zipfile.ZipInfo(f"{place}/{inside}" if inside else f"{place}.py", (1980, 1, 1, 0, 0, 0))
+            archive.writestr(entry, files[name].read_bytes())
+    return buffer.getvalue()
+
+
+def _sha256(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def _changed(known: Path, code: Code) -> str:
+    """Which files are not as they were, for a sentence; empty where that is not known."""
+    try:
+        before = json.loads(known.read_text())["files"]
+        names = sorted(name for name, _ in set(before.items()) ^ set(code.files.items()))
+    except (OSError, ValueError, LookupError, TypeError, AttributeError):
+        return ""
+    names = list(dict.fromkeys(names))
+    return f" ({', '.join(names[:SHOWN])}{', ...' if len(names) > SHOWN else ''} differ)"
+
+
+def _proven(runs: Path, config: dict[str, Any], codes: Sequence[str]) -> set[str]:
+    """The digests of code that was shown to give the same losses for this config as ``codes``, step by step.
+
+    ``runs/.proofs.jsonl``: a line a proof, ``{"config": its hash, "codes": [digest, digest], ...}``.
+    """
+    try:
+        lines = (runs / PROOFS).read_text().splitlines()
+        pairs = [set(proof["codes"]) for proof in map(json.loads, lines) if proof["config"] == config_hash(config)]
+    except FileNotFoundError:
+        return set()
+    except (OSError, ValueError, LookupError, TypeError) as error:
+        raise UserError(f"{runs / PROOFS} is damaged ({error}); move it away, and prove again what it said") from None
+    equal = set(codes)
+    for _ in pairs:
+        for pair in pairs:
+            equal |= pair if pair & equal else set()
+    return equal
