@@ -2,10 +2,10 @@
 
   python scripts/prove.py run=runs/quick/s1-0123456789 before=../old [images=640]
 
-``before`` is a checkout with the code that made the run (its commit is in run.json: git worktree add ../old COMMIT); it
-may be left out where only a package of your own has changed, whose old sources are in the run's folder. Both codes train
-the run's config from the start for ``images`` images. If every loss of every step and every weight is the same, this is
-noted in RUNS/.proofs.jsonl, which swaplab-train reads. What the config does later than that is not shown by it.
+``before`` is a checkout with the code that made the run (its commit is in run.json: git worktree add ../old COMMIT). It
+may be left out where only a package of your own has changed, whose old sources are in the run's folder. Both codes
+train the run's config from the start for ``images`` images. If every loss of every step and every weight is the same,
+this is noted in RUNS/.proofs.jsonl, which swaplab-train reads. What the config does later is not shown by it.
 """
 
 import json
@@ -85,16 +85,16 @@ def trial(config: dict[str, Any], images: int, place: Path, paths: list[Path]) -
 def first_difference(one: RunRecord, other: RunRecord) -> str | None:
     """Where two runs part, in words; None where they are the same."""
     rows = [[{k: v for k, v in row.items() if k != CLOCK} for row in record.metrics()] for record in (one, other)]
-    for before, now in zip(*rows, strict=False):
-        names = [name for name in before | now if repr(before.get(name)) != repr(now.get(name))]
+    for old, new in zip(*rows, strict=False):
+        names = [name for name in old | new if repr(old.get(name)) != repr(new.get(name))]
         if names:
-            return f"{names[0]} after {now['images_seen']} images was {before.get(names[0])}, is {now.get(names[0])}"
+            return f"{names[0]} after {new['images_seen']} images was {old.get(names[0])}, is {new.get(names[0])}"
     if len(rows[0]) != len(rows[1]):
         return "one reports more steps than the other"
     states = [load_checkpoint(record.checkpoints / LAST) for record in (one, other)]
     for part in ("networks", "ema"):
-        before, now = (state[part] for state in states)
-        unlike = [n for n in before | now if n not in before or n not in now or not torch.equal(before[n], now[n])]
+        old, new = (state[part] for state in states)
+        unlike = [n for n in old | new if n not in old or n not in new or not torch.equal(old[n], new[n])]
         if unlike:
             return f"the weight {unlike[0]} differs"
     return None
