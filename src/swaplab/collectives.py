@@ -64,6 +64,15 @@ def max_over_ranks(values: Tensor) -> Tensor:
     return values
 
 
+@torch.no_grad()
+def min_over_ranks(values: Tensor) -> Tensor:
+    """The smallest of each of ``values`` over all ranks; the same tensor on one rank."""
+    if world_size() > 1:
+        values = values.clone()
+        dist.all_reduce(values, dist.ReduceOp.MIN)
+    return values
+
+
 class _GlobalSum(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, values: Tensor) -> Tensor:

@@ -21,6 +21,7 @@ from swaplab.networks.generator import SwapOutput
 from swaplab.networks.initialisation import initialise
 from swaplab.networks.norm import InstanceNorm
 from swaplab.training.distributed import sum_gradients
+from swaplab.training.module import LossMeter
 
 BATCH = 5
 TERMS: dict[str, tuple[str, tuple[Any, ...]]] = {
@@ -88,7 +89,10 @@ def work(rank: int, place: str) -> None:
     x = torch.tensor([float(rank + 1)], requires_grad=True)
     (slope,) = torch.autograd.grad(global_sum(x) ** 3 / 2, x, create_graph=True)  # each rank holds half of the loss
     (curvature,) = torch.autograd.grad(slope.sum(), x)
-    facts = {"slope": slope.detach(), "curvature": curvature}
+    meter = LossMeter()
+    for at in range(3):
+        meter.add("loss", torch.tensor(float("nan") if rank == 1 and at > 0 else 1.0), at)
+    facts = {"slope": slope.detach(), "curvature": curvature, "state": meter.state(), "bad": meter.report()[1]}
     torch.save({name: gradients(rows, name) for name in TERMS} | facts, f"{place}/rank{rank}.pt")
     dist.destroy_process_group()
 
@@ -116,3 +120,10 @@ def test_a_global_sum_can_be_differentiated_twice(ranks: list[dict[str, Any]]) -
     for rank in ranks:
         assert rank["slope"].item() == pytest.approx(27)
         assert rank["curvature"].item() == pytest.approx(36)
+
+
+def test_all_ranks_name_the_step_at_which_one_of_them_diverged(ranks: list[dict[str, Any]]) -> None:
+    again = LossMeter()
+    again.restore(ranks[0]["state"], share=True)
+    assert [rank["bad"] for rank in ranks] == [1, 1]
+    assert again.report()[1] == 1, "the step survives a checkpoint"

@@ -1,10 +1,34 @@
 import math
+from collections.abc import Callable
+from functools import partial
+from typing import Any
 
 import pytest
 import torch
-from torch import nn
+from torch import Tensor, nn
 
+from swaplab.losses.context import StepSettings
+from swaplab.losses.reconstruction import MAE
+from swaplab.networks.generator import SwapOutput
 from swaplab.training.ema import EMA, ema_decay
+from swaplab.training.module import SwapModule
+from swaplab.training.plan import Joint
+
+
+class Level(nn.Module):
+    """Every face becomes one grey."""
+
+    shared_encoder, identities = True, ("A", "B")
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.level = nn.Parameter(torch.tensor(0.0))
+
+    def encode(self, faces: Tensor, source: str) -> Tensor:
+        return faces
+
+    def decode(self, code: Tensor, target: str) -> SwapOutput:
+        return SwapOutput(self.level.expand_as(code))
 
 
 def test_after_one_half_life_half_is_left() -> None:
@@ -29,3 +53,29 @@ def test_follows_parameters_by_the_decay_and_copies_buffers() -> None:
     assert ema.network.running_mean.tolist() == [5.0, 5.0]
     assert not ema.network.training
     assert not any(p.requires_grad for p in ema.network.parameters())
+
+
+@pytest.mark.parametrize("every", [1, 2, 5])
+def test_the_half_life_is_in_images_however_often_the_generator_is_stepped(
+    every: int, driven: Callable[..., Any], random_batch: Callable[..., Any]
+) -> None:
+    """The network jumps from 0 to 1 and stays there: after half_life images the average is half way, after two 3/4."""
+    module = SwapModule(
+        {"generator": Level()},
+        {"l1": MAE()},
+        Joint(generator_every=every),
+        {"generator": partial(torch.optim.SGD, lr=0.0)},
+        identities=("A", "B"),
+        settings=StepSettings(1),
+        total_images=10**9,
+    )
+    driven(module)
+    module.ema = EMA(module.networks["generator"], half_life=20)
+    module.counters.images_seen = 10**6  # where the half-life has its length
+    with torch.no_grad():
+        module.networks["generator"].level.fill_(1.0)
+    averages = []
+    for step in range(20):
+        module.training_step(random_batch(("A", "B"), 1, side=4), step)
+        averages.append(module.ema.network.level.item())
+    assert averages == pytest.approx([1 - 0.5 ** (2 * (step + 1) / 20) for step in range(20)], rel=1e-5)

@@ -11,7 +11,7 @@ import lightning.pytorch as pl
 import torch
 from torch import Tensor, nn
 
-from swaplab.collectives import WholeBatchError, part_of_a_batch, sum_over_ranks, world_size
+from swaplab.collectives import WholeBatchError, min_over_ranks, part_of_a_batch, sum_over_ranks, world_size
 from swaplab.errors import UserError
 from swaplab.losses.adversarial import History
 from swaplab.losses.context import GENERATOR, StepContext, StepSettings
@@ -24,7 +24,9 @@ from swaplab.training.distributed import sum_gradients
 from swaplab.training.ema import EMA
 from swaplab.training.plan import Plan, Update, parts
 
-OptimizerFactory = Callable[[list[Any]], torch.optim.Optimizer]
+OptimizerFactory = Callable[[list[nn.Parameter]], torch.optim.Optimizer]
+
+NEVER = torch.iinfo(torch.int64).max  # a step that no run reaches
 
 
 @dataclass
@@ -53,34 +55,34 @@ class LossMeter:
         self._sums[name] = self._sums[name] + value if name in self._sums else value
         self._counts[name] = self._counts.get(name, 0) + (self._last.get(name) != step)
         self._last[name] = step
-        bad = torch.where(torch.isfinite(value), float("inf"), float(step))
+        bad = torch.where(torch.isfinite(value), NEVER, step)
         self._first_bad = bad if self._first_bad is None else torch.minimum(self._first_bad, bad)
 
     def report(self) -> tuple[dict[str, float], int | None]:
-        """Means since the last report, over all ranks together, and the first non-finite step or None."""
+        """Means since the last report, over all ranks together, and the first non-finite step of any or None."""
+        state = self.state()
+        self._sums, self._first_bad = {}, None
+        means = {name: total / self._counts[name] for name, (total, _) in state["losses"].items()}
+        self._counts = {}
+        return means, state["first_bad"]
+
+    def state(self) -> dict[str, Any]:
+        """Sum over all ranks and count of each loss since the last report, and the first non-finite step if any."""
+        names = sorted(self._sums)
         if self._first_bad is None:
-            return {}, None
-        names = sorted(self._sums)
-        means = torch.stack([self._sums[n] / self._counts[n] for n in names])
-        totals = sum_over_ranks(means).tolist()
-        first_bad = None if all(map(math.isfinite, totals)) else int(min(self._first_bad.item(), 2**53))
-        self._sums, self._counts, self._first_bad = {}, {}, None
-        return dict(zip(names, totals, strict=True)), first_bad
-
-    def state(self) -> dict[str, tuple[float, int]]:
-        """Sum over all ranks and count of each loss since the last report."""
-        names = sorted(self._sums)
-        if not names:
-            return {}
+            return {"losses": {}, "first_bad": None}
         totals = sum_over_ranks(torch.stack([self._sums[n] for n in names])).tolist()
-        return {name: (total, self._counts[name]) for name, total in zip(names, totals, strict=True)}
+        # totals are the same on all ranks, so all of them ask or none
+        first_bad = None if all(map(math.isfinite, totals)) else int(min_over_ranks(self._first_bad))
+        losses = {name: (total, self._counts[name]) for name, total in zip(names, totals, strict=True)}
+        return {"losses": losses, "first_bad": first_bad}
 
-    def restore(self, state: Mapping[str, tuple[float, int]], share: bool) -> None:
+    def restore(self, state: Mapping[str, Any], share: bool) -> None:
         """Go on from a state; only the rank with the ``share`` holds the sums, as they are of all ranks."""
-        for name, (total, count) in state.items():
+        for name, (total, count) in state["losses"].items():
             self._sums[name] = torch.tensor(total if share else 0.0, dtype=torch.float64)
             self._counts[name] = count
-            self._first_bad = torch.tensor(float("inf"))
+            self._first_bad = torch.tensor(NEVER if state["first_bad"] is None else state["first_bad"])
 
 
 class SwapModule(pl.LightningModule):
@@ -205,24 +207,24 @@ class SwapModule(pl.LightningModule):
             if p.requires_grad and _within(name, update.trains) and not _within(name, foreign)
         ]
 
-    def _groups_of(self, update: Update) -> list[Any]:
-        """What an update moves, regularised kernels apart: the gradient of ``l2 * sum(w ** 2)`` is a coupled decay."""
-        parameters, network = self.parameters_of(update), self.networks[update.network]
+    def _penalise(self, update: Update) -> None:
+        """Add the gradient of ``l2 * sum(w ** 2)`` of regularised kernels, whatever decay the optimiser has besides."""
+        network = self.networks[update.network]
         l2 = float(getattr(network, "l2", 0.0))
         if l2 == 0:
-            return parameters
-        kernels = {id(kernel) for kernel in regularised_kernels(network)}
-        return [
-            {"params": [p for p in parameters if id(p) not in kernels]},
-            {"params": [p for p in parameters if id(p) in kernels], "weight_decay": 2 * l2},
-        ]
+            return
+        moved = {id(parameter) for parameter in self.parameters_of(update)}
+        for kernel in regularised_kernels(network):
+            if id(kernel) in moved:
+                pull = 2 * l2 * kernel.detach()
+                kernel.grad = pull if kernel.grad is None else kernel.grad.add_(pull)
 
     def configure_optimizers(self) -> list[torch.optim.Optimizer]:
         """One optimiser an update, in the plan's order."""
         missing = {u.network for u in self.updates} - set(self.factories)
         if missing:
             raise UserError(f"optimizer.{missing.pop()} is missing; every stepped network needs an optimiser")
-        optimizers = [self.factories[u.network](self._groups_of(u)) for u in self.updates]
+        optimizers = [self.factories[u.network](self.parameters_of(u)) for u in self.updates]
         for optimizer in optimizers:
             for group in optimizer.param_groups:
                 group["base_lr"] = group["lr"]
@@ -249,6 +251,7 @@ class SwapModule(pl.LightningModule):
                 with part.update(update.network, update.identities), self._judges_frozen(update):
                     self.manual_backward(self._loss(update, part))
             sum_gradients(p for group in optimizer.param_groups for p in group["params"])
+            self._penalise(update)
             optimizer.step()
             # also clears what a loss left in parameters that this update does not move
             self.networks.zero_grad(set_to_none=True)
@@ -257,7 +260,7 @@ class SwapModule(pl.LightningModule):
         before = self.counters.images_seen
         self.counters.steps += 1
         self.counters.images_seen += self.images_per_step
-        if self.ema and any(update.network == GENERATOR for update in now):
+        if self.ema:  # also where the generator rests: its average is over images, not over its own steps
             self.ema.follow(self.networks[GENERATOR], self.images_per_step, before)
 
     def _act(self, optimizers: list[torch.optim.Optimizer]) -> None:
