@@ -1,12 +1,11 @@
 """Cells of a plan: composed alike, but for what the plan varies and declares."""
 
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
 from swaplab.ablations.cells import Compose, planned
-from swaplab.config.compose import composing
+from swaplab.config.compose import composer
 from swaplab.errors import UserError
 
 NODE: dict[str, Any] = {
@@ -26,9 +25,8 @@ NODE: dict[str, Any] = {
 
 
 @pytest.fixture(scope="module")
-def compose() -> Iterator[Compose]:
-    with composing("train") as compose:
-        yield compose
+def compose() -> Compose:
+    return composer("train")
 
 
 def test_cells_differ_in_level_and_seed_alone(compose: Compose) -> None:

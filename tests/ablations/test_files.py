@@ -14,7 +14,7 @@ from swaplab.ablations.cells import Compose, Planned, planned
 from swaplab.ablations.plan import Plan
 from swaplab.catalogue import CATALOGUE, OF_A_RUN, known
 from swaplab.config.build import build
-from swaplab.config.compose import composing
+from swaplab.config.compose import composer
 from swaplab.faces.alignment import Alignment
 from swaplab.noise.pipeline import NoisePipeline
 from swaplab.runs.statistics import ALPHA, smallest_p
@@ -51,15 +51,15 @@ def test_the_plan_can_be_decided(name: str) -> None:
 
 
 @pytest.fixture(scope="module")
-def compose() -> Iterator[Compose]:
+def compose() -> Compose:
     """Networks of a few channels, small batches; a code (16) that every bottleneck can hold."""
 
     def small(words: Sequence[str]) -> list[str]:
         latent = ["generator.latent=256"] if any(word.startswith("bottleneck=") for word in words) else []
         return [*words, "size=tiny", "batch_size=2", *latent]
 
-    with composing("train") as compose:
-        yield lambda words: compose(small(words))
+    compose = composer("train")
+    return lambda words: compose(small(words))
 
 
 @pytest.mark.parametrize("name", FILES)

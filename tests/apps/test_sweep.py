@@ -8,6 +8,7 @@ import pytest
 import yaml
 
 from swaplab.apps.sweep import folder_override
+from swaplab.apps.words import CommandLine
 from swaplab.runs.record import RunRecord
 from swaplab.sweeps.runner import run_jobs
 
@@ -119,7 +120,7 @@ def test_a_config_that_is_composed_already_is_read_as_a_strangers(
         return complaint
 
     assert "wants to run 'os.system'" in refused(config | {"plan": {"_target_": "os.system"}})
-    assert "resolver 'oc.env'" in refused(config | {"name": "${oc.env:HOME}"})
+    assert "refers at name to another value" in refused(config | {"name": "${oc.env:HOME}"})
     assert "sets hydra's own settings" in refused(config | {"hydra": {}})
     assert "lacks budget" in refused({k: v for k, v in config.items() if k != "budget"})
     assert "lacks name" in refused([])
@@ -129,9 +130,11 @@ def test_a_config_that_is_composed_already_is_read_as_a_strangers(
 
 
 def test_a_sweeps_folder_depends_on_what_can_change_numbers_alone() -> None:
-    [one] = folder_override(["-m", "norm=none,group", "seed=1,2"])
-    assert [one] == folder_override(
-        ["seed=1,2", "norm=none,group", "--multirun", "hydra.launcher.slots=2", "workers=3"]
-    )
-    assert [one] != folder_override(["-m", "norm=none,group", "seed=1,2,3"])
-    assert folder_override(["-m", "hydra.sweep.dir=here"]) == []
+    def folder(*words: str) -> list[str]:
+        return folder_override(CommandLine.parse(words))
+
+    [one] = folder("-m", "norm=none,group", "seed=1,2")
+    assert [one] == folder("seed=1,2", "norm=none,group", "--multirun", "hydra.launcher.slots=2", "workers=3")
+    assert [one] != folder("-m", "norm=none,group", "seed=1,2,3")
+    assert [one] != folder("-m", "norm=none,group", "seed=1,2", "--config-dir", "mine")
+    assert folder("-m", "hydra.sweep.dir=here") == []

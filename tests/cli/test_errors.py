@@ -157,7 +157,7 @@ def test_the_two_attacks_fail(command: Command, tiny: list[str], tmp_path: Path)
         f"      h: {{'()': os.system, command: 'touch {touched}'}}\n    root: {{handlers: [h]}}\n"
     )
     words = ["--config-dir", str(outside.parent), "experiment=fine", *tiny]
-    refused(command, "swaplab-train", words, tmp_path / "runs", "fine.yaml", "hydra's own settings", "remove")
+    refused(command, "swaplab-train", words, tmp_path / "runs", "outside", "hydra's own settings", "remove")
     assert not touched.exists()
 
 

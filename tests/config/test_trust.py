@@ -4,8 +4,6 @@ import pytest
 
 from swaplab.config import trust
 from swaplab.config.trust import (
-    check_outside_configs,
-    check_stranger,
     check_targets,
     kind_of,
     shipped_targets,
@@ -72,56 +70,3 @@ def test_slots_hold_another_kind_than_their_owner() -> None:
     assert kind_of(("losses", "mask")) == "losses"
     assert kind_of(("losses", "mask", "weight")) == "schedule"
     assert kind_of(("seed",)) is None
-
-
-@pytest.mark.parametrize(
-    ("text", "what"),
-    [
-        ("hydra:\n  job_logging:\n    handlers: {h: {'()': os.system}}\n", "sets hydra's own settings"),
-        ("hydra.job_logging: {}\n", "sets hydra's own settings"),
-        ("# @package hydra.job_logging\nhandlers: {h: {'()': os.system}}\n", "sets hydra's own settings"),
-        ("defaults:\n  - override hydra/job_logging: evil\n", "sets hydra's own settings"),
-        ("defaults:\n  - /evil@hydra.job_logging: evil\n", "sets hydra's own settings"),
-        ("defaults:\n  - {override /hydra/launcher: evil}\n", "sets hydra's own settings"),
-        ("name: ${oc.env:HOME}\n", "uses the resolver 'oc.env' at name"),
-        ("a:\n  - b: '${oc.decode:${oc.env:KEY}}'\n", "uses the resolver"),
-        ("a: [1\n", "cannot be read"),
-    ],
-)
-def test_a_strangers_file_is_refused_on_its_raw_text(text: str, what: str, tmp_path: Path) -> None:
-    file = tmp_path / "evil.yaml"
-    file.write_text(text)
-    with pytest.raises(UserError, match=what) as error:
-        check_stranger(file)
-    assert str(file) in str(error.value)
-
-
-def test_a_plain_strangers_file_passes(tmp_path: Path) -> None:
-    file = tmp_path / "fine.yaml"
-    file.write_text("# @package _global_\ndefaults:\n  - override /noise: none\nseed: 3\nname: ${data.kind}\n")
-    check_stranger(file)
-
-
-@pytest.mark.parametrize(
-    "words",
-    [
-        ["--config-dir", "{}"],
-        ["--config-dir={}"],
-        ["--config-d", "{}"],
-        ["-cd", "{}"],
-        ["--config-path={}"],
-        ["seed=1", "hydra.searchpath=[file://{}]"],
-        ["+hydra.searchpath=['{}']"],
-    ],
-)
-def test_every_way_to_bring_in_a_folder_is_watched(words: list[str], tmp_path: Path) -> None:
-    (tmp_path / "experiment").mkdir()
-    (tmp_path / "experiment" / "evil.yaml").write_text("hydra: {}\n")
-    with pytest.raises(UserError, match="sets hydra's own settings"):
-        check_outside_configs([word.format(tmp_path) for word in words])
-    check_outside_configs(["seed=1", "hydra.searchpath=[pkg://swaplab.conf]"])
-
-
-def test_a_folder_that_is_not_there_is_named(tmp_path: Path) -> None:
-    with pytest.raises(UserError, match="gone does not exist"):
-        check_outside_configs(["--config-dir", str(tmp_path / "gone")])

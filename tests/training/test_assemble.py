@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from swaplab.config.compose import composing
+from swaplab.config.compose import composer
 from swaplab.errors import UserError
 from swaplab.schedule import value_at
 from swaplab.training.assemble import build_module, build_terms
@@ -58,11 +58,8 @@ def test_layers_and_sites_without_a_place_are_refused(
 )
 def test_parts_of_the_autoencoder_have_no_place_in_other_generators(words: list[str]) -> None:
     part = "decoder" if "experiment=style_decoder" in words else words[-1].split("=")[0].split(".")[0]
-    with (
-        composing("train") as compose,
-        pytest.raises(UserError, match=f"{part} would do nothing: the generator has no place for it"),
-    ):
-        compose(words)
+    with pytest.raises(UserError, match=f"{part} would do nothing: the generator has no place for it"):
+        composer("train")(words)
 
 
 def test_a_part_that_is_added_by_force_is_refused(compose: Callable[[list[str]], dict[str, Any]]) -> None:

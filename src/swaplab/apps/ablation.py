@@ -1,67 +1,52 @@
 """swaplab-train ablation=NAME: every level with every seed of a plan that is stored before the first run."""
 
-import sys
-from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+from swaplab.apps.words import CommandLine, as_truth, parsed
 
 if TYPE_CHECKING:
     from swaplab.ablations.cells import Planned
 
 PLAN_ONLY = "plan_only"
 SLOTS = "hydra.launcher.slots"
-_FOLDER_FLAGS = ("--config-dir", "-cd")
 
 
-def asked_for(words: Sequence[str]) -> bool:
-    """Whether a command line asks for an ablation to be run; ``--cfg job`` and the like are Hydra's to answer."""
-    overrides, flags = split_words(words)
-    named = any(word.startswith("ablation=") and word != "ablation=null" for word in overrides)
-    return named and all(flag.partition("=")[0] in (*_FOLDER_FLAGS, "-m", "--multirun") for flag, _ in flags)
+def asked_for(line: CommandLine) -> bool:
+    """Whether a command line asks for an ablation to be run; to show its config is Hydra's to answer."""
+    return line.shown is None and _name(line) is not None
 
 
-def split_words(words: Sequence[str]) -> tuple[list[str], list[tuple[str, str]]]:
-    """The overrides of a command line, and its flags with their values."""
-    overrides: list[str] = []
-    flags: list[tuple[str, str]] = []
-    waiting = ""
-    for word in words:
-        if waiting:
-            flags.append((waiting, word))
-            waiting = ""
-        elif word in _FOLDER_FLAGS:
-            waiting = word
-        elif word.startswith("-"):
-            name, _, value = word.partition("=")
-            flags.append((name, value))
-        else:
-            overrides.append(word)
-    return overrides, flags
+def _name(line: CommandLine) -> str | None:
+    """The ablation that a command line names, of two the later one."""
+    chosen = [word for word in parsed(line.overrides) if word.get_key_element() == "ablation"]
+    value = chosen[-1].value() if chosen else None
+    return value if isinstance(value, str) else None
 
 
-def plan_of(words: Sequence[str]) -> "Planned":
+def plan_of(line: CommandLine) -> "Planned":
     """The plan that a command line asks for, with the configs of its cells. UserError for what cannot be planned."""
     from omegaconf import OmegaConf
 
-    from swaplab.ablations.cells import key_of, planned
-    from swaplab.config.compose import composing
+    from swaplab.ablations.cells import planned
+    from swaplab.config.compose import composer
+    from swaplab.config.loader import concerns_hydra
     from swaplab.errors import UserError
 
-    overrides, flags = split_words(words)
-    if any(flag in ("-m", "--multirun") for flag, _ in flags):
+    if line.several:
         raise UserError(
             "an ablation is a sweep already: leave out -m, and vary more with ablation.levels or another NAME"
         )
-    own = [word for word in overrides if key_of(word).split(".")[0] == "ablation"]
-    others = [word for word in overrides if word not in own and key_of(word) not in (PLAN_ONLY, SLOTS)]
-    for word in others:
-        if word.lstrip("+~").startswith(("hydra.", "hydra/")):
-            raise UserError(f"{word}: of Hydra's own settings an ablation knows {SLOTS} alone; leave it out")
-    name = next(word.partition("=")[2] for word in own if word.startswith("ablation="))
-    folders = [str(Path(value).absolute()) for flag, value in flags if flag in _FOLDER_FLAGS]
-    with composing("train", folders) as compose:
-        node: Any = OmegaConf.to_container(compose(own).ablation, resolve=True)
-        found = planned(name, node, others, compose)
+    name = str(_name(line))
+    words = [word for word in parsed(line.overrides) if word.key_or_group not in (PLAN_ONLY, SLOTS)]
+    for word in words:
+        if concerns_hydra(word):
+            raise UserError(f"{word.input_line}: of Hydra's own settings an ablation knows {SLOTS} alone; leave it out")
+    own = [str(word.input_line) for word in words if word.key_or_group.split(".")[0] == "ablation"]
+    others = [str(word.input_line) for word in words if word.key_or_group.split(".")[0] != "ablation"]
+    compose = composer("train", line.folder)
+    node: Any = OmegaConf.to_container(compose(own).ablation, resolve=True)
+    found = planned(name, node, others, compose)
     check_metrics(found)
     return found
 
@@ -81,27 +66,29 @@ def check_metrics(found: "Planned") -> None:
             raise UserError(f"ablation {found.plan.id}: {name}[?] is one of {entry.several}; name one")
 
 
-def slots_of(words: Sequence[str]) -> int | None:
+def slots_of(line: CommandLine) -> int | None:
     """How many devices are to be used at once; None: all. UserError for what is no number."""
     from swaplab.errors import UserError
 
-    given = [word.partition("=")[2] for word in words if word.startswith(f"{SLOTS}=")]
-    if not given or given[-1] == "null":
-        return None
-    if not given[-1].isdecimal():
-        raise UserError(f"{SLOTS}={given[-1]} is no number; give 1 or more")
-    return int(given[-1])
+    value = _last(line, SLOTS, None)
+    if value is not None and (not isinstance(value, int) or isinstance(value, bool) or value < 0):
+        raise UserError(f"{SLOTS}={value} is no number; give 1 or more")
+    return value
 
 
-def run_ablation() -> None:
+def _last(line: CommandLine, key: str, default: Any) -> Any:
+    given = [word.value() for word in parsed(line.overrides) if word.key_or_group == key]
+    return given[-1] if given else default
+
+
+def run_ablation(line: CommandLine) -> None:
     """Run the ablation of the command line, or go on with it; with ``plan_only=true`` show what would be run."""
     from swaplab.ablations.plan import refuse_another, store
 
-    words = sys.argv[1:]
-    found, slots = plan_of(words), slots_of(words)
+    found, slots = plan_of(line), slots_of(line)
     config = next(iter(found.configs.values()))
     folder = Path(config["runs"]) / config["name"]
-    if f"{PLAN_ONLY}=true" in words:
+    if as_truth(PLAN_ONLY, _last(line, PLAN_ONLY, False)):
         show(found, folder)
         return
     from swaplab.apps.sweep import check_jobs

@@ -1,20 +1,20 @@
 """How every command starts and ends: fast help, checks before Hydra, one sentence for a user's mistake."""
 
 import os
-import re
 import signal
 import sys
 import threading
 import time
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Iterator
+from contextlib import contextmanager, nullcontext
 from typing import TYPE_CHECKING, Any
 
+from swaplab.apps.words import CommandLine, quoted, unwrapped
 from swaplab.errors import UserError
 
 if TYPE_CHECKING:
+    from hydra._internal.hydra import Hydra
     from omegaconf import DictConfig
-
-_TYPED = "as_typed"
 
 
 def run_command(name: str, help_text: str, start: Callable[[], object]) -> None:
@@ -34,10 +34,7 @@ def run_command(name: str, help_text: str, start: Callable[[], object]) -> None:
     from hydra.errors import HydraException
     from omegaconf.errors import OmegaConfBaseException
 
-    from swaplab.config.trust import check_outside_configs
-
     try:
-        check_outside_configs(sys.argv[1:])
         start()
     except (UserError, HydraException, OmegaConfBaseException) as error:
         print(f"{name}: {_sentence(error)}", file=sys.stderr)
@@ -77,14 +74,15 @@ def composed(
     are no place for Hydra's grammar. Composes only: an error inside Hydra's own function would be announced in its
     words before ours.
     """
-    import hydra
+    from hydra._internal.utils import _run_app
     from hydra.core.hydra_config import HydraConfig
     from hydra.types import RunMode
 
     from swaplab.config.read import resolved
+    from swaplab.config.trust import lookups_only
 
-    typed = sys.argv
-    sys.argv = [typed[0], *_arranged([_quoted(word, literal) for word in typed[1:]], list(added))]
+    line = CommandLine.parse(sys.argv[1:])
+    overrides = [*added, *(quoted(word, literal) for word in line.overrides)]
     configs: list[DictConfig] = []
 
     def task(config: "DictConfig") -> object:
@@ -93,40 +91,38 @@ def composed(
         configs.append(config)
         return None
 
+    with _hydra(line.folder) as hydra:
+        if line.shown is not None:
+            with lookups_only() if line.shown == "job" else nullcontext():
+                hydra.show_cfg(config_name, overrides, line.shown, line.package, line.resolved)
+            return []
+        _run_app(
+            run=not line.several,
+            multirun=line.several,
+            # to ask for the mode is to compose once more, and without that word -m alone decides
+            mode=hydra.get_mode(config_name, overrides) if any("hydra.mode" in word for word in overrides) else None,
+            hydra=hydra,
+            config_name=config_name,
+            task_function=task,
+            overrides=overrides,
+        )
+    return [unwrapped(resolved(config), literal) for config in configs]
+
+
+@contextmanager
+def _hydra(folder: str | None) -> "Iterator[Hydra]":
+    """Hydra as its own decorator sets it up, but with our loader of configs."""
+    from hydra._internal.hydra import Hydra
+    from hydra.core.global_hydra import GlobalHydra
+
+    from swaplab.config.loader import NAME, Loader
+
+    hydra = Hydra(task_name=NAME, config_loader=Loader(folder))
+    GlobalHydra.instance().initialize(hydra)
     try:
-        hydra.main(version_base="1.3", config_path="pkg://swaplab.conf", config_name=config_name)(task)()
+        yield hydra
     finally:
-        sys.argv = typed
-    return [_unwrapped(resolved(config), literal) for config in configs]
-
-
-def _arranged(words: list[str], added: list[str]) -> list[str]:
-    """A command line with more overrides: Hydra's parser wants them all in one row, so ``-m`` comes before them."""
-    several = [word for word in words if word in ("-m", "--multirun")]
-    others = [word for word in words if word not in several]
-    overrides = [i for i, word in enumerate(others) if "=" in word and not word.startswith("-")]
-    first = overrides[0] if overrides else len(others)
-    return [*several, *others[:first], *added, *others[first:]]
-
-
-def _quoted(word: str, literal: Collection[str]) -> str:
-    """An override of a literal key with its value quoted for Hydra's grammar and OmegaConf's interpolation.
-
-    The value is wrapped in a dictionary: a plain one would choose from the config group of that name, where there is
-    one, as there is for a loss term called identity.
-    """
-    key, sign, value = word.partition("=")
-    if not sign or key not in literal:
-        return word
-    # Interpolations: OmegaConf takes \${ for ${. Quotes: only backslashes before a quote are read as escapes.
-    escaped = re.sub(r"(\\*)\$\{", lambda match: match[1] * 2 + r"\${", value)
-    escaped = re.sub(r'(\\*)("|\Z)', lambda match: match[1] * 2 + ('\\"' if match[2] else ""), escaped)
-    return f'{key}={{{_TYPED}: "{escaped}"}}'
-
-
-def _unwrapped(config: dict[str, Any], literal: Collection[str]) -> dict[str, Any]:
-    wrapped = {key: config[key] for key in literal if key in config}
-    return config | {k: v[_TYPED] for k, v in wrapped.items() if isinstance(v, dict) and _TYPED in v}
+        GlobalHydra.instance().clear()
 
 
 def _sentence(error: Exception) -> str:

@@ -95,17 +95,16 @@ def _plan_now(name: str) -> Any:
     from omegaconf import OmegaConf
 
     from swaplab.ablations.plan import Plan
-    from swaplab.config.compose import composing
+    from swaplab.config.compose import composer
     from swaplab.errors import UserError
 
-    with composing("train") as compose:
-        try:
-            config = compose([f"ablation={name}"])
-        except UserError as error:
-            raise UserError(
-                f"the plan of ablation {name} cannot be composed ({error}); name its folder, ablation=RUNS/{name}, to "
-                f"judge by the stored plan alone"
-            ) from None
+    try:
+        config = composer("train")([f"ablation={name}"])
+    except UserError as error:
+        raise UserError(
+            f"the plan of ablation {name} cannot be composed ({error}); name its folder, ablation=RUNS/{name}, to "
+            f"judge by the stored plan alone"
+        ) from None
     node: Any = OmegaConf.to_container(config.ablation, resolve=True)
     return Plan.parse(name, node)
 

@@ -11,6 +11,7 @@ from pathlib import Path
 from traceback import walk_tb
 from typing import TYPE_CHECKING, Any
 
+from swaplab.apps.words import CommandLine
 from swaplab.errors import UserError
 from swaplab.sweeps.jobs import Job, Outcome
 
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
     from omegaconf import DictConfig
 
 
-def folder_override(words: Sequence[str]) -> list[str]:
+def folder_override(line: CommandLine) -> list[str]:
     """The override that gives a sweep its folder: the same for the same command, however its words are ordered.
 
     What cannot change numbers, what starts the jobs, and how many a search has do not count. None for a folder that is
@@ -26,10 +27,12 @@ def folder_override(words: Sequence[str]) -> list[str]:
     """
     from swaplab.runs.identity import NEUTRAL
 
+    words = line.overrides
     if any(word.startswith("hydra.sweep.dir=") for word in words):
         return []
-    idle = (*NEUTRAL, "hydra.launcher", "hydra/launcher", "hydra.sweeper.n_", "-m", "--multirun")
-    counted = sorted(word for word in words if not word.lstrip("+").startswith(idle))
+    idle = (*NEUTRAL, "hydra.launcher", "hydra/launcher", "hydra.sweeper.n_")
+    folder = [line.folder] if line.folder is not None else []
+    counted = sorted([*folder, *(word for word in words if not word.lstrip("+").startswith(idle))])
     digest = hashlib.sha256(json.dumps(counted).encode()).hexdigest()[:10]
     return [f"hydra.sweep.dir=${{runs}}/sweeps/{digest}"]
 
@@ -132,7 +135,7 @@ def launcher_sentences() -> Iterator[None]:
 def run_apart(typed: Sequence[str], composed: "DictConfig") -> float | None:
     """Run one job in a process of its own and return its objective: what any of Hydra's launchers can call.
 
-    ``typed`` is the command line of the sweep. Under srun every rank calls this; the first returns a value. UserError
+    ``typed`` are the overrides of the sweep. Under srun every rank calls this; the first returns a value. UserError
     if the run failed.
     """
     import yaml
@@ -141,8 +144,7 @@ def run_apart(typed: Sequence[str], composed: "DictConfig") -> float | None:
     from swaplab.runs.atomic import write_text_atomically
     from swaplab.sweeps.process import COMMAND, PARENT
 
-    overrides = [word for word in typed if "=" in word and not word.startswith("-")]
-    [job] = planned_jobs([list(HydraConfig.get().overrides.task)], [composed], overrides)
+    [job] = planned_jobs([list(HydraConfig.get().overrides.task)], [composed], typed)
     rank = int(os.environ.get("SLURM_PROCID", "0"))
     file = Path(HydraConfig.get().sweep.dir) / "jobs" / f"{job.folder.name}{f'-rank{rank}' if rank else ''}.yaml"
     file.parent.mkdir(parents=True, exist_ok=True)

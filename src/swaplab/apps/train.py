@@ -4,6 +4,7 @@ import sys
 from typing import TYPE_CHECKING, Any
 
 from swaplab.apps.command import composed, run_command
+from swaplab.apps.words import CommandLine
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -32,19 +33,20 @@ def main() -> None:
 def _start() -> None:
     from swaplab.apps import ablation, job
 
-    if job.asked_for(sys.argv[1:]):
-        job.run_resolved(sys.argv[1:])
+    words = sys.argv[1:]
+    if job.asked_for(words):
+        job.run_resolved(words)
         return
-    if ablation.asked_for(sys.argv[1:]):
-        ablation.run_ablation()
+    line = CommandLine.parse(words)
+    if ablation.asked_for(line):
+        ablation.run_ablation(line)
         return
     from functools import partial
 
     from swaplab.apps.sweep import folder_override, launcher_sentences, run_apart
 
-    words = sys.argv[1:]
     with launcher_sentences():
-        configs = composed("train", job=partial(run_apart, words), added=folder_override(words))
+        configs = composed("train", job=partial(run_apart, line.overrides), added=folder_override(line))
     for config in configs:
         train_run(config)
 

@@ -3,7 +3,7 @@
 import inspect
 from typing import Any
 
-from swaplab.config.trust import check_targets
+from swaplab.config.trust import check_origin, check_targets, lookups_only, targets_in
 from swaplab.errors import UserError
 
 
@@ -21,13 +21,16 @@ def build(node: Any, place: str, **given: Any) -> Any:
     if not isinstance(node, dict) or "_target_" not in node:
         raise UserError(f"{place} is {node!r}, which names no class to build; choose an option of its group, or none")
     check_targets(_placed(node, place))
+    for path, name in targets_in(node):
+        where = ".".join((place, *path))
+        try:
+            check_origin(name, get_object(name), where)
+        except (ImportError, AttributeError, ValueError) as error:
+            raise UserError(f"{where}._target_ {name!r} cannot be imported ({error}); check its name") from None
+    _check_arguments(get_object(node["_target_"]), node, place, given)
     try:
-        target = get_object(node["_target_"])
-    except (ImportError, AttributeError, ValueError) as error:
-        raise UserError(f"{place}._target_ {node['_target_']!r} cannot be imported ({error}); check its name") from None
-    _check_arguments(target, node, place, given)
-    try:
-        return instantiate(node, **given, _convert_="all")
+        with lookups_only():
+            return instantiate(node, **given, _convert_="all")
     except InstantiationException as error:
         cause = _root(error)
         if isinstance(cause, UserError):

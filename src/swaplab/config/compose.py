@@ -1,10 +1,9 @@
 """Configs of runs composed inside a program, as the command line composes them."""
 
 import re
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 
-from omegaconf import DictConfig
+from omegaconf import DictConfig, open_dict
 from omegaconf.errors import OmegaConfBaseException
 
 from swaplab.errors import UserError
@@ -14,25 +13,36 @@ _PARTS = "(decoder|bottleneck|upsampling|output)"
 _IDLE = re.compile(rf"Could not override '{_PARTS}'\. No match|Key '{_PARTS}' is not in struct")
 
 
-@contextmanager
-def composing(config_name: str, folders: Sequence[str] = ()) -> Iterator[Callable[[Sequence[str]], DictConfig]]:
-    """Inside the block: a function from overrides to the composed config. ``folders`` are config folders besides ours.
+Compose = Callable[[Sequence[str]], DictConfig]
 
-    It raises UserError for overrides that do not compose. Of two overrides of one key the later one counts.
+
+def composer(config_name: str, folder: str | None = None) -> Compose:
+    """A function from overrides to the composed config, without Hydra's own part. ``folder``: more configs than ours.
+
+    It raises UserError for overrides that do not compose, and for those of Hydra's own settings, which would do
+    nothing. Of two overrides of one key the later one counts.
     """
-    import hydra
+    from hydra.core.override_parser.overrides_parser import OverridesParser
     from hydra.errors import HydraException
+    from hydra.types import RunMode
 
-    path = [f"hydra.searchpath=[{','.join(f'file://{folder}' for folder in folders)}]"] if folders else []
+    from swaplab.config.loader import Loader, concerns_hydra
+
+    loader = Loader(folder)
 
     def compose(overrides: Sequence[str]) -> DictConfig:
         try:
-            return hydra.compose(config_name, [*path, *overrides])
+            for word in OverridesParser.create().parse_overrides(list(overrides)):
+                if concerns_hydra(word):
+                    raise UserError(f"{word.input_line}: Hydra's own settings do nothing here; leave it out")
+            config = loader.load_configuration(config_name, list(overrides), RunMode.RUN, from_shell=False)
         except (HydraException, OmegaConfBaseException) as error:
             raise UserError(one_sentence(error)) from None
+        with open_dict(config):
+            del config["hydra"]
+        return config
 
-    with hydra.initialize_config_module("swaplab.conf", version_base="1.3"):
-        yield compose
+    return compose
 
 
 def one_sentence(error: Exception) -> str:

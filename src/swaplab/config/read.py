@@ -5,7 +5,7 @@ from typing import Any, cast
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
-from swaplab.config.trust import check_targets
+from swaplab.config.trust import check_targets, lookups_only
 from swaplab.errors import UserError
 
 
@@ -14,12 +14,13 @@ def resolved(cfg: DictConfig) -> dict[str, Any]:
 
     Raises UserError for a missing value, a bad interpolation or a target that may not run.
     """
-    missing = sorted(OmegaConf.missing_keys(cfg))
-    if missing:
-        raise UserError(f"{missing[0]} is not set; give {missing[0]}=VALUE, see --help for examples")
-    try:
-        config = OmegaConf.to_container(cfg, resolve=True, throw_on_missing=True)
-    except OmegaConfBaseException as error:
-        raise UserError(f"the config cannot be resolved: {str(error).splitlines()[0]}") from None
+    with lookups_only():
+        missing = sorted(OmegaConf.missing_keys(cfg))
+        if missing:
+            raise UserError(f"{missing[0]} is not set; give {missing[0]}=VALUE, see --help for examples")
+        try:
+            config = OmegaConf.to_container(cfg, resolve=True, throw_on_missing=True)
+        except OmegaConfBaseException as error:
+            raise UserError(f"the config cannot be resolved: {str(error).splitlines()[0]}") from None
     check_targets(config)
     return cast(dict[str, Any], config)

@@ -2,15 +2,15 @@
 
 A config can come from a stranger: a run folder, a file from a paper. Three rules hold for it:
 `_target_` names an exact class that one of our own config files names for the same kind of place; a user's own packages
-are declared outside the config (``SWAPLAB_PACKAGES`` or the settings file); a file from outside sets nothing of
-Hydra's own and reads no environment, which is checked on the raw YAML, before Hydra composes it.
+are declared outside the config (``SWAPLAB_PACKAGES`` or the settings file); and it looks up nothing but itself. What a
+config folder from outside may not do to Hydra is in `swaplab.config.loader`.
 """
 
 import os
 import re
 from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import cache
-from itertools import zip_longest
 from pathlib import Path
 from typing import Any
 
@@ -56,7 +56,8 @@ SLOTS = {
     "losses": {"weight": "schedule", "margin": "schedule", "history": "history"},
 }
 SETTINGS_FILE = Path("~/.config/swaplab/settings.yaml")
-_RESOLVER = re.compile(r"\$\{\s*([A-Za-z_][\w.]*)\s*:")
+LOOKUPS = ("oc.select",)  # the resolvers that a config may use: they read the config itself
+_PLAIN = (str, int, float, bool, type(None))
 
 
 def kind_of(path: tuple[str, ...]) -> str | None:
@@ -64,6 +65,22 @@ def kind_of(path: tuple[str, ...]) -> str | None:
     if not path or path[0] not in KINDS:
         return None
     return SLOTS.get(path[0], {}).get(path[-1], path[0])
+
+
+@contextmanager
+def lookups_only() -> Iterator[None]:
+    """Inside the block no config can call anything: of OmegaConf's resolvers none is registered besides `LOOKUPS`.
+
+    What reads the environment, files or the time is not refused by its name but is not there, however it is named.
+    """
+    from omegaconf.basecontainer import BaseContainer
+
+    registered = BaseContainer._resolvers  # OmegaConf can forget resolvers, but cannot give them back
+    BaseContainer._resolvers = {name: registered[name] for name in LOOKUPS}
+    try:
+        yield
+    finally:
+        BaseContainer._resolvers = registered
 
 
 def targets_in(node: Any, path: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], Any]]:
@@ -76,6 +93,18 @@ def targets_in(node: Any, path: tuple[str, ...] = ()) -> Iterator[tuple[tuple[st
     elif isinstance(node, list):
         for value in node:
             yield from targets_in(value, path)
+
+
+def _check_plain(node: Any, path: tuple[str, ...] = ()) -> None:
+    """UserError for anything in which a ``_target_`` could stand unseen, such as YAML's pairs, which are tuples."""
+    if isinstance(node, dict):
+        for key, value in node.items():
+            _check_plain(value, (*path, str(key)))
+    elif isinstance(node, list):
+        for value in node:
+            _check_plain(value, path)
+    elif not isinstance(node, _PLAIN):
+        raise UserError(f"{'.'.join(path)} is a {type(node).__name__}, which no config has; write text or a number")
 
 
 @cache
@@ -118,7 +147,8 @@ def named_packages(config: Any) -> tuple[str, ...]:
 
 
 def check_targets(config: Any) -> None:
-    """Raise UserError unless every ``_target_`` of a composed config may stand where it stands."""
+    """Raise UserError unless a config is plain data, and every ``_target_`` in it may stand where it stands."""
+    _check_plain(config)
     for path, target in targets_in(config):
         kind, place = kind_of(path), ".".join(path)
         allowed = shipped_targets()[kind] if kind else frozenset()
@@ -132,63 +162,16 @@ def check_targets(config: Any) -> None:
         )
 
 
-def check_stranger(file: Path) -> None:
-    """Raise UserError if a config file from outside touches Hydra's own settings or reads the environment.
+def check_origin(name: str, found: Any, place: str) -> None:
+    """UserError unless what a declared package's ``_target_`` led to is that package's own.
 
-    Reads the raw YAML: by the time Hydra has composed a file, its logging settings could have run code.
+    ``mylab.nets.os.system`` begins with mylab, too, where that module imports os.
     """
-    try:
-        text = file.read_text()
-        content = yaml.safe_load(text)
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        raise UserError(f"config file {file} cannot be read ({error}); correct or remove it") from None
-    first_line = re.search(r"^#\s*@package\s+(\S+)", text, re.MULTILINE)
-    if first_line and first_line.group(1).split(".")[0].startswith("hydra"):
+    if any(name in targets for targets in shipped_targets().values()):
+        return
+    home = f"{getattr(found, '__module__', None)}."
+    if not any(home.startswith(f"{package}.") for package in declared_packages()):
         raise UserError(
-            f"config file {file} sets hydra's own settings (package {first_line.group(1)}); remove that line"
+            f"{place} wants to run {name!r}, which is not {name.split('.')[0]}'s own; name the class where it is "
+            f"written, and its package in SWAPLAB_PACKAGES"
         )
-    for path, value in _leaves(content):
-        own = [part for part in path if part == "hydra" or part.startswith("hydra.")]
-        if own or (path[:1] == ("defaults",) and "hydra" in f"{path[1:]} {value}"):
-            raise UserError(f"config file {file} sets hydra's own settings at {'.'.join(path)}; remove them")
-        for resolver in _RESOLVER.findall(str(value)):
-            raise UserError(
-                f"config file {file} uses the resolver '{resolver}' at {'.'.join(path)}; write the value itself"
-            )
-
-
-def _leaves(node: Any, path: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], Any]]:
-    if isinstance(node, dict):
-        for key, value in node.items():
-            yield (*path, str(key)), ""
-            yield from _leaves(value, (*path, str(key)))
-    elif isinstance(node, list):
-        for value in node:
-            yield from _leaves(value, path)
-    else:
-        yield path, node
-
-
-def check_outside_configs(arguments: list[str]) -> None:
-    """Check every YAML that the command line brings in from outside the package, before Hydra sees any of it."""
-    for folder in _outside_folders(arguments):
-        if not folder.is_dir():
-            raise UserError(f"config folder {folder} does not exist; check the command line")
-        for file in sorted((*folder.rglob("*.yaml"), *folder.rglob("*.yml"))):
-            check_stranger(file)
-
-
-def _outside_folders(arguments: list[str]) -> Iterator[Path]:
-    """The folders named by --config-dir, --config-path (also abbreviated) and hydra.searchpath."""
-    for argument, following in zip_longest(arguments, arguments[1:], fillvalue=""):
-        name, sign, value = argument.partition("=")
-        if name in ("-cd", "-cp") or name.startswith(("--config-d", "--config-p")):
-            places = [value if sign else following]
-        elif name.lstrip("+") == "hydra.searchpath":
-            places = [place.strip(" '\"") for place in value.strip("[]").split(",")]
-        else:
-            continue
-        for place in places:
-            scheme, separator, rest = place.partition("://")
-            if not separator or scheme == "file":
-                yield Path(rest if separator else place)
