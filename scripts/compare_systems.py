@@ -61,14 +61,14 @@ def trained(experiment: str, overrides: list[str]) -> Path:
     before = set(runs.glob(f"{experiment}/*"))
     command("train", *words)
     (folder,) = (set(runs.glob(f"{experiment}/*")) - before) or before
-    if not (folder / "evaluation" / "test.json").exists():
+    if not (folder / "evaluation/final/test.json").exists():
         command("evaluate", f"run={folder}", "split=test")
     return folder
 
 
 def measured(folder: Path) -> list[dict[str, Any]]:
     """Both directions of a run's test tables."""
-    directions: list[dict[str, Any]] = json.loads((folder / "evaluation" / "test.json").read_text())["directions"]
+    directions: list[dict[str, Any]] = json.loads((folder / "evaluation/final/test.json").read_text())["directions"]
     return directions
 
 

@@ -30,7 +30,7 @@ def main() -> None:
     run = step("swaplab-train", f"experiment={EXPERIMENT}").rsplit(": ", 1)[-1]
     step("swaplab-evaluate", f"run={run}", "split=test")
     step("swaplab-report", f"run={run}")
-    print(f"\nThe swap in pictures: {run}/evaluation/test-A_to_B-samples.png (face, reconstruction, swap, true swap)")
+    print(f"\nFace, reconstruction, swap, true swap: {run}/evaluation/final/test-A_to_B-samples.png")
     print(f"Everything on one page: {run}/report.html")
 
 

@@ -28,7 +28,7 @@ DEFAULTS = {
     "curve": "val/reconstruction_psnr",
 }
 COSTS = ("cost/seconds", "cost/images_per_second", "cost/peak_memory_mb", "cost/parameters")
-MEASURED = "evaluation/test/"
+MEASURED = "evaluation/final/test/"
 
 
 def settings_of(words: Sequence[str]) -> dict[str, str]:

@@ -35,12 +35,18 @@ def test_training_then_measuring_leaves_two_runs_in_one_group(
     run("evaluate", f"run={folder}", "split=val", "threads=1")
     trained, measured = sorted(folder.glob("wandb/offline-run-*/run-*.wandb"), key=lambda file: file.stem)
     assert trained.stem.endswith("-1")
-    assert measured.stem.endswith("-evaluate-val")
+    assert measured.stem.endswith("-evaluate-final-val")
     data = written(measured)
-    for word in (b"norms", b"evaluate", b"val/reconstruction_psnr", b"evaluation/val/A_to_B-samples", b"cost/seconds"):
+    for word in (
+        b"norms",
+        b"evaluate",
+        b"val/reconstruction_psnr",
+        b"evaluation/final/val/A_to_B-samples",
+        b"cost/seconds",
+    ):
         assert word in data, word
-    first = json.loads((folder / "evaluation/val.json").read_text())["directions"][0]["rows"][0]["values"]
-    assert all(plotted_name(f"evaluation/val/{name}").encode() in data for name in first)
+    first = json.loads((folder / "evaluation/final/val.json").read_text())["directions"][0]["rows"][0]["values"]
+    assert all(plotted_name(f"evaluation/final/val/{name}").encode() in data for name in first)
 
 
 def test_a_service_that_does_not_answer_costs_nothing_but_a_sentence(
@@ -54,8 +60,9 @@ def test_a_service_that_does_not_answer_costs_nothing_but_a_sentence(
     monkeypatch.setattr(wandb, "init", refuse)
     config = {"name": "n", "seed": 1, "wandb": WANDB}
     record = RunRecord.create(tmp_path / "run", config, {})
-    (tmp_path / "test.json").write_text('{"split": "test", "directions": []}')
-    tell_dashboard(record, config, tmp_path, "test", "final")
+    place = tmp_path / "test.json"
+    place.write_text('{"split": "test", "weights": "final", "directions": []}')
+    tell_dashboard(record, config, place)
     said = capsys.readouterr().err
     assert said.startswith("swaplab-evaluate: the dashboard has not been told: wandb.mode=online could not begin a run")
     assert said.count("\n") == 1

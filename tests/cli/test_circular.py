@@ -19,7 +19,7 @@ def test_identity_measured_by_the_network_of_the_loss_is_marked(
     assert trained_on == ([IdentityEmbedder.name] if words else [])
     code, out, _ = command("swaplab-evaluate", f"run={run.parent}", "split=val", "threads=1")
     assert code == 0
-    content = json.loads((run.parent / "evaluation/val.json").read_text())
+    content = json.loads((run.parent / "evaluation/final/val.json").read_text())
     names = {name for direction in content["directions"] for name in direction["metrics"] if "dlib128" in name}
     assert names
     assert all(name.endswith(", circular]") == bool(words) for name in names)

@@ -64,12 +64,21 @@ def test_real_people_are_measured_without_a_true_swap(
     assert (code, err) == (0, "")
 
     # What a reader sees: the split is weak, and the similarity lies between that of A itself and of real B.
-    assert out.strip().startswith("weak split: parts of the same clips, one second apart")
+    assert re.match(
+        r"weights: final \([0-9a-f]{16}\)\n\nweak split: parts of the same clips, one second apart", out.strip()
+    )
     assert len(re.findall(r"identity -?[\d.]+ \(0: real source, cosine [\d.]+; 1: real target, [\d.]+;", out)) == 2
     assert len(re.findall(r"head turned [\d.]+ degrees from the query's \(mean [AB] [\d.]+\)\.", out)) == 2
     assert "true swap" not in out
 
-    written = json.loads((run.parent / "evaluation/test.json").read_text())
+    folder = run.parent / "evaluation/final"
+    final = {path.name: path.read_bytes() for path in folder.iterdir()}
+    assert command("swaplab-evaluate", f"run={run.parent}", "split=test", "weights=best", "threads=1")[0] == 0
+    assert {path.name: path.read_bytes() for path in folder.iterdir()} == final
+    best, last = (json.loads((run.parent / f"evaluation/{w}/test.json").read_text()) for w in ("best", "final"))
+    assert (best["weights"], last["weights"]) == ("best", "final")
+
+    written = json.loads((run.parent / "evaluation/final/test.json").read_text())
     assert written["weak"] is True
     for direction, source in zip(written["directions"], "AB", strict=True):
         rows = {row["key"]: row["values"] for row in direction["rows"]}
@@ -90,5 +99,5 @@ def test_real_people_are_measured_without_a_true_swap(
         frames, way = len(direction["frames"]), direction["direction"].replace("->", "_to_")
         assert direction["direction"][0] == source
         for sheet in ("samples", "worst"):
-            picture = cv2.imread(str(run.parent / "evaluation" / f"test-{way}-{sheet}.png"))
+            picture = cv2.imread(str(run.parent / "evaluation/final" / f"test-{way}-{sheet}.png"))
             assert picture.shape == (min(frames, SAMPLES) * 68, 3 * 68, 3)  # face, reconstruction, swap; no true swap

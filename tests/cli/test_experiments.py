@@ -64,7 +64,7 @@ def test_a_system_trains_evaluates_and_converts(
     code, out, err = command("swaplab-evaluate", f"run={run}", "split=test", "threads=1")
     assert (code, err) == (0, "")
     assert "A->B" in out
-    for direction in json.loads((run / "evaluation/test.json").read_text())["directions"]:
+    for direction in json.loads((run / "evaluation/final/test.json").read_text())["directions"]:
         model = direction["rows"][0]["values"]
         assert direction["rows"][0]["key"] == "model"
         assert all(np.isfinite(value) for value in model.values())

@@ -164,8 +164,8 @@ def test_bad_input_is_one_sentence(runs: Path, command: Command, words: list[str
 def test_sync_sends_each_run_once(runs: Path, command: Command, calls: Path) -> None:
     first = offline(runs / "norms/s1-batch", "100000", "s1-batch-2026T1-1")
     second = offline(runs / "norms/s1-batch", "110000", "s1-batch-2026T1-2")
-    judged = offline(runs / "norms/s1-batch", "120000", "s1-batch-2026T1-evaluate-test")
-    again = offline(runs / "norms/s1-batch", "130000", "s1-batch-2026T1-evaluate-test")
+    judged = offline(runs / "norms/s1-batch", "120000", "s1-batch-2026T1-evaluate-final-test")
+    again = offline(runs / "norms/s1-batch", "130000", "s1-batch-2026T1-evaluate-final-test")
     other = offline(runs / "norms/s1-none", "100000", "s1-none-2026T1-1")
     (runs / "norms/s1-none/wandb/offline-run-20261124_999999-begun").mkdir()  # no data file yet
     code, out, _ = command("swaplab-runs", "sync", "norm=batch")

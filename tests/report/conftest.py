@@ -58,7 +58,7 @@ def _evaluation(level: str, seed: int) -> dict[str, Any]:
         directions.append(
             {"direction": name, "rows": rows, "metrics": described, "intervals": {}, "per_frame": {"mse": frames}}
         )
-    return {"split": "test", "weak": False, "directions": directions}
+    return {"split": "test", "weights": "final", "weak": False, "directions": directions}
 
 
 def _run(folder: Path, level: str, seed: int, status: str, precision: str) -> None:
@@ -92,12 +92,12 @@ def _run(folder: Path, level: str, seed: int, status: str, precision: str) -> No
             break
     record.end(status, "as the test wants", images_seen=3200, cost={"seconds": 30.0 + seed, "peak_memory_mb": 900.0})
     if status == "complete":
-        (folder / "evaluation").mkdir()
-        (folder / "evaluation" / "test.json").write_text(json.dumps(_evaluation(level, seed)))
+        (folder / "evaluation/final").mkdir(parents=True)
+        (folder / "evaluation/final/test.json").write_text(json.dumps(_evaluation(level, seed)))
         faces = np.random.default_rng(0).integers(0, 256, (5 * 36, 4 * 36, 3), dtype=np.uint8)
         faces[:, 72:108] = int(100 + 1000 * SHIFT[level])
         for way in ("A_to_B", "B_to_A"):
-            save_sheet(folder / "evaluation" / f"test-{way}-samples.png", faces)
+            save_sheet(folder / "evaluation/final" / f"test-{way}-samples.png", faces)
 
 
 @pytest.fixture

@@ -94,14 +94,17 @@ def make_run(folder: Path, config: dict[str, Any] | None = None, *, measure: boo
     record.end("complete", "the budget is spent", images_seen=3200, cost={"seconds": 3725.0, "peak_memory_mb": 1234.0})
     if measure:
         put_evaluation(folder, [evaluation(), evaluation("B->A")])
-        save_sheet(folder / "evaluation" / "test-A_to_B-worst.png", np.full((12, 24, 3), 7, np.uint8))
+        save_sheet(folder / "evaluation/final/test-A_to_B-worst.png", np.full((12, 24, 3), 7, np.uint8))
     return folder
 
 
-def put_evaluation(folder: Path, found: list[Evaluation], split: str = "test", weak: bool = False) -> None:
-    (folder / "evaluation").mkdir(exist_ok=True)
-    content = {"split": split, "weak": weak, "directions": [each.as_json() for each in found]}
-    (folder / "evaluation" / f"{split}.json").write_text(json.dumps(content))
+def put_evaluation(
+    folder: Path, found: list[Evaluation], split: str = "test", weak: bool = False, weights: str = "final"
+) -> None:
+    place = folder / "evaluation" / weights / f"{split}.json"
+    place.parent.mkdir(parents=True, exist_ok=True)
+    content = {"split": split, "weights": weights, "weak": weak, "directions": [each.as_json() for each in found]}
+    place.write_text(json.dumps(content))
 
 
 class Page(HTMLParser):
@@ -169,8 +172,17 @@ def test_the_file_needs_nothing_else(tmp_path: Path) -> None:
 
 def test_numbers_of_the_record_appear(tmp_path: Path) -> None:
     found = page(make_run(tmp_path / "s1"))
-    # direction, split, score with interval, top-1, that of the colour-matched source, chance, identity
-    assert found.row("A → B") == ["A → B", "test", "0.2340.123\u00a0… 0.346", "0.870", "0.940", "0.010", "0.765"]
+    # direction, weights, split, score with interval, top-1, that of the colour-matched source, chance, identity
+    assert found.row("A → B") == [
+        "A → B",
+        "final",
+        "test",
+        "0.2340.123\u00a0… 0.346",
+        "0.870",
+        "0.940",
+        "0.010",
+        "0.765",
+    ]
     assert found.row("answer mean")[1:4] == ["0.000", "23.50", "0.00447"]
     assert found.row("answer real")[1:4] == ["1.000", "exact", "0.00000"]
     assert found.row("chance")[1:] == ["–", "–", "–", "0.010", "–"]
@@ -213,6 +225,24 @@ def test_test_split_makes_the_headline_and_val_is_shown_too(tmp_path: Path) -> N
     assert any(remark.startswith("weak split (val)") for remark in run.remarks)
 
 
+def test_other_weights_stand_apart_and_are_never_what_is_compared(tmp_path: Path) -> None:
+    folder = make_run(tmp_path / "s1", measure=False)
+    chosen = evaluation()
+    chosen.rows[0].values["score"] = 0.99
+    put_evaluation(folder, [chosen], weights="best")
+    run = read_run(folder)
+    assert run.evaluation("test") is None
+    assert any("nothing is measured on held-out clips" in remark for remark in run.remarks)
+    assert [(line.weights, line.score) for line in headlines(run)] == [("best", "0.990")]
+    put_evaluation(folder, [evaluation()])
+    run = read_run(folder)
+    assert [(line.weights, line.score) for line in headlines(run)] == [("final", "0.234")]
+    assert [way.weights for way in directions(run)] == ["final", "best"]
+    found = run.evaluation("test")
+    assert found is not None
+    assert found["weights"] == "final"
+
+
 def test_spectrum_runs_from_coarse_to_fine(tmp_path: Path) -> None:
     way = directions(read_run(make_run(tmp_path / "s1")))[0]
     figure = spectrum(way)
@@ -235,9 +265,9 @@ def test_hostile_names_are_text(tmp_path: Path) -> None:
     hostile = '"><script>alert(1)</script>'
     config = {**CONFIG, "name": hostile, "note": "</pre><img src=x>"}
     folder = make_run(tmp_path / "<b>x", config, name=hostile, warnings=["</script><script>alert(2)</script>"])
-    content = json.loads((folder / "evaluation/test.json").read_text())
+    content = json.loads((folder / "evaluation/final/test.json").read_text())
     content["directions"][0]["rows"][1]["label"] = content["directions"][0]["direction"] = "</script><i>C->D"
-    (folder / "evaluation/test.json").write_text(json.dumps(content))
+    (folder / "evaluation/final/test.json").write_text(json.dumps(content))
     RunRecord(folder).add_metrics({"images_seen": 4800, "</script><script>alert(3)</script>": 1.0})
     found = page(folder)
     scripts = [attributes for tag, attributes in found.elements if tag == "script"]
@@ -332,12 +362,17 @@ def test_damaged_parts_are_left_out_and_named(tmp_path: Path) -> None:
         ("run.json", "[]", r"run\.json is not a run's record; restore it or train again"),
         ("run.json", '{"status": "complete"}', r"run\.json is not a run's record"),
         ("config.yaml", "a: [", r"config\.yaml cannot be read"),
-        ("evaluation/test.json", "{", r"make it again with `swaplab-evaluate run=\S+ split=test`"),
-        ("evaluation/test.json", '{"split": "test", "directions": [{}]}', r"test\.json is not an evaluation"),
+        ("evaluation/final/test.json", "{", r"make it again with `swaplab-evaluate run=\S+ split=test`"),
+        ("evaluation/final/test.json", '{"split": "test", "directions": [{}]}', r"test\.json is not an evaluation"),
         (
-            "evaluation/test.json",
+            "evaluation/final/test.json",
             '{"split": "test", "directions": [{"direction": "A->B", "rows": []}]}',
             "not an evalu",
+        ),
+        (
+            "evaluation/final/test.json",
+            '{"split": "test", "weights": "best", "directions": []}',
+            r"it says best weights, test split.*swaplab-evaluate run=\S+ split=test`",
         ),
     ],
 )

@@ -69,8 +69,8 @@ def test_runs_that_are_lost_are_counted_shown_and_move_the_verdict(study_folder:
 
 def test_a_run_without_a_measurement_or_a_finite_number_is_not_a_number(study_folder: Make) -> None:
     folder = study_folder()
-    (folder / "s1-group" / "evaluation" / "test.json").unlink()
-    path = folder / "s2-group" / "evaluation" / "test.json"
+    (folder / "s1-group" / "evaluation/final/test.json").unlink()
+    path = folder / "s2-group" / "evaluation/final/test.json"
     content = json.loads(path.read_text())
     content["directions"][0]["rows"][0]["values"]["score"] = float("nan")
     path.write_text(json.dumps(content))

@@ -157,18 +157,23 @@ def test_a_damaged_record_is_shown_and_stops_nothing(runs: Path, make: Make, tex
 
 def test_evaluations_are_means_over_directions(runs: Path, make: Make) -> None:
     folder = make("n/s1-a") / "evaluation"
-    folder.mkdir()
+    (folder / "final").mkdir(parents=True)
+    (folder / "best").mkdir()
     ways = [
         {"direction": way, "rows": [{"key": "model", "values": {"score": value}}, {"key": "real", "values": {}}]}
         for way, value in (("A->B", 0.25), ("B->A", 0.75))
     ]
-    (folder / "test.json").write_text(json.dumps({"split": "test", "directions": ways}))
-    (folder / "val.json").write_text("{")
+    final = {"weights": "final", "split": "test", "directions": ways}
+    (folder / "final/test.json").write_text(json.dumps(final))
+    (folder / "final/val.json").write_text("{")
+    (folder / "best/test.json").write_text(json.dumps(final | {"weights": "best", "directions": ways[1:]}))
     metrics = all_runs(runs)[0].metrics
     assert {k: v for k, v in metrics.items() if "score" in k} == {
-        "evaluation/test/score": 0.5,
-        "evaluation/test/score/A_to_B": 0.25,
-        "evaluation/test/score/B_to_A": 0.75,
+        "evaluation/final/test/score": 0.5,
+        "evaluation/final/test/score/A_to_B": 0.25,
+        "evaluation/final/test/score/B_to_A": 0.75,
+        "evaluation/best/test/score": 0.75,
+        "evaluation/best/test/score/B_to_A": 0.75,
     }
 
 

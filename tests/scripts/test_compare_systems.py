@@ -38,8 +38,8 @@ def made_up(folder: Path, scores: tuple[float, float], expression: float, psnr: 
         directions.append(
             {"direction": way, "rows": rows, "metrics": metrics, "settings": {"best_trivial_by_mse": "mean"}}
         )
-    (folder / "evaluation").mkdir(parents=True)
-    (folder / "evaluation/test.json").write_text(json.dumps({"directions": directions}))
+    (folder / "evaluation/final").mkdir(parents=True)
+    (folder / "evaluation/final/test.json").write_text(json.dumps({"directions": directions}))
     rates = (50.0, 10.0) if folder.name == "cyclegan" else (90.0, 100.0)
     lines = [{"val/oracle_swap_psnr": psnr[0]}, *({"train/images_per_second": rate} for rate in rates)]
     (folder / "metrics.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))

@@ -70,8 +70,8 @@ def test_panels_are_means_and_ranges_of_what_we_log(script: ModuleType, saved: l
     assert curve["config"]["metrics"] == ["loss/generator/reconstruction"]
     bars = found["at the end, test clips"]
     assert [bar["config"]["metrics"] for bar in bars] == [
-        ["summary_metrics.evaluation/test/psnr"],
-        ["summary_metrics.evaluation/test/identity_net_ab12"],
+        ["summary_metrics.evaluation/final/test/psnr"],
+        ["summary_metrics.evaluation/final/test/identity_net_ab12"],
     ]
     for panel in (curve, *bars, *found["cost"]):
         assert panel["config"]["groupBy"] == "factor/norm.value"
@@ -79,8 +79,8 @@ def test_panels_are_means_and_ranges_of_what_we_log(script: ModuleType, saved: l
         assert panel["config"]["aggregate"] is True
     assert [panel["config"]["mediaKeys"] for panel in found["samples"]] == [
         ["samples"],
-        ["evaluation/test/A_to_B-samples"],
-        ["evaluation/test/B_to_A-samples"],
+        ["evaluation/final/test/A_to_B-samples"],
+        ["evaluation/final/test/B_to_A-samples"],
     ]
 
 

@@ -58,7 +58,7 @@ if finished(folder, config) is None:
     record.end("complete", "the budget is spent", metrics={"val/error": 0.25})
     (record.checkpoints / "final.safetensors").write_bytes(b"")
 if "evaluate" in settings:
-    (folder / "evaluation").mkdir(exist_ok=True)
-    (folder / "evaluation" / f"{settings['evaluate']}.json").write_text("{}")
+    (folder / "evaluation/final").mkdir(parents=True, exist_ok=True)
+    (folder / "evaluation/final" / f"{settings['evaluate']}.json").write_text("{}")
 with (folder / "ends.txt").open("a") as file:
     file.write(f"{time.time()}\n")

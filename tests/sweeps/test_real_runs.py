@@ -65,10 +65,10 @@ def test_a_job_is_measured_after_training_by_one_process(process: Process, tiny:
     done = process("train", *words)
     assert done.wait() == 0, done.out + done.err
     [record] = records(tmp_path / "runs")
-    assert json.loads((record.folder / "evaluation" / "val.json").read_text())["split"] == "val"
+    assert json.loads((record.folder / "evaluation/final/val.json").read_text())["split"] == "val"
     assert done.out.count("evaluation: ") == 1
-    before = (record.folder / "evaluation" / "val.json").stat().st_mtime_ns
+    before = (record.folder / "evaluation/final/val.json").stat().st_mtime_ns
     again = process("train", *words)
     assert again.wait() == 0
     assert "this run is complete already" in again.out
-    assert (record.folder / "evaluation" / "val.json").stat().st_mtime_ns == before
+    assert (record.folder / "evaluation/final/val.json").stat().st_mtime_ns == before

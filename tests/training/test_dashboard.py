@@ -67,7 +67,7 @@ save_sheet(sheet, np.zeros((4, 6, 3), np.uint8))
 there = [("model", {"score": 0.25, "band[truth:0.25-0.5]@9": 12.0}), ("real", {"score": 1.0})]
 rows = {"A->B": there, "B->A": [("model", {"score": 0.75})]}
 ways = [{"direction": w, "rows": [{"key": k, "values": v} for k, v in r]} for w, r in rows.items()]
-publish_evaluation(record, config, {"split": "test", "directions": ways}, "final", [sheet])
+publish_evaluation(record, config, {"split": "test", "weights": "final", "directions": ways}, [sheet])
 """
 
 
@@ -149,7 +149,7 @@ def sessions(run_folder: Path) -> list[list[Any]]:
 @pytest.fixture(scope="module")
 def evaluation(run_folder: Path, sessions: list[list[Any]]) -> list[Any]:
     """The records of the run that the measurement is."""
-    (file,) = run_folder.glob("wandb/offline-run-*/*-evaluate-test.wandb")
+    (file,) = run_folder.glob("wandb/offline-run-*/*-evaluate-final-test.wandb")
     return records(file)
 
 
@@ -228,7 +228,7 @@ def test_the_best_values_and_the_cost_are_in_the_summary(sessions: list[list[Any
 def test_a_measurement_is_a_run_beside_the_trained_one(run_folder: Path, evaluation: list[Any]) -> None:
     run = of_kind(evaluation, "run")[0]
     assert (run.project, run.run_group, run.job_type) == ("lab", "norms", "evaluate")
-    assert run.display_name == "run test"
+    assert run.display_name == "run final test"
     assert sorted(run.tags) == ["generator.width=0.5", "norm=sync_batch", "quick", "seed=3"]
     config = values(run.config.update)
     assert (config["factor/norm"], config["evaluation"]) == ("sync_batch", {"split": "test", "weights": "final"})
@@ -236,13 +236,13 @@ def test_a_measurement_is_a_run_beside_the_trained_one(run_folder: Path, evaluat
     numbers = {key: value for key, value in values(row.item).items() if key[0] != "_" and "samples" not in key}
     assert numbers == {
         "images_seen": 384,
-        "evaluation/test/score": 0.5,
-        "evaluation/test/score/A_to_B": 0.25,
-        "evaluation/test/score/B_to_A": 0.75,
-        "evaluation/test/band_truth_0_25-0_5_9": 12.0,
-        "evaluation/test/band_truth_0_25-0_5_9/A_to_B": 12.0,
+        "evaluation/final/test/score": 0.5,
+        "evaluation/final/test/score/A_to_B": 0.25,
+        "evaluation/final/test/score/B_to_A": 0.75,
+        "evaluation/final/test/band_truth_0_25-0_5_9": 12.0,
+        "evaluation/final/test/band_truth_0_25-0_5_9/A_to_B": 12.0,
     }
-    assert values(row.item)["evaluation/test/A_to_B-samples.width"] == 6
+    assert values(row.item)["evaluation/final/test/A_to_B-samples.width"] == 6
     assert summary_of(evaluation)["status"] == "complete"
     assert summary_of(evaluation)["cost/parameters"] == 1000
 
@@ -263,10 +263,10 @@ def test_a_job_of_a_wandb_sweep_tells_of_one_run_only(tmp_path: Path, monkeypatc
     record = RunRecord.create(tmp_path / "run", CONFIG, {})
     before = sorted(tmp_path.rglob("*"))
     monkeypatch.setenv("WANDB_SWEEP_ID", "abc")
-    publish_evaluation(record, CONFIG, {"split": "test", "directions": []}, "final", [])
+    publish_evaluation(record, CONFIG, {"split": "test", "weights": "final", "directions": []}, [])
     monkeypatch.delenv("WANDB_SWEEP_ID")
     disabled = CONFIG | {"wandb": SETTINGS | {"mode": "disabled"}}
-    publish_evaluation(record, disabled, {"split": "test", "directions": []}, "final", [])
+    publish_evaluation(record, disabled, {"split": "test", "weights": "final", "directions": []}, [])
     assert sorted(tmp_path.rglob("*")) == before
 
 

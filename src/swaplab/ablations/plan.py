@@ -13,11 +13,11 @@ from typing import Any
 from swaplab.catalogue import OF_A_RUN
 from swaplab.errors import UserError
 from swaplab.runs.atomic import write_text_atomically
+from swaplab.runs.evaluations import SPLITS
 from swaplab.runs.record import now
 
 FILE = "plan.json"
 DIRECTIONS = ("higher", "lower", "equal", "different")
-SPLITS = ("val", "test")
 
 
 @dataclass(frozen=True)

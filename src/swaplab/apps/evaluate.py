@@ -18,11 +18,11 @@ swaplab-evaluate: measure a trained run on held-out clips, both ways, beside tri
   swaplab-evaluate run=runs/quick/s1-0123456789 split=val
   swaplab-evaluate run=runs/quick/s1-0123456789 split=test weights=best
 
-Writes evaluation/SPLIT.json, SPLIT.md and picture sheets into the run folder, and a W&B run beside the trained one.
+Writes evaluation/WEIGHTS/SPLIT.json, SPLIT.md and picture sheets into the run folder, and a W&B run beside the
+trained one. Verdicts read the final weights.
 Options (KEY=VALUE): run, split (val, test), weights (final, best), threads.
 """
 
-SPLITS, WEIGHTS = ("val", "test"), ("final", "best")
 SAMPLES = 8
 CIRCULAR = ", circular"  # in the name of a metric by a network that the run was trained against
 
@@ -40,6 +40,7 @@ def _start() -> None:
 def evaluate_run(run: str, split: str, weights: str, threads: int | None) -> None:
     """Evaluate one run folder and print the tables."""
     from swaplab.errors import UserError
+    from swaplab.runs.evaluations import SPLITS, WEIGHTS, evaluation_file
 
     for name, value, known in (("split", split, SPLITS), ("weights", weights, WEIGHTS)):
         if value not in known:
@@ -49,7 +50,7 @@ def evaluate_run(run: str, split: str, weights: str, threads: int | None) -> Non
 
     from swaplab.apps.baselines import load_baseline
     from swaplab.apps.experiment import load_data, tasks_of
-    from swaplab.apps.recorded import load_generator, recorded_config
+    from swaplab.apps.recorded import load_generator, recorded_config, weights_digest
     from swaplab.metrics.evaluation import evaluate_swap
     from swaplab.networks.pretrained.identity import IdentityEmbedder
     from swaplab.networks.pretrained.landmarks import Landmarker
@@ -70,48 +71,47 @@ def evaluate_run(run: str, split: str, weights: str, threads: int | None) -> Non
         evaluate_swap(model, task, load_baseline(config, sources, data, task, embedder, landmarker))
         for task in track(tasks, "evaluating", transient=True)
     ]
-    folder = write_evaluation(record.folder, split, evaluations, weak=split in data.weak_splits)
-    draw_sheets(folder, split, model, tasks, evaluations)
-    print((folder / f"{split}.md").read_text())
-    print(f"evaluation: {folder / split}.md, {split}.json and picture sheets beside them")
-    tell_dashboard(record, config, folder, split, weights)
+    place = evaluation_file(record.folder, weights, split)
+    content = {"split": split, "weights": weights, "weights_digest": weights_digest(record.folder, weights)}
+    write_evaluation(place, content | {"weak": split in data.weak_splits}, evaluations)
+    draw_sheets(place, model, tasks, evaluations)
+    print(place.with_suffix(".md").read_text())
+    print(f"evaluation: {place.with_suffix('.md')}, {place.name} and picture sheets beside them")
+    tell_dashboard(record, config, place)
 
 
-def tell_dashboard(record: "RunRecord", config: dict[str, Any], folder: Path, split: str, weights: str) -> None:
+def tell_dashboard(record: "RunRecord", config: dict[str, Any], place: Path) -> None:
     """Send the evaluation to W&B if the run went there; what the service does not take is said, and the files stay."""
     import json
 
     from swaplab.errors import UserError
     from swaplab.training.dashboard import publish_evaluation
 
-    content = json.loads((folder / f"{split}.json").read_text())
+    content = json.loads(place.read_text())
     try:
-        publish_evaluation(record, config, content, weights, sorted(folder.glob(f"{split}-*.png")))
+        publish_evaluation(record, config, content, sorted(place.parent.glob(f"{place.stem}-*.png")))
     except UserError as error:
         print(f"swaplab-evaluate: the dashboard has not been told: {error}", file=sys.stderr)
 
 
-def write_evaluation(folder: Path, split: str, evaluations: "list[Evaluation]", weak: bool) -> Path:
-    """Write SPLIT.json and SPLIT.md under ``evaluation/`` of a run folder; returns that folder."""
+def write_evaluation(place: Path, content: dict[str, Any], evaluations: "list[Evaluation]") -> None:
+    """Write ``place``, which ends in .json: ``content`` with every direction; and the tables beside it, in .md."""
     import json
 
     from swaplab.metrics.table import markdown
     from swaplab.runs.atomic import write_text_atomically
 
-    place = folder / "evaluation"
-    place.mkdir(exist_ok=True)
-    content = {"split": split, "weak": weak, "directions": [e.as_json() for e in evaluations]}
-    write_text_atomically(place / f"{split}.json", json.dumps(content, indent=1) + "\n")
-    head = "weak split: parts of the same clips, one second apart\n\n" if weak else ""
+    place.parent.mkdir(parents=True, exist_ok=True)
+    written = content | {"directions": [e.as_json() for e in evaluations]}
+    write_text_atomically(place, json.dumps(written, indent=1) + "\n")
+    head = f"weights: {content['weights']} ({content['weights_digest']})\n\n"
+    head += "weak split: parts of the same clips, one second apart\n\n" if content["weak"] else ""
     if any(CIRCULAR in name for e in evaluations for name in e.metrics):
         head += "circular: the run was trained against the recogniser that measures its identity, which flatters\n\n"
-    write_text_atomically(place / f"{split}.md", head + "\n\n".join(markdown(e) for e in evaluations) + "\n")
-    return place
+    write_text_atomically(place.with_suffix(".md"), head + "\n\n".join(markdown(e) for e in evaluations) + "\n")
 
 
-def draw_sheets(
-    folder: Path, split: str, model: "SwapModel", tasks: "list[SwapTask]", evaluations: "list[Evaluation]"
-) -> None:
+def draw_sheets(place: Path, model: "SwapModel", tasks: "list[SwapTask]", evaluations: "list[Evaluation]") -> None:
     """Sheets of fixed indices and of the worst eight: source, reconstruction, swap and, where known, the true swap."""
     from swaplab.thinning import evenly
     from swaplab.training.samples import save_sheet, tiled
@@ -124,7 +124,7 @@ def draw_sheets(
             swapped = model.swap(faces, task.source, task.target)[2]
             truth = [] if task.truth is None else [task.truth[indices]]
             way = f"{task.source}_to_{task.target}"
-            save_sheet(folder / f"{split}-{way}-{name}.png", tiled([faces, own, swapped, *truth]))
+            save_sheet(place.with_name(f"{place.stem}-{way}-{name}.png"), tiled([faces, own, swapped, *truth]))
 
 
 if __name__ == "__main__":

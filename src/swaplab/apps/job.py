@@ -12,9 +12,9 @@ from pathlib import Path
 from typing import Any
 
 from swaplab.errors import UserError
+from swaplab.runs.evaluations import SPLITS
 
 KEYS = ("resolved", "evaluate")
-SPLITS = ("val", "test")
 
 
 def asked_for(words: Sequence[str]) -> bool:

@@ -1,5 +1,6 @@
 """What a recorded run has to say to those who use it: its config and its generator."""
 
+import hashlib
 from pathlib import Path
 from typing import Any
 
@@ -33,8 +34,18 @@ def load_generator(
     folder: Path, config: dict[str, Any], identities: tuple[str, ...], resolution: int, weights: str
 ) -> nn.Module:
     """The averaged generator of a run; UserError if its weights are missing or of another architecture."""
-    path = folder / "checkpoints" / (FINAL if weights == "final" else BEST)
+    path = _weights(folder, weights)
     state = load_weights(path)
     generator = build_networks(config, identities, resolution)[GENERATOR]
     put_weights(generator, state, str(path))
     return generator.eval().requires_grad_(False)
+
+
+def weights_digest(folder: Path, weights: str) -> str:
+    """16 hex digits over the file of these weights."""
+    with _weights(folder, weights).open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()[:16]
+
+
+def _weights(folder: Path, weights: str) -> Path:
+    return folder / "checkpoints" / (FINAL if weights == "final" else BEST)

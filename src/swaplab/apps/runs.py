@@ -27,8 +27,8 @@ RUN is a folder, NAME/ID, or the beginning of an ID. runs=DIR: where the runs ar
 """
 
 METRICS = (
-    "evaluation/test/score",
-    "evaluation/val/score",
+    "evaluation/final/test/score",
+    "evaluation/final/val/score",
     "val/reconstruction_psnr",
 )  # the column shows the first that there is
 WORD = re.compile(r"([A-Za-z_][\w./-]*)=(.*)", re.DOTALL)

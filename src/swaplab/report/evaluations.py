@@ -56,9 +56,10 @@ class Table:
 
 @dataclass(frozen=True)
 class Direction:
-    """What the report shows of one direction of one split."""
+    """What the report shows of one direction of one split, with one of the run's weights."""
 
     name: str
+    weights: str
     split: str
     extent: str
     tables: list[Table]
@@ -73,6 +74,7 @@ class Headline:
 
     run: str
     direction: str
+    weights: str
     split: str
     score: str
     interval: str
@@ -84,15 +86,15 @@ class Headline:
 
 def directions(run: ReportedRun) -> list[Direction]:
     """Every direction of every measured split."""
-    return [_direction(run, content["split"], found) for content in run.evaluations for found in content["directions"]]
+    return [_direction(run, content, found) for content in run.evaluations for found in content["directions"]]
 
 
 def headlines(run: ReportedRun) -> list[Headline]:
-    """One line a direction, on the test split or, where that is not measured, the first there is."""
+    """One line a direction, of the final weights on the test split or, without those, of the first there are."""
     if not run.evaluations:
         return []
     content = run.evaluations[0]
-    return [_headline(run.label, content["split"], found) for found in content["directions"]]
+    return [_headline(run.label, content, found) for found in content["directions"]]
 
 
 def pretty(direction: str) -> str:
@@ -100,14 +102,15 @@ def pretty(direction: str) -> str:
     return direction.replace("->", " → ")
 
 
-def _headline(label: str, split: str, found: dict[str, Any]) -> Headline:
+def _headline(label: str, content: dict[str, Any], found: dict[str, Any]) -> Headline:
     values = {row["key"]: row["values"] for row in found["rows"]}
     model, kept = values.get("model", {}), values.get("colour_match", {})
     top1, identity = _named(model, "retrieval_top1[mixed]"), _named(model, "identity[", "identity")
     return Headline(
         run=label,
         direction=pretty(found["direction"]),
-        split=split,
+        weights=content["weights"],
+        split=content["split"],
         score=measured("score", model.get("score")),
         interval=_interval("score", found.get("intervals", {}).get("score")),
         top1=measured(top1, model.get(top1)),
@@ -122,8 +125,8 @@ def _named(values: dict[str, float], *starts: str) -> str:
     return next((name for start in starts for name in values if name.startswith(start)), "")
 
 
-def _direction(run: ReportedRun, split: str, found: dict[str, Any]) -> Direction:
-    frames = found.get("frames", [])
+def _direction(run: ReportedRun, content: dict[str, Any], found: dict[str, Any]) -> Direction:
+    frames, weights, split = found.get("frames", []), content["weights"], content["split"]
     clips = len({frame["clip"] for frame in frames})
     way = found["direction"].replace("->", "_to_")
     names = list(found["metrics"])
@@ -131,12 +134,13 @@ def _direction(run: ReportedRun, split: str, found: dict[str, Any]) -> Direction
     apart = [name for name in names if found["metrics"][name]["group"] not in (*TOGETHER, *CURVES)]
     return Direction(
         name=pretty(found["direction"]),
+        weights=weights,
         split=split,
         extent=f"{len(frames)} frames of {clips} clips" if frames else "",
         tables=[_table(found, chosen) for chosen in (together, apart) if chosen],
         spectrum=dict(_spectra(found)),
-        samples=run.pictures.get(f"{split}-{way}-samples.png"),
-        worst=run.pictures.get(f"{split}-{way}-worst.png"),
+        samples=run.pictures.get(f"{weights}/{split}-{way}-samples.png"),
+        worst=run.pictures.get(f"{weights}/{split}-{way}-worst.png"),
     )
 
 

@@ -166,12 +166,11 @@ def _answers(study: Study) -> list[tuple[str, str, str]]:
     """Key, label and kind of all answers but the model; labels name no direction."""
     found: dict[str, tuple[str, str, str]] = {}
     for run in study.runs.values():
-        for content in run.evaluations:
-            if content["split"] == study.split:
-                for row in content["directions"][0]["rows"]:
-                    if row["kind"] != "model":
-                        label = f"{row['kind']}: {row['key'].replace('_', ' ')}"
-                        found.setdefault(row["key"], (row["key"], label, row["kind"]))
+        content = run.evaluation(study.split)
+        for row in content["directions"][0]["rows"] if content else ():
+            if row["kind"] != "model":
+                label = f"{row['kind']}: {row['key'].replace('_', ' ')}"
+                found.setdefault(row["key"], (row["key"], label, row["kind"]))
     return list(found.values())
 
 
@@ -234,7 +233,7 @@ def tails(study: Study) -> Grid:
             found = [
                 [np.mean(frames), *np.quantile(frames, (0.05, 0.01) if low else (0.95, 0.99))]
                 for run in study.complete(level)
-                for frames in _frames(run.evaluations, study.split, name)
+                for frames in _frames(run.evaluation(study.split), name)
             ]
             items += [item(name, float(value)) for value in np.mean(found, 0)] if found else [Item(NOTHING)] * 3
         rows.append((level, items))
@@ -248,24 +247,19 @@ def _per_frame(study: Study) -> list[tuple[str, bool]]:
     """Full names that have values by frame, and whether small values are the bad ones."""
     known: dict[str, bool] = {}
     for run in study.runs.values():
-        for content in run.evaluations:
-            if content["split"] == study.split:
-                found = content["directions"][0]
-                entries = found["metrics"]
-                known |= {n: entries[n].get("better") == "higher" for n in found.get("per_frame", {}) if n in entries}
+        content = run.evaluation(study.split)
+        if content:
+            found = content["directions"][0]
+            entries = found["metrics"]
+            known |= {n: entries[n].get("better") == "higher" for n in found.get("per_frame", {}) if n in entries}
     chosen = dict.fromkeys(name for tail in TAILS for name in matching(f"{tail}", list(known))[:1])
     return [(name, known[name]) for name in chosen]
 
 
-def _frames(evaluations: Sequence[dict[str, Any]], split: str | None, name: str) -> list[list[float]]:
+def _frames(evaluation: dict[str, Any] | None, name: str) -> list[list[float]]:
     """Values by frame of each direction that has them."""
-    return [
-        way["per_frame"][name]
-        for content in evaluations
-        if content["split"] == split
-        for way in content["directions"]
-        if name in way.get("per_frame", {})
-    ]
+    ways = evaluation["directions"] if evaluation else []
+    return [way["per_frame"][name] for way in ways if name in way.get("per_frame", {})]
 
 
 def best_of(study: Study, found: Outcome) -> Grid:

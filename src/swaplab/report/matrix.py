@@ -11,6 +11,7 @@ from swaplab.report.evaluations import pretty
 from swaplab.report.reading import Picture, ReportedRun, finite
 from swaplab.report.study import Study
 from swaplab.runs.atomic import write_atomically
+from swaplab.runs.evaluations import JUDGED, evaluation_file
 
 LABEL = 150  # pixels at the left for the names of rows
 LINE = 14
@@ -63,19 +64,16 @@ def _rows(levels: Mapping[str, Columns]) -> list[tuple[str, list[Image.Image]]]:
 
 def _evaluated(run: ReportedRun, split: str | None) -> list[tuple[str, bool]]:
     """Directions of a measured split, and whether their true swaps are known."""
-    return [
-        (way["direction"], finite(way["rows"][0]["values"].get("mse")) is not None)
-        for content in run.evaluations
-        if content["split"] == split
-        for way in content["directions"]
-    ]
+    content = run.evaluation(split)
+    ways = content["directions"] if content else []
+    return [(way["direction"], finite(way["rows"][0]["values"].get("mse")) is not None) for way in ways]
 
 
 def _of_evaluation(run: ReportedRun, split: str | None, way: str) -> Columns | None:
     """A sheet of `swaplab-evaluate`, cut."""
     truth = dict(_evaluated(run, split)).get(way, False)
-    path = run.folder / "evaluation" / f"{split}-{way.replace('->', '_to_')}-samples.png"
-    return _cut(path, 4 if truth else 3)
+    place = evaluation_file(run.folder, JUDGED, str(split))
+    return _cut(place.with_name(f"{split}-{way.replace('->', '_to_')}-samples.png"), 4 if truth else 3)
 
 
 def _trained(run: ReportedRun) -> list[str]:

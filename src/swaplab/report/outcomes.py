@@ -58,7 +58,7 @@ def directions_mean(values: Sequence[Mapping[str, Any]]) -> dict[str, float]:
 
 def by_direction(run: ReportedRun, split: str | None, row: str = "model") -> list[tuple[str, dict[str, Any]]]:
     """The values of an answer by direction of a split; empty where that is not measured."""
-    content = next((content for content in run.evaluations if content["split"] == split), None)
+    content = run.evaluation(split)
     found = content["directions"] if content else []
     return [(each["direction"], line["values"]) for each in found for line in each["rows"] if line["key"] == row]
 

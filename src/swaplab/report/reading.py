@@ -12,6 +12,7 @@ from typing import Any
 from PIL import Image
 
 from swaplab.errors import UserError
+from swaplab.runs.evaluations import JUDGED, SPLITS, WEIGHTS, evaluation_file
 from swaplab.runs.record import RunRecord
 
 STRIP = 8  # sheets over training that are shown; the first and the last are among them
@@ -38,8 +39,10 @@ class Picture:
 class ReportedRun:
     """Everything a report shows of one run. ``remarks``: sentences that a reader must know before the numbers.
 
-    ``rows``: the lines of ``metrics.jsonl``. ``evaluations``: the files of ``evaluation/``, test first.
-    ``samples``: sheets over training, oldest first. ``pictures``: those of evaluations, by file name.
+    ``rows``: the lines of ``metrics.jsonl``. ``evaluations``: the files of ``evaluation/``, those of the
+    final weights first, test before val.
+    ``samples``: sheets over training, oldest first. ``pictures``: those of evaluations, as
+    ``WEIGHTS/NAME.png``.
     """
 
     folder: Path
@@ -65,6 +68,11 @@ class ReportedRun:
         found = self.facts.get("environment")
         return found if isinstance(found, dict) else {}
 
+    def evaluation(self, split: str | None) -> dict[str, Any] | None:
+        """What the final weights came to on a split: what may be compared with other runs; None where not measured."""
+        judged = (e for e in self.evaluations if (e["weights"], e["split"]) == (JUDGED, split))
+        return next(judged, None)
+
     @property
     def series(self) -> list[str]:
         """Names of all reported numbers but the axis, in the order of their first appearance."""
@@ -86,8 +94,8 @@ def read_run(folder: Path, *, pictures: bool = True) -> ReportedRun:
     rows = _metric_rows(record.metrics_file, remarks)
     evaluations = _evaluations(folder, remarks)
     samples = _samples(folder, remarks) if pictures else []
-    paths = sorted((folder / "evaluation").glob("*.png")) if pictures else []
-    sheets = {path.name: _picture(path, path.stem, remarks) for path in paths}
+    paths = sorted((folder / "evaluation").glob("*/*.png")) if pictures else []
+    sheets = {f"{path.parent.name}/{path.name}": _picture(path, path.stem, remarks) for path in paths}
     return ReportedRun(
         folder=folder,
         label=f"{facts.get('name', folder.resolve().parent.name)}/{folder.resolve().name}",
@@ -121,30 +129,36 @@ def _metric_rows(path: Path, remarks: list[str]) -> list[dict[str, Any]]:
 
 
 def _evaluations(folder: Path, remarks: list[str]) -> list[dict[str, Any]]:
-    found = {}
-    for path in sorted((folder / "evaluation").glob("*.json")):
+    found: list[dict[str, Any]] = []
+    for path in (evaluation_file(folder, weights, split) for weights in WEIGHTS for split in reversed(SPLITS)):
+        if not path.exists():
+            continue
         try:
             content = json.loads(path.read_text())
             for evaluation in content["directions"]:
                 _ = evaluation["direction"], evaluation["rows"][0]["values"], evaluation["metrics"].items()
-            found[str(content["split"])] = content
+            if (content["weights"], content["split"]) != (path.parent.name, path.stem):
+                raise ValueError(f"it says {content['weights']} weights, {content['split']} split")
+            found.append(content)
         except (OSError, ValueError, TypeError, KeyError, IndexError, AttributeError) as error:
             raise UserError(
-                f"{path} is not an evaluation ({error!r}); make it again with `{evaluate_command(folder, path.stem)}`"
+                f"{path} is not an evaluation ({error!r}); make it again with "
+                f"`{evaluate_command(folder, path.stem, path.parent.name)}`"
             ) from None
-        if content.get("weak"):
+        if content.get("weak") and content["weights"] == JUDGED:
             remarks.append(f"weak split ({path.stem}): held out are other parts of the same clips, one second apart")
-    if "test" not in found:
-        have = f"only {', '.join(found)} is" if found else "nothing is"
+    judged = [content["split"] for content in found if content["weights"] == JUDGED]
+    if "test" not in judged:
+        have = f"only {', '.join(judged)} is" if judged else "nothing is"
         remarks.append(
             f"{have} measured on held-out clips; `{evaluate_command(folder, 'test')}` measures the test clips"
         )
-    return sorted(found.values(), key=lambda content: (content["split"] != "test", content["split"]))
+    return found
 
 
-def evaluate_command(folder: Path, split: str) -> str:
+def evaluate_command(folder: Path, split: str, weights: str = JUDGED) -> str:
     """The command that measures a run."""
-    return f"swaplab-evaluate run={folder} split={split}"
+    return f"swaplab-evaluate run={folder} split={split}" + (f" weights={weights}" if weights != JUDGED else "")
 
 
 def _samples(folder: Path, remarks: list[str]) -> list[Picture]:

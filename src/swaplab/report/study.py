@@ -8,6 +8,7 @@ from typing import Any
 from swaplab.ablations.plan import Plan, load, stored_at
 from swaplab.errors import UserError
 from swaplab.report.reading import ReportedRun, finite, precisions, read_run, refuse_unequal_precision
+from swaplab.runs.evaluations import SPLITS
 from swaplab.runs.identity import NEUTRAL, leaves
 from swaplab.runs.record import codes_of
 
@@ -97,8 +98,7 @@ def read_group(folders: Sequence[Path], metric: str | None = None, *, mixed_prec
                 f"{runs[key].folder} and {run.folder} are the same level and seed ({level}, {key[1]}); name one of them"
             )
         runs[key] = run
-    splits = [content["split"] for run in found for content in run.evaluations]
-    split = "test" if "test" in splits else splits[0] if splits else None
+    split = next((name for name in reversed(SPLITS) if any(run.evaluation(name) for run in found)), None)
     best = next((run.config["checkpoint"]["best"] for run in found if "checkpoint" in run.config), "val/")
     return Study(
         title=", ".join(dict.fromkeys(str(run.facts.get("name", run.folder.name)) for run in found)),

@@ -1,16 +1,24 @@
-"""What an evaluation file says, as single numbers: one a metric, one a metric and direction."""
+"""Evaluations of a run, each by its weights and split: where they lie, and what they say as single numbers."""
 
 import re
+from pathlib import Path
 from typing import Any
 
 SPLITS = ("val", "test")
+WEIGHTS = ("final", "best")
+JUDGED = "final"  # what verdicts are about: the average at the end of equal budgets, chosen by nobody
+
+
+def evaluation_file(run: Path, weights: str, split: str) -> Path:
+    """``evaluation/WEIGHTS/SPLIT.json`` of a run folder; its tables and sheets lie beside it."""
+    return run / "evaluation" / weights / f"{split}.json"
 
 
 def means(content: dict[str, Any]) -> dict[str, float]:
-    """The model's values of ``evaluation/SPLIT.json``.
+    """The model's values of an `evaluation_file`.
 
-    ``evaluation/test/score``: the mean over directions; ``evaluation/test/score/A_to_B``: of one direction. Not
-    ``val/...`` for the val split: these are the names of what training watches, on fewer frames.
+    ``evaluation/final/test/score``: the mean over directions; ``evaluation/final/test/score/A_to_B``: of one direction.
+    Not ``val/...`` for the val split: these are the names of what training watches, on fewer frames.
     """
     found: dict[str, dict[str, float]] = {}
     for direction in content["directions"]:
@@ -18,7 +26,7 @@ def means(content: dict[str, Any]) -> dict[str, float]:
         way = str(direction["direction"]).replace("->", "_to_")
         for name, value in model["values"].items():
             found.setdefault(name, {})[way] = float(value)
-    values, place = {}, f"evaluation/{content['split']}"
+    values, place = {}, f"evaluation/{content['weights']}/{content['split']}"
     for name, ways in found.items():
         values[f"{place}/{name}"] = sum(ways.values()) / len(ways)
         values |= {f"{place}/{name}/{way}": value for way, value in ways.items()}

@@ -19,15 +19,16 @@ import yaml
 
 from swaplab.errors import UserError
 from swaplab.runs.atomic import write_text_atomically
-from swaplab.runs.evaluations import SPLITS, means
+from swaplab.runs.evaluations import SPLITS, WEIGHTS, evaluation_file, means
 from swaplab.runs.identity import leaves
 from swaplab.runs.record import ENDED, RunRecord
 
 INDEX, TRASH = ".index.json", ".trash"
-FORMAT = 1  # of the index; one of another format is built again
+FORMAT = 2  # of the index; one of another format is built again
 DEPTH = 4  # levels of folders under runs that are looked through
 TAIL = 1 << 16  # bytes at the end of metrics.jsonl that a run without final metrics is judged by
-READ = ("run.json", "config.yaml", "metrics.jsonl", *(f"evaluation/{split}.json" for split in SPLITS))
+MEASURED = tuple(str(evaluation_file(Path(), weights, split)) for weights in WEIGHTS for split in SPLITS)
+READ = ("run.json", "config.yaml", "metrics.jsonl", *MEASURED)
 FACTS = ("status", "exit_reason", "created", "images_seen", "cost", "parameters")
 FIELDS = ("name", "id", "status", "seed")  # what conditions know besides keys of the config
 DAMAGED = "damaged"
@@ -39,7 +40,7 @@ Stamp = list[list[int] | None]
 class Entry:
     """One run as tables show it.
 
-    ``metrics``: last values by name, and those of evaluations as ``evaluation/test/score``.
+    ``metrics``: last values by name, and those of evaluations as ``evaluation/final/test/score``.
     ``problem``: why the record cannot be read, else None. ``stamp``: inode, time and size of each file of `READ`.
     """
 
@@ -184,10 +185,10 @@ def _last_rows(path: Path) -> dict[str, float]:
 
 def _evaluated(folder: Path) -> dict[str, float]:
     values: dict[str, float] = {}
-    for split in SPLITS:
+    for place in MEASURED:
         with contextlib.suppress(FileNotFoundError):
             try:
-                values |= means(json.loads((folder / "evaluation" / f"{split}.json").read_text()))
+                values |= means(json.loads((folder / place).read_text()))
             except (ValueError, KeyError, TypeError, IndexError):
                 continue  # the report says what is wrong with it
     return values

@@ -8,6 +8,7 @@ from typing import Any
 from swaplab.catalogue import loss_of
 from swaplab.config.trust import named_packages
 from swaplab.runs.code import check_code, code_of
+from swaplab.runs.evaluations import JUDGED, evaluation_file
 from swaplab.runs.identity import run_id_of
 from swaplab.runs.record import ENDED, RunRecord, finished
 
@@ -64,8 +65,8 @@ class Job:
 
 
 def evaluated(record: RunRecord, split: str) -> bool:
-    """Whether a split was measured with the weights that the run has now."""
-    report, weights = record.folder / "evaluation" / f"{split}.json", record.checkpoints / "final.safetensors"
+    """Whether a split was measured with the final weights that the run has now."""
+    report, weights = evaluation_file(record.folder, JUDGED, split), record.checkpoints / "final.safetensors"
     if not (report.exists() and weights.exists()):
         return False
     return report.stat().st_mtime_ns >= weights.stat().st_mtime_ns

@@ -82,9 +82,9 @@ class Dashboard:
 
 
 def publish_evaluation(
-    record: RunRecord, config: dict[str, Any], content: Mapping[str, Any], weights: str, sheets: Sequence[Path]
+    record: RunRecord, config: dict[str, Any], content: Mapping[str, Any], sheets: Sequence[Path]
 ) -> None:
-    """Send what ``evaluation/SPLIT.json`` says, one number a metric and one a direction, and its sheets.
+    """Send what ``evaluation/WEIGHTS/SPLIT.json`` says, one number a metric and one a direction, and its sheets.
 
     A run beside the trained one, in its group, of job type ``evaluate``; measured again it has the same id, so that
     the new one takes the old one's place. UserError if the service does not take it. Nothing is sent where W&B is
@@ -95,18 +95,18 @@ def publish_evaluation(
         return
     import wandb
 
-    split, name = str(content["split"]), record.folder.name
+    split, weights, name = str(content["split"]), str(content["weights"]), record.folder.name
     run = _begin(
         settings,
         record,
         config | {"evaluation": {"split": split, "weights": weights}},
-        name=f"{name} {split}",
-        identity=f"{_identity(record, name)}-evaluate-{split}",
+        name=f"{name} {weights} {split}",
+        identity=f"{_identity(record, name)}-evaluate-{weights}-{split}",
         job_type="evaluate",
     )
     values = {plotted_name(metric): value for metric, value in means(dict(content)).items()}
     values["images_seen"] = record.facts.get("images_seen", 0)
-    pictures = {f"evaluation/{sheet.stem.replace('-', '/', 1)}": wandb.Image(str(sheet)) for sheet in sheets}
+    pictures = {f"evaluation/{weights}/{sheet.stem.replace('-', '/', 1)}": wandb.Image(str(sheet)) for sheet in sheets}
     run.log(values | pictures)
     run.summary.update({"status": record.status, **cost_of(record.facts)})
     run.finish()
