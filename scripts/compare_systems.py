@@ -18,9 +18,8 @@ from typing import Any
 import torch
 
 from swaplab.apps.experiment import load_data, tasks_of
-from swaplab.apps.recorded import load_generator, recorded_config
+from swaplab.apps.recorded import load_model, recorded_config
 from swaplab.metrics.table import number
-from swaplab.networks.swap_model import swap_model
 from swaplab.runs.record import RunRecord
 from swaplab.thinning import evenly
 from swaplab.training.macs import macs_of
@@ -171,28 +170,24 @@ def expression(folders: dict[str, Path]) -> str:
     )
 
 
-def generator_of(folder: Path) -> tuple[Any, dict[str, Any], Any, Any]:
-    """A run's generator with its config, sources and data."""
-    config = recorded_config(RunRecord.load(folder))
-    sources, data = load_data(config)
-    return load_generator(folder, config, data.identities, data.resolution, "final"), config, sources, data
-
-
 def sheet(folders: dict[str, Path]) -> dict[str, int | None]:
     """Draw fixed test frames of both directions: source, true swap, then every system in the table's order. Returns
     what one face costs each, in multiply-accumulates."""
     columns: list[torch.Tensor] = []
     macs = {}
     for name, folder in folders.items():
-        generator, config, sources, data = generator_of(folder)
-        macs[name] = macs_of(generator, data.resolution)
-        model, tasks = swap_model(generator, config), tasks_of(sources, data, "test")
+        record = RunRecord.load(folder)
+        config = recorded_config(record)
+        sources, data = load_data(config)
+        model, tasks = load_model(record, config, "final"), tasks_of(sources, data, "test")
+        macs[name] = macs_of(model.generator, data.resolution)
         shown = [evenly(len(task.query), FRAMES) for task in tasks]
         if not columns:
             columns.append(torch.cat([task.query[i] for task, i in zip(tasks, shown, strict=True)]))
             truths = [task.truth for task in tasks if task.truth is not None]
             columns.append(torch.cat([truth[i] for truth, i in zip(truths, shown, strict=True)]))
-        swaps = [model.swap(t.query[i], t.source, t.target)[2] for t, i in zip(tasks, shown, strict=True)]
+        masks = [None if t.query_mask is None else t.query_mask[i] for t, i in zip(tasks, shown, strict=True)]
+        swaps = [model.swap(t.query[i], t.source, t.target, m)[2] for t, i, m in zip(tasks, shown, masks, strict=True)]
         columns.append(torch.cat(swaps))
     save_sheet(SHEET, tiled(columns))
     return macs

@@ -15,9 +15,8 @@ import numpy as np
 from torch import Tensor
 
 from swaplab.apps.experiment import load_data, tasks_of
-from swaplab.apps.recorded import load_generator, recorded_config
+from swaplab.apps.recorded import load_model, recorded_config
 from swaplab.faces.faceset import Faceset
-from swaplab.networks.swap_model import swap_model
 from swaplab.runs.record import RunRecord
 
 NEIGHBOURS = 3
@@ -37,16 +36,17 @@ def poses(faceset: Faceset, split: str, axis: str) -> np.ndarray:
 
 def main(folder: Path) -> None:
     """Print one line for each direction, picture and axis."""
-    config = recorded_config(RunRecord.load(folder))
+    record = RunRecord.load(folder)
+    config = recorded_config(record)
     sources, data = load_data(config)
-    model = swap_model(load_generator(folder, config, data.identities, data.resolution, "final"), config)
+    model = load_model(record, config, "final")
     facesets = data.split_facesets()
     for task in tasks_of(sources, data, "test"):
         assert task.truth is not None, "the true swap is known of rendered people only"
         pictures = {
-            "swap": model.swap(task.query, task.source, task.target)[2],
+            "swap": model.swap(task.query, task.source, task.target, task.query_mask)[2],
             "true swap": task.truth,
-            "true swap re-encoded": model.swap(task.truth, task.target, task.target)[2],
+            "true swap re-encoded": model.swap(task.truth, task.target, task.target, task.truth_mask)[2],
         }
         for name, picture in pictures.items():
             neighbours = nearest(picture, task.real().train_target.faces)

@@ -46,7 +46,7 @@ class Unchanged:
     def __init__(self, shade: float = 0.0, mask: float | None = None) -> None:
         self.shade, self.mask, self.sizes = shade, mask, list[int]()
 
-    def swap(self, faces: torch.Tensor, source: str, target: str) -> Any:
+    def swap(self, faces: torch.Tensor, source: str, target: str, given: object) -> Any:
         assert (source, target) == ("A", "B")
         self.sizes.append(len(faces))
         mask = None if self.mask is None else torch.full_like(faces[:, :1], self.mask)

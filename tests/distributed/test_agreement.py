@@ -46,7 +46,7 @@ class Counting:
     def __init__(self) -> None:
         self.shown = 0
 
-    def swap(self, faces: Tensor, source: str, target: str) -> tuple[Tensor, None, Tensor]:
+    def swap(self, faces: Tensor, source: str, target: str, given: object) -> tuple[Tensor, None, Tensor]:
         self.shown += len(faces)
         raw = faces * (0.9 if source == target else 0.4)
         return raw, None, raw

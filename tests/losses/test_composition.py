@@ -8,6 +8,7 @@ from torch import Tensor, nn
 
 from swaplab.errors import UserError
 from swaplab.losses.context import StepContext, StepSettings
+from swaplab.networks.composition import Composition
 from swaplab.networks.generator import SwapOutput
 from swaplab.training.assemble import check_composition
 
@@ -29,14 +30,14 @@ def test_the_mask_is_that_of_the_face_that_is_shown() -> None:
         name: {"input": torch.rand(2, 3, 4, 4), "target": torch.rand(2, 3, 4, 4), "masks": torch.rand(2, 2, 4, 4)}
         for name in "AB"
     }
-    settings = StepSettings(2, masks=("eyes", "hull"), composed_by="hull")
+    settings = StepSettings(2, masks=("eyes", "hull"), composition=Composition("hull"))
     step = StepContext({"generator": Grey()}, faces, torch.arange(2), 0.0, settings)
     own, swap, cycle = step.reconstruction("A"), step.swap("A", "B"), step.cycle("A", "B")
     for output in (own, swap, cycle, step.resemblance("A")):
         assert output.mask is not None
         assert torch.equal(output.mask, faces["A"]["masks"][:, 1:])
     mask, background = faces["A"]["masks"][:, 1:], faces["A"]["input"]
-    torch.testing.assert_close(swap.composed(background), mask * 0.75 + (1 - mask) * background)
+    torch.testing.assert_close(step.swapped("A", "B"), mask * 0.75 + (1 - mask) * background)
     without = StepContext({"generator": Grey()}, faces, torch.arange(2), 0.0, StepSettings(2))
     assert without.swap("A", "B").mask is None
 

@@ -93,7 +93,7 @@ class KnownModel:
     answer: Callable[[Tensor], Tensor]
     mask: float | None = None
 
-    def swap(self, faces: Tensor, source: str, target: str) -> tuple[Tensor, Tensor | None, Tensor]:
+    def swap(self, faces: Tensor, source: str, target: str, given: object) -> tuple[Tensor, Tensor | None, Tensor]:
         """The Swapper protocol; with ``mask`` a constant alpha."""
         raw = faces if source == target else self.answer(faces)
         if self.mask is None:

@@ -14,7 +14,9 @@ def test_known_errors_give_known_decibels(val_task: SwapTask) -> None:
     other = replace(val_task, source="B", target="A", query=val_task.truth, truth=val_task.query)
 
     class Shifted:
-        def swap(self, faces: torch.Tensor, source: str, target: str) -> tuple[torch.Tensor, None, torch.Tensor]:
+        def swap(
+            self, faces: torch.Tensor, source: str, target: str, given: object
+        ) -> tuple[torch.Tensor, None, torch.Tensor]:
             raw = faces + (0.3 if source != target else 0.1 if source == "A" else 0.01)
             return raw, None, raw
 

@@ -5,6 +5,7 @@ import torch
 from torch import Tensor, nn
 
 from swaplab.metrics.evaluation import swapped
+from swaplab.networks.composition import Composition
 from swaplab.networks.generator import SwapOutput
 from swaplab.networks.swap_model import SwapModel
 
@@ -30,27 +31,27 @@ def faces() -> Tensor:
 
 
 def test_composition_can_be_off(faces: Tensor) -> None:
-    raw, mask, composed = SwapModel(Grey(0.5)).swap(faces, "A", "B")
+    raw, mask, composed = SwapModel(Grey(0.5), Composition(), {}).swap(faces, "A", "B", None)
     torch.testing.assert_close(composed, 0.5 * raw + 0.5 * faces)
     assert mask is not None
-    off = SwapModel(Grey(0.5), composition=False).swap(faces, "A", "B")
+    off = SwapModel(Grey(0.5), Composition(on=False), {}).swap(faces, "A", "B", None)
     assert off[1] is None
     assert torch.equal(off[2], raw)
 
 
 def test_given_masks_compose_where_they_are_known(faces: Tensor) -> None:
     given = torch.rand(3, 1, 64, 64)
-    model = SwapModel(Grey(), composed_by="face")
+    model = SwapModel(Grey(), Composition("face"), {})
     raw, mask, composed = swapped(model, faces, "A", "B", given)
     assert torch.equal(mask, given)  # type: ignore[arg-type]
     torch.testing.assert_close(composed, given * raw + (1 - given) * faces)
     assert swapped(model, faces, "A", "B", None)[1] is None
-    for other in (SwapModel(Grey()), SwapModel(Grey(), composed_by="face", composition=False)):
-        assert torch.equal(swapped(other, faces, "A", "B", given)[2], raw)
+    for other in (Composition(), Composition("face", on=False)):
+        assert torch.equal(swapped(SwapModel(Grey(), other, {}), faces, "A", "B", given)[2], raw)
 
 
 def test_a_hull_is_found_in_the_face(faces: Tensor) -> None:
-    raw, mask, composed = SwapModel(Grey(), composed_by="hull").swap(faces, "A", "B")
+    raw, mask, composed = SwapModel(Grey(), Composition("hull"), {}).swap(faces, "A", "B", None)
     assert mask is not None
     assert mask.shape == (3, 1, 64, 64)
     assert 0.1 < float(mask.mean()) < 0.95

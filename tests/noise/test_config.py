@@ -57,7 +57,7 @@ def test_a_library_transform_from_a_config() -> None:
 def test_2017_noise() -> None:
     noise = composed("+noise=deepfakes_2017")
     assert list(noise) == ["colour_shift", "affine", "flip", "warp"]
-    assert (noise.affine.zoom, noise.flip.p, noise.warp.coverage) == (0.05, 0.4, [0.625, 0.625])
+    assert (noise.affine.zoom, noise.flip.p, noise.warp.coverage) == (0.05, 0.4, [0.6667, 0.6667])
     assert noise.affine.degrees == 10
 
 

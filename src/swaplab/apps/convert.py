@@ -102,28 +102,17 @@ def load_swapper(record: "RunRecord", config: dict[str, Any]) -> "FaceSwapper":
     """
     import torch
 
-    from swaplab.apps.recorded import load_generator, recorded_config
+    from swaplab.apps.recorded import load_model, recorded_config, recorded_faces
     from swaplab.conversion.swapper import FaceSwapper, direction
     from swaplab.errors import UserError
-    from swaplab.faces.alignment import Alignment
-    from swaplab.networks.swap_model import swap_model
 
     if config["weights"] not in WEIGHTS:
         raise UserError(f"weights={config['weights']} is not known; choose {' or '.join(WEIGHTS)}")
     if config["threads"]:
         torch.set_num_threads(config["threads"])
-    try:
-        faces = record.facts["faces"]
-        identities, alignment = tuple(faces["identities"]), Alignment(faces["region"], faces["margin"])
-    except (KeyError, TypeError):
-        raise UserError(
-            f"{record.folder / 'run.json'} does not say which identities and what size of faces the run was trained "
-            f"on; train it again with this version"
-        ) from None
-    source, target = direction(identities, config["source"], config["target"])
-    trained = recorded_config(record)
-    generator = load_generator(record.folder, trained, identities, alignment.region, config["weights"])
-    return FaceSwapper(swap_model(generator, trained), alignment, source, target)
+    faces = recorded_faces(record)
+    source, target = direction(faces.identities, config["source"], config["target"])
+    return FaceSwapper(load_model(record, recorded_config(record), config["weights"]), faces.alignment, source, target)
 
 
 def _converter(config: dict[str, Any], swapper: "FaceSwapper", label: "Label | None") -> "Converter":

@@ -50,11 +50,10 @@ def evaluate_run(run: str, split: str, weights: str, threads: int | None) -> Non
 
     from swaplab.apps.baselines import load_baseline
     from swaplab.apps.experiment import load_data, tasks_of
-    from swaplab.apps.recorded import load_generator, recorded_config, weights_digest
+    from swaplab.apps.recorded import load_model, recorded_config, weights_digest
     from swaplab.metrics.evaluation import evaluate_swap
     from swaplab.networks.pretrained.identity import IdentityEmbedder
     from swaplab.networks.pretrained.landmarks import Landmarker
-    from swaplab.networks.swap_model import swap_model
     from swaplab.runs.record import RunRecord
 
     if threads:
@@ -62,8 +61,7 @@ def evaluate_run(run: str, split: str, weights: str, threads: int | None) -> Non
     record = RunRecord.load(Path(run))
     config = recorded_config(record)
     sources, data = load_data(config)
-    generator = load_generator(record.folder, config, data.identities, data.resolution, weights)
-    model, embedder, landmarker = swap_model(generator, config), IdentityEmbedder(), Landmarker()
+    model, embedder, landmarker = load_model(record, config, weights), IdentityEmbedder(), Landmarker()
     if embedder.name in record.facts.get("trained_on", []):
         embedder.name += CIRCULAR  # so that every number it gives says so
     tasks = tasks_of(sources, data, split)
@@ -119,9 +117,8 @@ def draw_sheets(place: Path, model: "SwapModel", tasks: "list[SwapTask]", evalua
     for task, evaluation in zip(tasks, evaluations, strict=True):
         chosen = {"samples": evenly(len(task.query), SAMPLES), "worst": evaluation.worst(SAMPLES)}
         for name, indices in chosen.items():
-            faces = task.query[indices]
-            own = model.swap(faces, task.source, task.source)[2]
-            swapped = model.swap(faces, task.source, task.target)[2]
+            faces, masks = task.query[indices], None if task.query_mask is None else task.query_mask[indices]
+            own, swapped = (model.swap(faces, task.source, name, masks)[2] for name in (task.source, task.target))
             truth = [] if task.truth is None else [task.truth[indices]]
             way = f"{task.source}_to_{task.target}"
             save_sheet(place.with_name(f"{place.stem}-{way}-{name}.png"), tiled([faces, own, swapped, *truth]))

@@ -55,4 +55,5 @@ def validation_tasks(sources: Sources, data: FaceData) -> list[SwapTask]:
 def validator(config: dict[str, Any], sources: Sources, data: FaceData) -> Callable[[nn.Module], dict[str, float]]:
     """What training calls now and then: validation values of the averaged generator."""
     tasks = validation_tasks(sources, data)
-    return lambda generator: validation(swap_model(generator, config), tasks)
+    shifts = data.colour_shifts()
+    return lambda generator: validation(swap_model(generator, config, shifts), tasks)

@@ -1,14 +1,15 @@
-"""What a recorded run has to say to those who use it: its config and its generator."""
+"""What a recorded run has to say to those who use it: its config, its faces and its model."""
 
 import hashlib
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from torch import nn
-
 from swaplab.config.trust import check_targets
 from swaplab.errors import UserError
+from swaplab.faces.alignment import Alignment
 from swaplab.losses.context import GENERATOR
+from swaplab.networks.swap_model import ColourShifts, SwapModel, swap_model
 from swaplab.runs.record import RunRecord
 from swaplab.training.checkpoint import BEST, FINAL, load_weights, put_weights
 from swaplab.training.networks import build_networks
@@ -30,15 +31,38 @@ def recorded_config(record: RunRecord) -> dict[str, Any]:
     return config
 
 
-def load_generator(
-    folder: Path, config: dict[str, Any], identities: tuple[str, ...], resolution: int, weights: str
-) -> nn.Module:
-    """The averaged generator of a run; UserError if its weights are missing or of another architecture."""
-    path = _weights(folder, weights)
+@dataclass(frozen=True)
+class RecordedFaces:
+    """The faces that a run was trained on: of whom, how aligned, and how far from their own colours."""
+
+    identities: tuple[str, ...]
+    alignment: Alignment
+    colour_shifts: ColourShifts
+
+
+def recorded_faces(record: RunRecord) -> RecordedFaces:
+    """The faces of a run's record; UserError if it does not say what they are like."""
+    try:
+        faces = record.facts["faces"]
+        alignment = Alignment(faces["region"], faces["margin"])
+        return RecordedFaces(tuple(faces["identities"]), alignment, faces["colour_shifts"])
+    except (KeyError, TypeError):
+        raise UserError(
+            f"{record.folder / 'run.json'} does not say which identities, what size of faces and what colours the run "
+            f"was trained on; train it again with this version"
+        ) from None
+
+
+def load_model(record: RunRecord, config: dict[str, Any], weights: str) -> SwapModel:
+    """A run's averaged generator as it is measured, drawn and converted.
+
+    UserError if its weights are missing or of another architecture, and as `recorded_faces`.
+    """
+    faces, path = recorded_faces(record), _weights(record.folder, weights)
     state = load_weights(path)
-    generator = build_networks(config, identities, resolution)[GENERATOR]
+    generator = build_networks(config, faces.identities, faces.alignment.region)[GENERATOR]
     put_weights(generator, state, str(path))
-    return generator.eval().requires_grad_(False)
+    return swap_model(generator.requires_grad_(False), config, faces.colour_shifts)
 
 
 def weights_digest(folder: Path, weights: str) -> str:

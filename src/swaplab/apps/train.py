@@ -88,7 +88,11 @@ def _train(config: dict[str, Any], folder: "Path", speaks: bool) -> float | None
     grounds = {name: {"kind": f.ground.kind, "digest": f.ground.digest()} for name, f in sources.facesets.items()}
     facts = {
         "data": {"digest": sources.digest, "weak_splits": sorted(data.weak_splits)},
-        "faces": {"identities": list(data.identities), **asdict(data.alignment)},
+        "faces": {
+            "identities": list(data.identities),
+            **asdict(data.alignment),
+            "colour_shifts": data.colour_shifts(),
+        },
         "grounds": grounds,
     }
     run = fit(config, folder, data, validator(config, sources, data), facts)

@@ -12,9 +12,13 @@ from swaplab.faces.alignment import Alignment
 
 
 class Swap(Protocol):
-    """Swaps faces (n, 3, R, R) in [0, 1] of ``source`` to ``target``: raw, mask (n, 1, R, R) or None, composed."""
+    """Swaps faces (n, 3, R, R) in [0, 1] of ``source`` to ``target``: raw, mask (n, 1, R, R) or None, composed.
 
-    def swap(self, faces: Tensor, source: str, target: str) -> tuple[Tensor, Tensor | None, Tensor]: ...
+    ``given``: the face masks that come with the faces; a film has none."""
+
+    def swap(
+        self, faces: Tensor, source: str, target: str, given: Tensor | None
+    ) -> tuple[Tensor, Tensor | None, Tensor]: ...
 
 
 class FaceSwapper:
@@ -33,7 +37,7 @@ class FaceSwapper:
     def _swapped(self, crops: NDArray[np.uint8]) -> tuple[NDArray[np.float32], NDArray[np.float32] | None]:
         region = np.ascontiguousarray(self.alignment.region_of(crops))
         faces = torch.from_numpy(region).permute(0, 3, 1, 2).float() / 255
-        raw, mask, _ = self.model.swap(faces, self.source, self.target)
+        raw, mask, _ = self.model.swap(faces, self.source, self.target, None)
         colours = raw.clamp(0, 1).permute(0, 2, 3, 1).contiguous().numpy()
         return colours, None if mask is None else mask[:, 0].contiguous().numpy()
 

@@ -44,7 +44,8 @@ class NoisyFaces(Dataset[Any]):
     """What every identity shows at a position of the run: network input and target, both (R, R, 3).
 
     ``faces[identity]``: stored crops uint8 (n, stored, stored, 3), held in memory and never written to;
-    ``masks`` the same with k channels, or empty. A sample is a function of (seed, position) alone.
+    ``masks`` the same with k channels, or empty. A sample is a function of (seed, position) alone. ``means``: the mean
+    colour (3,) of each identity, 0 to 255.
     """
 
     def __init__(
@@ -54,7 +55,7 @@ class NoisyFaces(Dataset[Any]):
         for stack in (*self.faces.values(), *self.masks.values()):
             stack.flags.writeable = False
         self._pool = Pool(list(self.faces.values()))
-        self._means = {name: stack.mean((0, 1, 2)) for name, stack in self.faces.items()}
+        self.means = {name: stack.mean((0, 1, 2)) for name, stack in self.faces.items()}
 
     def __getitem__(self, position: int) -> dict[str, Any]:
         return {"position": position, "faces": {name: self._sample(name, position) for name in self.faces}}
@@ -62,7 +63,7 @@ class NoisyFaces(Dataset[Any]):
     def _sample(self, identity: str, position: int) -> dict[str, Picture]:
         face = face_at(position, self.seed, identity, len(self.faces[identity]))
         masks = self.masks[identity][face] if self.masks else None
-        pair = self.noise(identity, position, self.faces[identity][face], masks, self._pool, self._means)
+        pair = self.noise(identity, position, self.faces[identity][face], masks, self._pool, self.means)
         sample = {"input": pair.input, "target": pair.target}
         return sample if pair.masks is None else {**sample, "masks": pair.masks}
 

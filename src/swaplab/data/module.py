@@ -14,8 +14,9 @@ from swaplab.data.sampler import PositionSampler
 from swaplab.data.splits import of_split, split
 from swaplab.errors import UserError
 from swaplab.faces.alignment import Alignment
-from swaplab.faces.faceset import SPLITS, FaceRecord, Faceset
+from swaplab.faces.faceset import MASKS, SPLITS, FaceRecord, Faceset
 from swaplab.faces.masks import check_masks, named_masks
+from swaplab.noise.colour_shift import ColourShift
 from swaplab.noise.operation import Operation, Picture
 from swaplab.noise.pipeline import NoisePipeline
 
@@ -27,6 +28,12 @@ class Faces(NamedTuple):
     images: Picture
     masks: Picture | None
     records: tuple[FaceRecord, ...]
+
+    @property
+    def face_masks(self) -> Picture | None:
+        """The masks of the faces alone, (n, R, R, 1), or None."""
+        face = MASKS.index("face")
+        return None if self.masks is None else self.masks[..., face : face + 1]
 
 
 class FaceData(pl.LightningDataModule):
@@ -101,6 +108,23 @@ class FaceData(pl.LightningDataModule):
         if all(record.masks for record in chosen.records):
             masks = np.ascontiguousarray(self.alignment.region_of(chosen.masks()))
         return Faces(images, masks, chosen.records)
+
+    def colour_shifts(self) -> dict[str, dict[str, list[float]]]:
+        """What training adds to every face of an identity, in [0, 1]: {identity: {"input": (3,), "target": (3,)}}.
+
+        Identities whose colours are their own are left out. Raises UserError for a shift of an identity that there is
+        not.
+        """
+        shifts: dict[str, dict[str, list[float]]] = {}
+        for operation in self._noise.operations.values():
+            if isinstance(operation, ColourShift):
+                self.setup()
+                assert self._dataset is not None
+                added = operation.shift(self._dataset.means) / 255
+                of = shifts.setdefault(operation.identity, {"input": [0.0] * 3, "target": [0.0] * 3})
+                for kind in ("input", "target") if operation.scope == "both" else ("input",):
+                    of[kind] = (added + of[kind]).tolist()
+        return shifts
 
     def setup(self, stage: str | None = None) -> None:
         """Read all training faces into memory, once."""

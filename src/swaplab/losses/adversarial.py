@@ -47,8 +47,8 @@ def judged_images(step: StepContext, name: str, kinds: Sequence[str] | None) -> 
     """The generator's images that the discriminator of ``name`` sees.
 
     kinds: among ``raw`` and ``composed`` (reconstructions) and ``swap`` (the faces of every other identity decoded as
-    ``name``, composed where there is a mask). None: raw, and composed where there is a mask. Raises UserError for an
-    image that the generator does not make.
+    ``name``, as the run composes swaps). None: raw, and composed where there is a mask. Raises UserError for an image
+    that the generator does not make.
     """
     output = None if kinds is not None and set(kinds) <= {"swap"} else step.reconstruction(name)
     if kinds is None:
@@ -58,10 +58,7 @@ def judged_images(step: StepContext, name: str, kinds: Sequence[str] | None) -> 
         if kind == "swap":
             found += _swaps(step, name)
         elif kind in JUDGED and output is not None:
-            if kind == "composed" and output.mask is None:
-                raise UserError("judged names the composed image, which needs a mask; choose mask=learned or drop it")
-            image = output.raw if kind == "raw" else output.composed(step.input(name))
-            found.append(Judged(kind, image, step.input(name)))
+            found.append(Judged(kind, output.raw if kind == "raw" else step.composed(name), step.input(name)))
         else:
             raise UserError(f"judged names {kind!r}; choose among {', '.join(JUDGED)}")
     if not found:
@@ -73,8 +70,7 @@ def _swaps(step: StepContext, name: str) -> list[Judged]:
     others = step.others(name)
     if not others:
         raise UserError("judged names swaps, but there is one identity only; add another or judge raw")
-    swaps = [(other, step.swap(other, name)) for other in others]
-    return [Judged(f"swap from {o}", out.composed(step.input(o)), step.input(o)) for o, out in swaps]
+    return [Judged(f"swap from {other}", step.swapped(other, name), step.input(other)) for other in others]
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,7 @@ Systems differ by which loss terms are on; the terms ask this context, and nothi
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TypeVar, cast
 
 import numpy as np
@@ -14,6 +14,7 @@ from torch import Tensor, nn
 
 from swaplab.errors import UserError
 from swaplab.losses.mixup import Mixup, mixed_with_next
+from swaplab.networks.composition import Composition
 from swaplab.networks.draws import Draws, drawing
 from swaplab.networks.generator import Generator, SwapOutput, decoded, matched
 from swaplab.networks.statistics import untracked
@@ -35,8 +36,7 @@ class StepSettings:
     joint: encode all identities in one pass (needs a shared encoder). tracked: the forwards that move running
     statistics; all others normalise by the batch and leave them alone, so that turning a term on cannot.
     seed: of the random numbers inside a step. masks: the names of the masks that batches carry, in their order.
-    mixup: of the autoencoder's own faces or codes. composed_by: the mask of the faces that composes what the generator
-    makes of them, where it learns none.
+    mixup: of the autoencoder's own faces or codes. composition: how what the generator makes becomes a picture.
     """
 
     global_batch: int
@@ -45,7 +45,7 @@ class StepSettings:
     seed: int = 0
     masks: tuple[str, ...] = ()
     mixup: Mixup | None = None
-    composed_by: str | None = None
+    composition: Composition = field(default_factory=Composition)
 
 
 class StepContext:
@@ -174,6 +174,17 @@ class StepContext:
         key = ("clean swap" if clean else "swap", source, target)
         return self._once(key, "swap", lambda: self._swap(self.code(source, clean), source, target, source))
 
+    def swapped(self, source: str, target: str) -> Tensor:
+        """The picture (n, 3, R, R) of the swap of ``source`` to ``target``, composed as wherever it is seen."""
+        return self.settings.composition.picture(self.swap(source, target), self.input(source))
+
+    def composed(self, name: str) -> Tensor:
+        """The reconstruction of ``name`` (n, 3, R, R) composed by its mask before the input; UserError without one."""
+        output = self.reconstruction(name)
+        if output.mask is None:
+            raise UserError("a loss looks at the composed image, which needs a mask; choose mask=learned or image raw")
+        return output.composed(self.input(name))
+
     def cycle(self, source: str, via: str, clean: bool = False) -> SwapOutput:
         """The swap of ``source`` to ``via``, encoded again and decoded as ``source``."""
         swapped = self.swap(source, via, clean).raw
@@ -206,9 +217,10 @@ class StepContext:
 
     def _decode(self, code: Tensor, name: str, shown: str) -> SwapOutput:
         """A code decoded as ``name``; ``shown``: whose faces the masks of the batch belong to."""
-        output, by = decoded(self.generator, code, name), self.settings.composed_by
-        mask = output.mask if by is None else self.mask(shown, by)
-        mask = None if mask is None else _full(mask)
+        composition = self.settings.composition
+        given = None if composition.by is None else self.mask(shown, composition.by)
+        output = composition.masked(decoded(self.generator, code, name), given)
+        mask = None if output.mask is None else _full(output.mask)
         return SwapOutput(_full(output.raw), mask, {k: _full(v) for k, v in output.aux.items()})
 
     def _encode(self, faces: Tensor, name: str) -> Tensor:

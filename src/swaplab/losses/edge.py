@@ -44,7 +44,7 @@ class _MaskedLoss(ReconstructionLoss):
         losses = [
             step.mean(
                 self.masked(
-                    shown(step, name, step.reconstruction(name), self.image),
+                    shown(step, name, self.image),
                     step.target(name),
                     step.mask(name, self.mask),
                 )

@@ -14,7 +14,7 @@ from swaplab.schedule import Schedule, value_at
 
 def alpha_of(step: StepContext, name: str, what: str) -> Tensor:
     """The mask (n, 1, R, R) of a reconstruction; ``what``: the loss that asks."""
-    if step.settings.composed_by is not None:
+    if step.settings.composition.by is not None:
         raise UserError(
             f"the loss on the mask's {what} would train nothing: the mask is not learned but given; choose "
             f"mask=learned or drop the term"

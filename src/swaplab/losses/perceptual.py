@@ -59,11 +59,10 @@ class Perceptual:
         return torch.stack(losses).sum()
 
     def _image(self, step: StepContext, name: str) -> Tensor:
-        output = step.reconstruction(name)
         if self.image != "mixed":
-            return shown(step, name, output, self.image)
+            return shown(step, name, self.image)
         share = step.one_beta("perceptual mixture", name, 0.2)
-        return share * output.raw + (1 - share) * shown(step, name, output, "composed")
+        return share * step.reconstruction(name).raw + (1 - share) * step.composed(name)
 
     def _features(self, faces: Tensor) -> list[Tensor]:
         with torch.autocast(faces.device.type, enabled=False):

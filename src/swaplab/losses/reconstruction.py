@@ -8,19 +8,14 @@ from torch import Tensor
 from swaplab.errors import UserError
 from swaplab.losses.context import StepContext
 from swaplab.losses.similarity import multi_scale_similarity, scales_of, similarity_map
-from swaplab.networks.generator import SwapOutput
 from swaplab.schedule import Schedule
 
 IMAGES = ("raw", "composed")
 
 
-def shown(step: StepContext, name: str, output: SwapOutput, image: str) -> Tensor:
-    """The ``raw`` or the ``composed`` image (n, 3, R, R) of an output; UserError for composed without a mask."""
-    if image == "raw":
-        return output.raw
-    if output.mask is None:
-        raise UserError("a loss compares the composed image, which needs a mask; choose mask=learned or image=raw")
-    return output.composed(step.input(name))
+def shown(step: StepContext, name: str, image: str) -> Tensor:
+    """The ``raw`` or the ``composed`` reconstruction (n, 3, R, R); UserError for composed without a mask."""
+    return step.reconstruction(name).raw if image == "raw" else step.composed(name)
 
 
 @dataclass(frozen=True)
@@ -40,10 +35,7 @@ class ReconstructionLoss:
         raise NotImplementedError
 
     def __call__(self, step: StepContext) -> Tensor:
-        losses = [
-            step.mean(self.error(shown(step, name, step.reconstruction(name), self.image), step.target(name)))
-            for name in step.identities
-        ]
+        losses = [step.mean(self.error(shown(step, name, self.image), step.target(name))) for name in step.identities]
         return torch.stack(losses).sum()
 
 

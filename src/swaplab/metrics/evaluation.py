@@ -19,8 +19,12 @@ BATCH = 64
 class Swapper(Protocol):
     """What is measured: a model in inference mode, without gradients or randomness."""
 
-    def swap(self, faces: Tensor, source: str, target: str) -> tuple[Tensor, Tensor | None, Tensor]:
-        """Faces (N, 3, R, R) of ``source`` in [0, 1] -> raw, mask (N, 1, R, R) or None, composed."""
+    def swap(
+        self, faces: Tensor, source: str, target: str, given: Tensor | None
+    ) -> tuple[Tensor, Tensor | None, Tensor]:
+        """Faces (N, 3, R, R) of ``source`` in [0, 1] -> raw, mask (N, 1, R, R) or None, composed.
+
+        ``given``: the face masks (N, 1, R, R) that come with the faces, if any."""
         ...
 
 
@@ -67,17 +71,12 @@ class Evaluation:
 def swapped(
     model: Swapper, faces: Tensor, source: str, target: str, given: Tensor | None
 ) -> tuple[Tensor, Tensor | None, Tensor]:
-    """`Swapper.swap` in batches, in float32 and clipped to [0, 1].
-
-    ``given``: the face masks (N, 1, R, R) of the faces, where known; they compose the result of a model that has
-    ``given_mask``.
-    """
-    parts = [model.swap(part, source, target) for part in faces.split(BATCH)]
+    """`Swapper.swap` in batches, in float32 and clipped to [0, 1]."""
+    masks_of = [None] * len(faces.split(BATCH)) if given is None else given.split(BATCH)
+    parts = [model.swap(part, source, target, m) for part, m in zip(faces.split(BATCH), masks_of, strict=True)]
     raw = torch.cat([part[0] for part in parts]).float().clamp(0, 1)
     masks = [part[1].float() for part in parts if part[1] is not None]
     composed = torch.cat([part[2] for part in parts]).float().clamp(0, 1)
-    if given is not None and getattr(model, "given_mask", False):
-        return raw, given, given * raw + (1 - given) * faces
     return raw, torch.cat(masks) if masks else None, composed
 
 

@@ -54,3 +54,8 @@ def decoded(generator: Generator, code: Tensor, target: str) -> SwapOutput:
     output = generator.decode(code, target)
     mask_network = getattr(generator, "mask_network", None)
     return output if mask_network is None else replace(output, mask=mask_network(code, target))
+
+
+def swapped(generator: Generator, faces: Tensor, source: str, target: str) -> SwapOutput:
+    """Faces (n, 3, R, R) of ``source`` in [0, 1] encoded, their codes matched, and decoded as ``target``."""
+    return decoded(generator, matched(generator, generator.encode(faces, source), source, target), target)

@@ -1,6 +1,6 @@
 """A generator as it is used: whole swaps of faces, without gradients."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -8,43 +8,76 @@ import torch
 from torch import Tensor, nn
 
 from swaplab.faces.hull import hull_mask
-from swaplab.networks.generator import Generator, decoded, matched
+from swaplab.networks.composition import Composition
+from swaplab.networks.generator import Generator, swapped
 from swaplab.networks.pretrained.landmarks import Landmarker
+
+# What training added to every face of an identity, in [0, 1] a channel: {"A": {"input": [r, g, b], "target": ...}}.
+ColourShifts = Mapping[str, Mapping[str, Sequence[float]]]
 
 
 class SwapModel:
-    """Faces in, swapped faces out.
+    """Faces in, swapped faces out. All who measure, draw and convert swaps see them through this.
 
-    ``composition``: whether the mask composes the result. ``composed_by``: the mask of the faces that does so where
-    none is learned: ``face``, which those who measure give, or ``hull``, of landmarks found in the face itself.
+    ``composition``: how the result is composed; its ``hull`` is of landmarks found in the face itself. ``shifts``: the
+    generator sees and makes the faces of an identity in the colours that it was trained on, and nobody else does.
     """
 
-    def __init__(self, generator: nn.Module, composed_by: str | None = None, composition: bool = True) -> None:
-        self.generator = generator.eval()
-        self.composition = composition
-        self.given_mask = composition and composed_by == "face"
-        self._landmarker = Landmarker() if composition and composed_by == "hull" else None
+    def __init__(self, generator: nn.Module, composition: Composition, shifts: ColourShifts) -> None:
+        self.generator, self.composition, self.shifts = generator.eval(), composition, shifts
+        self._landmarker = Landmarker() if composition.on and composition.by == "hull" else None
         self.device, self.dtype = next((p.device, p.dtype) for p in generator.parameters())
 
     @torch.no_grad()
-    def swap(self, faces: Tensor, source: str, target: str) -> tuple[Tensor, Tensor | None, Tensor]:
-        """Faces (n, 3, R, R) of ``source`` in [0, 1] -> raw, mask (n, 1, R, R) or None, composed; float32 on CPU."""
-        generator = self.generator
-        assert isinstance(generator, Generator)
-        x = faces.to(self.device, self.dtype, memory_format=torch.channels_last)
-        code = matched(generator, generator.encode(x, source), source, target)
-        output = decoded(generator, code, target)
+    def encode(self, faces: Tensor, source: str) -> Tensor:
+        """The codes of faces (n, 3, R, R) of ``source`` in [0, 1]."""
+        return self._typed.encode(self._seen(self._there(faces), source), source)
+
+    @torch.no_grad()
+    def swap(
+        self, faces: Tensor, source: str, target: str, given: Tensor | None
+    ) -> tuple[Tensor, Tensor | None, Tensor]:
+        """Faces (n, 3, R, R) of ``source`` in [0, 1] -> raw, mask (n, 1, R, R) or None, composed; float32 on CPU.
+
+        ``given``: the face masks (n, 1, R, R) that come with the faces, None where there are none; they compose the
+        result if the composition is by ``face``.
+        """
+        x = self._there(faces)
+        output = swapped(self._typed, self._seen(x, source), source, target)
+        output = replace(output, raw=self._shifted(output.raw, target, "target", -1))
+        output = self.composition.masked(output, self._mask(faces, given))
+        raw, picture = output.raw.float().cpu(), self.composition.picture(output, x).float().cpu()
+        return raw, output.mask.float().cpu() if output.mask is not None and self.composition.on else None, picture
+
+    @property
+    def _typed(self) -> Generator:
+        assert isinstance(self.generator, Generator)
+        return self.generator
+
+    def _there(self, faces: Tensor) -> Tensor:
+        return faces.to(self.device, self.dtype, memory_format=torch.channels_last)
+
+    def _seen(self, faces: Tensor, source: str) -> Tensor:
+        """Faces as training showed them."""
+        return self._shifted(faces, source, "input", 1)
+
+    def _shifted(self, faces: Tensor, name: str, kind: str, sign: int) -> Tensor:
+        if name not in self.shifts:
+            return faces
+        return (faces + sign * faces.new_tensor(self.shifts[name][kind])[:, None, None]).clamp(0, 1)
+
+    def _mask(self, faces: Tensor, given: Tensor | None) -> Tensor | None:
+        """The mask of the faces that the composition names, where it can be known."""
         if self._landmarker is not None:
-            output = replace(output, mask=_hulls(self._landmarker, faces).to(x))
-        if output.mask is None or not self.composition:
-            raw = output.raw.float().cpu()
-            return raw, None, raw
-        return output.raw.float().cpu(), output.mask.float().cpu(), output.composed(x).float().cpu()
+            given = _hulls(self._landmarker, faces)
+        elif self.composition.by != "face":
+            given = None
+        return None if given is None else given.to(self.device, self.dtype)
 
 
-def swap_model(generator: nn.Module, config: Mapping[str, Any]) -> SwapModel:
-    """The generator of a run, composed as its config says."""
-    return SwapModel(generator, config["composed_by"], config["composition"])
+def swap_model(generator: nn.Module, config: Mapping[str, Any], shifts: ColourShifts) -> SwapModel:
+    """The generator of a run, composed as its config says; ``shifts``: of the colours it was trained on."""
+    return SwapModel(generator, Composition.of(config), shifts)
 
 
 def _hulls(landmarker: Landmarker, faces: Tensor) -> Tensor:

@@ -1,5 +1,6 @@
 """A constant shift of one identity's colours to the mean of another's."""
 
+from collections.abc import Mapping
 from typing import Any
 
 import albumentations
@@ -8,18 +9,19 @@ import numpy as np
 from numpy.typing import NDArray
 
 from swaplab.errors import UserError
-from swaplab.noise.operation import Picture, Scope, checked_probability, checked_scope
+from swaplab.noise.operation import Picture, Scope, checked_scope
 
 
 class ColourShift(albumentations.ImageOnlyTransform):
     """Adds mean(``towards``) - mean(``identity``) to each face of ``identity``; others stay (deepfakes, December 2017).
 
     The means are those of all training crops of an identity, one number a channel. Values are cut to [0, 255], which
-    the original, with floats, left out. Raises UserError for an identity that is not there.
+    the original, with floats, left out. It is no noise but other colours, so it has no probability, and whoever uses
+    the network undoes it: see `ColourShifts`. Raises UserError for an identity that is not there.
     """
 
-    def __init__(self, scope: Scope = "both", identity: str = "A", towards: str = "B", p: float = 1.0) -> None:
-        super().__init__(p=checked_probability(p))
+    def __init__(self, scope: Scope = "both", identity: str = "A", towards: str = "B") -> None:
+        super().__init__(p=1.0)
         self.scope, self.identity, self.towards = checked_scope(scope), identity, towards
 
     @property
@@ -27,15 +29,17 @@ class ColourShift(albumentations.ImageOnlyTransform):
         return ["identity", "means"]
 
     def get_params_dependent_on_data(self, params: dict[str, Any], data: dict[str, Any]) -> dict[str, Any]:
-        means = data["means"]
+        return {"shift": self.shift(data["means"]) if data["identity"] == self.identity else None}
+
+    def shift(self, means: Mapping[str, NDArray[np.float64]]) -> NDArray[np.float64]:
+        """What is added to faces of ``identity``, (3,), by the mean colours (3,) of all identities, 0 to 255."""
         for name in (self.identity, self.towards):
             if name not in means:
                 raise UserError(
                     f"noise colour_shift names identity '{name}', but there are only {', '.join(means)}; "
                     f"set noise.colour_shift.identity and towards"
                 )
-        shift = means[self.towards] - means[self.identity]
-        return {"shift": shift if data["identity"] == self.identity else None}
+        return means[self.towards] - means[self.identity]
 
     def apply(self, img: Picture, shift: NDArray[np.float64] | None, **params: Any) -> Picture:
         if shift is None:

@@ -13,6 +13,7 @@ from swaplab.losses.context import DISCRIMINATOR, FORWARDS, StepSettings
 from swaplab.losses.term import LossTerm
 from swaplab.losses.wasserstein import GradientPenalty
 from swaplab.networks import spectral
+from swaplab.networks.composition import Composition
 from swaplab.training.actions import Action
 from swaplab.training.checkpoint import LAST, load_checkpoint, put_weights
 from swaplab.training.module import SwapModule
@@ -97,7 +98,7 @@ def build_module(
             seed=config["seed"],
             masks=masks_of(config),
             mixup=build(config["mixup"], "mixup"),
-            composed_by=config["composed_by"],
+            composition=Composition.of(config),
         ),
         total_images=total_images,
         learning_rate=build(config["schedule"], "schedule") or 1.0,

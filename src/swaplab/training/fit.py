@@ -5,23 +5,25 @@ import os
 import warnings
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import lightning.pytorch as pl
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
 from swaplab.catalogue import check_choice
 from swaplab.config.trust import named_packages
-from swaplab.data.module import FaceData
+from swaplab.data.module import FaceData, Faces
 from swaplab.data.splits import of_split
 from swaplab.errors import UserError
 from swaplab.losses.context import GENERATOR
-from swaplab.networks.generator import Generator
 from swaplab.networks.norm import SyncBatchNorm
+from swaplab.networks.swap_model import SwapModel, swap_model
 from swaplab.runs.claim import is_new
 from swaplab.runs.code import Code, code_of
 from swaplab.runs.environment import differences, environment, git_state, resolve_precision
@@ -124,12 +126,13 @@ def _session(
     resumed: dict[str, Any] | None,
     same: dict[str, str],
 ) -> Session:
+    use = partial(swap_model, config=config, shifts=data.colour_shifts())
     return Session(
         record,
         Cadence(**config["every"], keep=int(config["checkpoint"]["keep"])),
-        prepare=_preparer(data),
+        prepare=_preparer(data, use),
         validate=evaluator,
-        draw=_drawer(data),
+        draw=_drawer(data, use),
         publish=dashboard.publish,
         best_metric=config["checkpoint"]["best"],
         session_images=config["budget"]["session_images"],
@@ -249,18 +252,26 @@ def trained_on(module: SwapModule) -> list[str]:
     return sorted({name for term in module.terms.values() for name in getattr(term, "pretrained", ())})
 
 
-def _drawer(data: FaceData) -> Callable[[nn.Module], Any]:
+def _drawer(data: FaceData, use: Callable[[nn.Module], SwapModel]) -> Callable[[nn.Module], Any]:
     """Draws the sheet of fixed validation faces."""
-    faces = {name: data.held_out("val", name)[0] for name in data.identities}
-    chosen = {name: images[evenly(len(images), SAMPLES)] for name, images in faces.items()}
-    rows = min(len(images) for images in chosen.values())
-    chosen = {name: images[:rows] for name, images in chosen.items()}
+    held_out = {name: data.held_out("val", name) for name in data.identities}
+    rows = min(SAMPLES, *(len(faces.images) for faces in held_out.values()))
+    chosen = {name: _drawn(faces, rows) for name, faces in held_out.items()}
     names = data.identities
     pairs = [(name, names[(i + 1) % len(names)]) for i, name in enumerate(names)]
-    return lambda generator: sample_sheet(generator, chosen, pairs)
+    return lambda generator: sample_sheet(use(generator), chosen, pairs)
 
 
-def _preparer(data: FaceData) -> Callable[[nn.Module], None]:
+def _drawn(faces: Faces, rows: int) -> tuple[Tensor, Tensor | None]:
+    """The first of evenly spread faces (rows, 3, R, R), and their face masks (rows, 1, R, R) or None; in [0, 1]."""
+
+    def pictures(stack: NDArray[np.uint8]) -> Tensor:
+        return torch.from_numpy(stack[evenly(len(stack), SAMPLES)][:rows]).permute(0, 3, 1, 2).float() / 255
+
+    return pictures(faces.images), None if faces.face_masks is None else pictures(faces.face_masks)
+
+
+def _preparer(data: FaceData, use: Callable[[nn.Module], SwapModel]) -> Callable[[nn.Module], None]:
     """Measures the codes of training faces without noise, for a generator that matches codes between identities."""
     faces: dict[str, Tensor] = {}
 
@@ -269,14 +280,13 @@ def _preparer(data: FaceData) -> Callable[[nn.Module], None]:
         code_match = getattr(generator, "code_match", None)
         if code_match is None:
             return
-        assert isinstance(generator, Generator)
         if not faces:
             faces.update({name: _some_faces(data, name) for name in data.identities})
-        at = next(generator.parameters())
-        codes = {}
-        for name, images in faces.items():
-            parts = [part.to(at.device, at.dtype).div(255) for part in images.split(64)]
-            codes[name] = torch.cat([generator.encode(part, name) for part in parts])
+        model = use(generator)
+        codes = {
+            name: torch.cat([model.encode(part.to(model.dtype).div(255), name) for part in images.split(64)])
+            for name, images in faces.items()
+        }
         code_match.measure(codes)
 
     return prepare

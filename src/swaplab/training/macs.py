@@ -9,11 +9,11 @@ from torch.func import functional_call
 from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils.flop_counter import FlopCounterMode
 
-from swaplab.networks.generator import Generator, decoded
+from swaplab.networks.generator import Generator, swapped
 
 
 class _Face(nn.Module):
-    """Encodes a face as the first identity and decodes it as the next."""
+    """Swaps a face of the first identity to the next."""
 
     def __init__(self, generator: nn.Module) -> None:
         super().__init__()
@@ -23,11 +23,11 @@ class _Face(nn.Module):
         generator = self.generator
         assert isinstance(generator, Generator)
         names = generator.identities
-        return decoded(generator, generator.encode(face, names[0]), names[1 % len(names)]).raw
+        return swapped(generator, face, names[0], names[1 % len(names)]).raw
 
 
 def macs_of(generator: nn.Module, resolution: int) -> int | None:
-    """Multiply-accumulates of encoding one face (1, 3, R, R) and decoding it as another identity.
+    """Multiply-accumulates of swapping one face (1, 3, R, R): encoding, matching the code, decoding with its mask.
 
     Counted from shapes alone, nothing is computed: convolutions and matrix products, attention among them, as half of
     what torch counts as floating-point operations; not what is done element by element (normalisation, activation).

@@ -8,38 +8,28 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 from numpy.typing import NDArray
-from torch import Tensor, nn
+from torch import Tensor
 
-from swaplab.losses.context import StepContext, StepSettings
+from swaplab.networks.swap_model import SwapModel
 from swaplab.runs.atomic import write_atomically
 
 GAP = 2
 
 
-@torch.no_grad()
 def sample_sheet(
-    generator: nn.Module, faces: Mapping[str, NDArray[np.uint8]], pairs: Sequence[tuple[str, str]]
+    model: SwapModel,
+    faces: Mapping[str, tuple[Tensor, Tensor | None]],
+    pairs: Sequence[tuple[str, str]],
 ) -> NDArray[np.uint8]:
     """One row a face: the face, its reconstruction, and its swap, for each pair of identities (source, target).
 
-    faces: identity -> (n, R, R, 3) uint8. Returns an RGB sheet; swaps are composed by the mask where there is one.
+    faces: identity -> (n, 3, R, R) in [0, 1], and the face masks (n, 1, R, R) that come with them, or None. Returns an
+    RGB sheet of what is measured.
     """
-    device, dtype = next((p.device, p.dtype) for p in generator.parameters())
-    inputs = {
-        name: torch.from_numpy(images).to(device).permute(0, 3, 1, 2).to(dtype).div(255)
-        for name, images in faces.items()
-    }
-    batch = {name: {"input": x, "target": x} for name, x in inputs.items()}
-    settings = StepSettings(global_batch=1, joint=False, tracked=frozenset())
-    step = StepContext({"generator": generator}, batch, torch.empty(0), 1.0, settings, gradients=False)
     columns = []
     for source, target in pairs:
-        face = inputs[source]
-        columns += [
-            face,
-            step.reconstruction(source).composed(face),
-            step.swap(source, target).composed(face),
-        ]
+        own, masks = faces[source]
+        columns += [own, *(model.swap(own, source, shown, masks)[2] for shown in (source, target))]
     return tiled(columns)
 
 
