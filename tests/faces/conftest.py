@@ -23,6 +23,8 @@ def write_video(
     rotation: int = 0,
     pts: Sequence[int] | None = None,
     size: tuple[int, int] = (64, 48),
+    gop: int | None = None,
+    aspect: Fraction | None = None,
     **options: str,
 ) -> Path:
     """A video of RGB frames at 25 a second, or at ``pts`` in 1/1000 s; ``rotation`` goes into the display matrix."""
@@ -33,6 +35,10 @@ def write_video(
         stream.codec_context.time_base = Fraction(1, 1000)
         if codec.startswith("libx264"):
             stream.options = {"qp": "0"}
+        if gop:
+            stream.codec_context.gop_size, stream.codec_context.max_b_frames = gop, 0
+        if aspect:
+            stream.codec_context.sample_aspect_ratio = aspect
         if rotation:
             stream.set_display_rotation(rotation)
         for index, image in enumerate(frames):

@@ -43,7 +43,7 @@ class Scripted:
 
 def extracted(inputs: str, output: Path, detector: Any, **settings: Any) -> tuple[Faceset, Extraction]:
     limits = settings.pop("limits", LIMITS)
-    extraction = Extraction(clips_of(expand_inputs(inputs)), detector, ALIGNMENT, limits, **settings)
+    extraction = Extraction(clips_of(expand_inputs(inputs)[0]), detector, ALIGNMENT, limits, **settings)
     extraction.find()
     with FacesetWriter(output, "A", Ground("synthetic"), ALIGNMENT) as writer:
         extraction.cut(writer)
@@ -165,7 +165,7 @@ def test_pictures_of_a_folder_are_one_clip_and_names_are_unique(
     # In pictures the largest face of each counts; they do not follow each other.
     script = [[face_at(60 + 60 * i, 90, 50), face_at(30, 30, 20)] for i in range(3)]
     inputs = f"{tmp_path / 'holiday'},{tmp_path / 'more' / 'Füße, (1).mp4'},{tmp_path / 'more' / '1.png'}"
-    clips = clips_of(expand_inputs(inputs))
+    clips = clips_of(expand_inputs(inputs)[0])
     assert [clip.name for clip in clips] == ["holiday", "Füße, (1)", "Füße, (1)-2", "1"]
     faceset, _ = extracted(str(tmp_path / "holiday"), tmp_path / "out", Scripted([*script, script[0], script[0]]))
     pictures = [r for r in faceset.records if r.clip == "holiday"]
@@ -210,3 +210,17 @@ def test_the_contact_sheet_shows_faces_spread_over_the_set(
     np.testing.assert_array_equal(sheet, contact_sheet(faceset, faces=4, columns=3))
     one = faceset.select([0])
     assert contact_sheet(one, faces=4).shape == (178, 144, 3)
+
+
+def test_what_cannot_be_read_is_left_out_and_named(tmp_path: Path, write_video: WriteVideo, face_at: FaceAt) -> None:
+    folder = tmp_path / "pictures"
+    folder.mkdir()
+    for index in range(8):
+        Image.fromarray(np.full((120, 120, 3), 20 * index, np.uint8)).save(folder / f"{index}.png")
+    (folder / "3.png").write_bytes((folder / "3.png").read_bytes()[:80])
+    faceset, extraction = extracted(str(folder), tmp_path / "faces", Scripted([[face_at(60, 60)]]))
+    assert [record.source for record in faceset.records] == [f"{index}.png" for index in (0, 1, 2, 4, 5, 6, 7)]
+    assert [int(face.mean()) for face in faceset.faces()] == [20 * index for index in (0, 1, 2, 4, 5, 6, 7)]
+    ((path, sentence),) = extraction.tallies["pictures"].unreadable.items()
+    assert path == folder / "3.png"
+    assert "3.png is damaged" in sentence

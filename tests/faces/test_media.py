@@ -194,6 +194,50 @@ def test_what_is_left_of_a_damaged_video_is_kept_and_the_damage_told(tmp_path: P
         assert video.damage is None
 
 
+def cut(source: Path, output: Path, begin: float, drop: bool) -> Path:
+    """``source`` from ``begin`` on, without decoding: earlier packets are hidden by an edit list, or dropped."""
+    with av.open(str(source)) as container, av.open(str(output), "w") as written:
+        stream = container.streams.video[0]
+        copied = written.add_stream_from_template(stream)
+        for packet in container.demux(stream):
+            if packet.dts is None or packet.pts is None or (drop and packet.pts * packet.time_base < begin):
+                continue
+            shift = round(begin / packet.time_base)
+            packet.pts, packet.dts = packet.pts - shift, packet.dts - shift
+            packet.stream = copied
+            written.mux(packet)
+    return output
+
+
+def test_a_clip_that_was_cut_without_decoding_is_not_damaged(tmp_path: Path, write_video: WriteVideo) -> None:
+    levels = [20 + 10 * i for i in range(20)]
+    whole = write_video(tmp_path / "whole.mkv", [flat(level) for level in levels], gop=10)
+    with Video.open(cut(whole, tmp_path / "hidden.mp4", 0.24, drop=False)) as video:
+        assert video.frame_count == 14
+        np.testing.assert_allclose([f.image.mean() for f in video.frames()], levels[6:], atol=2)
+        assert (video.damage, video.notes) == (None, [])
+    with Video.open(cut(whole, tmp_path / "headless.ts", 0.24, drop=True)) as video:
+        np.testing.assert_allclose([f.image.mean() for f in video.frames()], levels[10:], atol=2)
+        assert video.damage is None
+        assert video.notes == ["it begins 4 frame(s) before its first key frame: these cannot be shown"]
+
+
+def test_a_folder_names_what_cannot_be_read_and_keeps_the_rest(tmp_path: Path, write_video: WriteVideo) -> None:
+    Image.fromarray(smooth()).save(tmp_path / "a.png")
+    (tmp_path / "b.png").write_bytes(b"no picture")
+    (tmp_path / "c.jpg").touch()
+    write_video(tmp_path / "d.avi", [], codec="mpeg4")
+    files, unreadable = expand_inputs(str(tmp_path))
+    assert files == [tmp_path / "a.png"]
+    for sentence, expected in zip(unreadable, ("b.png is neither", "c.jpg is empty", "d.avi holds no"), strict=True):
+        assert expected in sentence
+    with pytest.raises(UserError, match=r"b.png is neither"):
+        expand_inputs(f"{tmp_path / 'a.png'},{tmp_path / 'b.png'}")
+    (tmp_path / "a.png").unlink()
+    with pytest.raises(UserError, match=r"b.png is neither .*; neither can 2 more"):
+        expand_inputs(str(tmp_path))
+
+
 def test_a_bad_packet_does_not_end_a_video(tmp_path: Path, write_video: WriteVideo) -> None:
     path = write_video(tmp_path / "a.mov", [smooth()] * 20, codec="png", pixels="rgb24")
     stored = bytearray(path.read_bytes())
@@ -214,8 +258,8 @@ def test_inputs_are_files_folders_and_names_with_commas(tmp_path: Path) -> None:
     (odd / "deeper").mkdir()
     Image.fromarray(smooth()).save(tmp_path / "a", "png")
     inside = [odd / "a, b.png", odd / "b.png", odd / "c.PNG"]
-    assert expand_inputs(str(odd)) == inside
-    assert expand_inputs(f"{odd / 'a, b.png'},{tmp_path / 'a'}, {odd}") == [inside[0], tmp_path / "a", *inside[1:]]
+    assert expand_inputs(str(odd)) == (inside, [])
+    assert expand_inputs(f"{odd / 'a, b.png'},{tmp_path / 'a'}, {odd}")[0] == [inside[0], tmp_path / "a", *inside[1:]]
     with pytest.raises(UserError, match=r"gone does not exist"):
         expand_inputs(f"{odd},{tmp_path / 'gone'}")
     with pytest.raises(UserError, match=r"holds no picture and no video \(subfolders are not searched\)"):

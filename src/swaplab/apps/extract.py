@@ -53,7 +53,8 @@ def extract(config: dict[str, Any]) -> None:
     output, alignment = Path(config["output"]).expanduser(), Alignment(config["resolution"])
     _check_place(output)
     writer = FacesetWriter(output, config["identity"], _ground(config), alignment)
-    clips = clips_of(expand_inputs(config["input"]))
+    files, unreadable = expand_inputs(config["input"])
+    clips = clips_of(files)
     limits = dict(config["limits"])
     limits["side"] = 0.75 * config["resolution"] if limits["side"] is None else limits["side"]
     with stages() as progress:
@@ -76,7 +77,7 @@ def extract(config: dict[str, Any]) -> None:
             ) from None
     if config["sheet"]:
         _write_sheet(Faceset.load(output), output / "sheet.png", config["sheet"])
-    _report(extraction, output, bool(config["sheet"]))
+    _report(extraction, unreadable, output, bool(config["sheet"]))
 
 
 def _check(config: dict[str, Any]) -> None:
@@ -152,9 +153,12 @@ def _write_sheet(faceset: Any, path: "Path", faces: int) -> None:
     write_atomically(path, lambda file: file.write(picture))
 
 
-def _report(extraction: "Extraction", output: "Path", has_sheet: bool) -> None:
-    """Print what was found, how long it took, and where it is."""
+def _report(extraction: "Extraction", unreadable: list[str], output: "Path", has_sheet: bool) -> None:
+    """Print what was found, what was left out, how long it took, and where it is."""
     tallies = list(extraction.tallies.values())
+    unreadable = [*unreadable, *(sentence for tally in tallies for sentence in tally.unreadable.values())]
+    for sentence in unreadable:
+        print(f"  left out: {sentence}")
     for name, tally in extraction.tallies.items():
         others = f"; {tally.other_faces} other faces" if tally.other_faces else ""
         print(f"  {name}: {tally.faces} faces in {tally.frames} frames{others}")
@@ -168,6 +172,7 @@ def _report(extraction: "Extraction", output: "Path", has_sheet: bool) -> None:
         f"{sum(t.faces for t in tallies)} faces in {sum(t.frames for t in tallies)} frames of {len(tallies)} clip(s); "
         f"{sum(t.without_face for t in tallies)} frames without the face; "
         f"{sum(t.other_faces for t in tallies)} other faces, not kept; flagged: {counted}"
+        + (f"; {len(unreadable)} file(s) left out" if unreadable else "")
     )
     print("seconds: " + ", ".join(f"{stage} {spent:.1f}" for stage, spent in extraction.seconds.items()))
     print(f"faceset: {output}" + (f"; look at {output / 'sheet.png'}" if has_sheet else ""))

@@ -21,7 +21,7 @@ from swaplab.faces.alignment import Alignment
 from swaplab.faces.detection import Detection, Detector
 from swaplab.faces.faceset import FacesetWriter
 from swaplab.faces.hull import face_masks
-from swaplab.faces.media import Frame, Video, kind_of, read_picture
+from swaplab.faces.media import Frame, Video, all_unreadable, kind_of, read_picture
 from swaplab.faces.quality import flags, measure
 from swaplab.faces.tracking import Track, follow, is_cut, principal, thumbnail
 
@@ -50,7 +50,7 @@ class Clip:
 class Tally:
     """What became of a clip: its frames, the faces kept, faces of others, frames without the face, flags, damage.
 
-    ``notes`` says in words what was mended.
+    ``notes`` says in words what was mended, ``unreadable`` which pictures were left out: a sentence each.
     """
 
     frames: int = 0
@@ -60,6 +60,7 @@ class Tally:
     flagged: Counter[str] = field(default_factory=Counter)
     damage: str | None = None
     notes: list[str] = field(default_factory=list)
+    unreadable: dict[Path, str] = field(default_factory=dict)
 
 
 def clips_of(files: Sequence[Path]) -> list[Clip]:
@@ -107,13 +108,19 @@ class Extraction:
         self._chosen: dict[str, dict[int, Detection]] = {}
 
     def find(self) -> None:
-        """Choose the face of every frame. Raises UserError for unreadable clips, and if no clip shows a face."""
+        """Choose the face of every frame. Pictures that cannot be read are left out and told of in ``tallies``.
+
+        Raises UserError for videos that cannot be read, if nothing is left, and if no clip shows a face.
+        """
         # Every clip is opened once before the long work: a bad one at the end would waste all before it.
         expected = sum(self._expected_frames(clip) for clip in self.clips)
         for clip in self.clips:
             self._chosen[clip.name] = self._find_in(clip, expected)
         if not any(self._chosen.values()):
             looked_at = sum(tally.frames for tally in self.tallies.values())
+            unreadable = [sentence for tally in self.tallies.values() for sentence in tally.unreadable.values()]
+            if not looked_at:
+                raise UserError(all_unreadable(unreadable))
             names = ", ".join(str(file) for clip in self.clips for file in clip.files[:1])
             raise UserError(
                 f"no face was found in {looked_at} frame(s) of {names}; give clips that show the face from the front, "
@@ -202,13 +209,28 @@ class Extraction:
             yield batch
 
     def _frames(self, clip: Clip) -> Iterator[Frame]:
+        """The frames of a clip that can be read."""
+        tally, frame = self.tallies[clip.name], None
         if clip.is_video:
-            with Video.open(clip.files[0]) as video:
-                yield from video.frames(self.every)
-                self.tallies[clip.name].damage, self.tallies[clip.name].notes = video.damage, video.notes
-        else:
-            for index, file in enumerate(clip.files):
-                yield Frame(index, float(index), index, read_picture(file))
+            try:
+                with Video.open(clip.files[0]) as video:
+                    for frame in video.frames(self.every):
+                        yield frame
+                    tally.damage, tally.notes = video.damage, video.notes
+            except UserError as error:
+                if frame is None:
+                    raise
+                tally.damage = str(error)
+            return
+        for index, file in enumerate(clip.files):
+            if file in tally.unreadable:
+                continue
+            try:
+                image = read_picture(file)
+            except UserError as error:
+                tally.unreadable[file] = str(error)
+                continue
+            yield Frame(index, float(index), index, image)
 
     @contextmanager
     def _timed(self, stage: str) -> Iterator[None]:

@@ -114,7 +114,7 @@ class Video:
 
     ``width`` and ``height`` are those of upright frames; ``rotation`` (0, 90, 180, 270 degrees counterclockwise) made
     them so. ``rate`` is the average, in frames a second; ``duration`` is in seconds or None, ``frame_count`` is what
-    the container claims or None. ``damage``, known once the frames were read, says what could not be decoded.
+    the container says is shown, or None. ``damage``, known once the frames were read, says what could not be decoded.
     """
 
     def __init__(self, path: Path, container: Any) -> None:
@@ -135,7 +135,8 @@ class Video:
         self.frame_duration = max(1, round(1 / self.rate / self.time_base))
         self._rising = Rising(self.time_base)
         self.has_audio = bool(container.streams.audio)
-        self.frame_count: int | None = self._stream.frames or None
+        self.frame_count = _announced(self._stream)
+        self._headless = 0
         self.duration: float | None = None if container.duration is None else container.duration / av.time_base
 
     @property
@@ -145,11 +146,14 @@ class Video:
 
     @property
     def notes(self) -> list[str]:
-        """What was mended, in words; known once the frames were read."""
-        if not (mended := self._rising.mended):
-            return []
-        joined = f", {len(self.shifts) - 1} of them where recordings were joined" if len(self.shifts) > 1 else ""
-        return [f"{mended} time stamp(s) step back or repeat{joined}: times were made to rise"]
+        """What is no damage but was mended or left out, in words; known once the frames were read."""
+        notes = []
+        if self._headless:
+            notes.append(f"it begins {self._headless} frame(s) before its first key frame: these cannot be shown")
+        if mended := self._rising.mended:
+            joined = f", {len(self.shifts) - 1} of them where recordings were joined" if len(self.shifts) > 1 else ""
+            notes.append(f"{mended} time stamp(s) step back or repeat{joined}: times were made to rise")
+        return notes
 
     @classmethod
     @contextmanager
@@ -188,13 +192,13 @@ class Video:
                 yield Frame(index, float((pts - begin) * self.time_base), pts, np.ascontiguousarray(image))
             index += 1
             decoded = next(self._decoded, None)
-        if self.damage is None and self.frame_count and index < self.frame_count:
+        if self.damage is None and self.frame_count and index + self._headless < self.frame_count:
             self.damage = f"{self.frame_count} frames are announced, {index} could be decoded"
 
     def _decode(self, container: Any) -> Iterator[Any]:
         """Decoded frames; a packet that cannot be decoded does not end the video, one that cannot be read does."""
         packets = container.demux(self._stream)
-        broken, reason = 0, ""
+        broken, shown, lead, begun = 0, 0, 0, False
         while True:
             try:
                 packet = next(packets, None)
@@ -203,11 +207,25 @@ class Video:
                 return
             if packet is None:
                 return
+            begun = begun or packet.is_keyframe
+            lead += not begun and bool(packet.size)
+            shown += bool(packet.size) and not packet.is_discard
             try:
-                yield from packet.decode()
+                for frame in packet.decode():
+                    shown -= 1
+                    yield frame
             except av.error.FFmpegError as error:
-                broken, reason = broken + 1, _reason(error)
-                self.damage = f"{broken} packets cannot be decoded: {reason}"
+                broken += begun
+                if begun:
+                    self.damage = f"{broken} packets cannot be decoded: {_reason(error)}"
+            if not packet.size:
+                self._headless = max(0, min(lead, shown - broken))
+
+
+def _announced(stream: Any) -> int | None:
+    """How many frames the container says are shown: an edit list hides those that were cut off."""
+    listed = [entry.is_discard for entry in stream.index_entries]
+    return (listed.count(False) if 0 < len(listed) <= stream.frames else stream.frames) or None
 
 
 def _reason(error: BaseException) -> str:
@@ -216,23 +234,43 @@ def _reason(error: BaseException) -> str:
     return re.sub(r"^\[Errno \d+\] ", "", text.splitlines()[0] if text else type(error).__name__)
 
 
-def expand_inputs(text: str, kinds: Collection[Kind] = KINDS) -> list[Path]:
+def expand_inputs(text: str, kinds: Collection[Kind] = KINDS) -> tuple[list[Path], list[str]]:
     """The files that a command's ``input`` names: files and folders, separated by commas.
 
     A path that exists is taken whole, commas and all. Of a folder: its pictures and videos by name, without its
-    subfolders. Raises UserError if something is missing, of another kind than ``kinds``, or if a folder holds nothing.
+    subfolders; those that cannot be read are told of, a sentence each, as the second part of what is returned. Raises
+    UserError if something named is missing, unreadable, or of another kind than ``kinds``, or if nothing is left.
     """
     files: dict[Path, None] = {}
+    unreadable: list[str] = []
     for path in _named(text):
         for file in _media_of(path) if path.is_dir() else (path,):
-            kind = kind_of(file)
+            try:
+                kind = kind_of(file)
+                if kind == "video":
+                    with Video.open(file):
+                        pass
+            except UserError as error:
+                if file is path:
+                    raise
+                unreadable.append(str(error))
+                continue
             if kind in kinds:
                 files[file] = None
             elif file is path:
                 raise UserError(f"{file} is a {kind}; give a {' or '.join(kinds)}")
     if not files:
-        raise UserError(f"input={text} names no {' or '.join(kinds)}; give a file, a folder, or several with commas")
-    return list(files)
+        raise UserError(
+            all_unreadable(unreadable)
+            or f"input={text} names no {' or '.join(kinds)}; give a file, a folder, or several with commas"
+        )
+    return list(files), unreadable
+
+
+def all_unreadable(sentences: Sequence[str]) -> str:
+    """One sentence for files none of which can be read; empty without any."""
+    others = f"; neither can {len(sentences) - 1} more" if len(sentences) > 1 else ""
+    return f"{sentences[0]}{others}" if sentences else ""
 
 
 def _named(text: str) -> Iterator[Path]:
