@@ -146,7 +146,7 @@ def test_index(runs: Path, command: Command) -> None:
         (["diff", "s1", "s2"], "s1 fits 2 runs under runs (norms/s1-batch, norms/s1-none, ...)"),
         (["diff", "s1-b", "s2", "seed=1"], "diff does not take seed"),
         (["remove", "yes=true"], "no run is named"),
-        (["remove", "s1-b", "yes=maybe"], "yes=maybe is not known; write yes=true"),
+        (["remove", "s1-b", "yes=maybe"], "yes=maybe is neither true nor false"),
         (["remove", "s1-b", "force=true"], "remove does not take force"),
         (["remove", "runs/norms", "yes=true"], "runs/norms is no run under runs"),
         (["sync", "s1-b", "seed=1"], "sync takes runs or conditions, not both"),

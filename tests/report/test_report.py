@@ -412,7 +412,7 @@ def test_the_command_writes_beside_one_run_and_here_for_several(tmp_path: Path, 
     (tmp_path / "here").mkdir()
     done = process("report", f"run={one}", cwd=tmp_path / "here")
     assert (done.wait(), done.out, done.err) == (0, f"report: {one / 'report.html'}\n", "")
-    done = process("report", f"run=[{one},{two}]", cwd=tmp_path / "here")
+    done = process("report", f"run={one}", f"run={two}", cwd=tmp_path / "here")
     assert (done.wait(), done.out, done.err) == (0, "report: report.html\n", "")
     assert [path.name for path in (tmp_path / "here").iterdir()] == ["report.html"]
     assert "quick/s1, quick/s2" in (tmp_path / "here" / "report.html").read_text()
@@ -426,7 +426,7 @@ def test_the_command_writes_beside_one_run_and_here_for_several(tmp_path: Path, 
             ("output=x.html",),
             "name what is to be shown: one of run=DIR, group=DIR and ablation=NAME, see --help for examples",
         ),
-        (("run=[]",), "run=[] names no run folders; write run=DIR or run=[DIR1,DIR2]"),
+        (("output=x", "output=y"), "output is given twice, x and y; leave one of them out"),
     ],
 )
 def test_a_mistake_is_one_sentence_with_code_2(

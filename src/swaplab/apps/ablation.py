@@ -1,5 +1,6 @@
 """swaplab-train ablation=NAME: every level with every seed of a plan that is stored before the first run."""
 
+import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,10 +19,13 @@ def asked_for(line: CommandLine) -> bool:
 
 
 def _name(line: CommandLine) -> str | None:
-    """The ablation that a command line names, of two the later one."""
-    chosen = [word for word in parsed(line.overrides) if word.get_key_element() == "ablation"]
-    value = chosen[-1].value() if chosen else None
-    return value if isinstance(value, str) else None
+    """The ablation that a command line names, of two the later one. UserError for several at once."""
+    from swaplab.errors import UserError
+
+    name = _last(line, "ablation", None)
+    if name is not None and not isinstance(name, str):
+        raise UserError("ablation names one ablation; start several one after another: ablation=NAME")
+    return name
 
 
 def plan_of(line: CommandLine) -> "Planned":
@@ -105,7 +109,17 @@ def run_ablation(line: CommandLine) -> None:
     outcomes = run_jobs(jobs, folder, slots=slots)
     if not all(outcome.ended for outcome in outcomes):
         raise SystemExit(1)
-    print(f"judge it: swaplab-report ablation={found.plan.id}")
+    print(f"judge it: {_report_command(found.plan.id, folder, line.folder)}")
+
+
+def _report_command(name: str, folder: Path, plans: str | None) -> str:
+    """How the ablation in a folder is judged: by its name where that finds folder and plan, else by the folder."""
+    words = ["swaplab-report", *(["--config-dir", plans] if plans else []), f"ablation={name}"]
+    if folder.name != name:
+        words = ["swaplab-report", f"ablation={folder if folder.parent.name else f'./{folder}'}"]
+    elif folder.parent != Path("runs"):
+        words.append(f"runs={folder.parent}")
+    return shlex.join(words)
 
 
 def show(found: "Planned", folder: Path) -> None:

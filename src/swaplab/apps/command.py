@@ -9,7 +9,7 @@ from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager, nullcontext
 from typing import TYPE_CHECKING, Any
 
-from swaplab.apps.words import CommandLine, quoted, unwrapped
+from swaplab.apps.words import CommandLine, as_typed, literal_words
 from swaplab.errors import UserError
 
 if TYPE_CHECKING:
@@ -61,18 +61,20 @@ def end_with_parent() -> None:
 def composed(
     config_name: str,
     literal: Collection[str] = (),
+    several: Collection[str] = (),
     *,
+    line: CommandLine | None = None,
     job: Callable[["DictConfig"], object] | None = None,
     added: Collection[str] = (),
 ) -> list[dict[str, Any]]:
     """The resolved configs that the command line asks for: one, several in a sweep, none where Hydra only shows one.
 
     With ``job``, a sweep is run instead: by Hydra's launcher, which calls it with each composed config, here or in
-    another process. ``added`` are words besides those of the command line.
+    another process. ``line`` is the command line, where it was parsed already; ``added`` are words besides its own.
 
     What is given for the keys ``literal`` reaches the config as typed, whatever characters it holds: paths and names
-    are no place for Hydra's grammar. Composes only: an error inside Hydra's own function would be announced in its
-    words before ours.
+    are no place for Hydra's grammar. Keys of ``several`` too; they may be given several times, and are lists. Composes
+    only: an error inside Hydra's own function would be announced in its words before ours.
     """
     from hydra._internal.utils import _run_app
     from hydra.core.hydra_config import HydraConfig
@@ -81,8 +83,8 @@ def composed(
     from swaplab.config.read import resolved
     from swaplab.config.trust import lookups_only
 
-    line = CommandLine.parse(sys.argv[1:])
-    overrides = [*added, *(quoted(word, literal) for word in line.overrides)]
+    line = line or CommandLine.parse(sys.argv[1:])
+    overrides = [*added, *literal_words(line.overrides, literal, several)]
     configs: list[DictConfig] = []
 
     def task(config: "DictConfig") -> object:
@@ -106,7 +108,7 @@ def composed(
             task_function=task,
             overrides=overrides,
         )
-    return [unwrapped(resolved(config), literal) for config in configs]
+    return [as_typed(resolved(config), (*literal, *several)) for config in configs]
 
 
 @contextmanager

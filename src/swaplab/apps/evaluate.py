@@ -33,7 +33,7 @@ def main() -> None:
 
 
 def _start() -> None:
-    for config in composed("evaluate"):
+    for config in composed("evaluate", literal=("run",)):
         evaluate_run(**config)
 
 
@@ -58,7 +58,7 @@ def evaluate_run(run: str, split: str, weights: str, threads: int | None) -> Non
 
     if threads:
         torch.set_num_threads(threads)
-    record = RunRecord.load(Path(run))
+    record = RunRecord.load(Path(run).expanduser())
     config = recorded_config(record)
     sources, data = load_data(config)
     model, embedder, landmarker = load_model(record, config, weights), IdentityEmbedder(), Landmarker()

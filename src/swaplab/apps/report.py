@@ -1,8 +1,10 @@
 """swaplab-report: run records as one HTML file: one run, several, levels over seeds, or an ablation that is judged."""
 
+import sys
 from typing import TYPE_CHECKING, Any
 
 from swaplab.apps.command import composed, run_command
+from swaplab.apps.words import CommandLine
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -13,10 +15,11 @@ HELP = """
 swaplab-report: show runs as one HTML file that needs no network, or judge an ablation.
 
   swaplab-report run=runs/quick/s1-0123456789
-  swaplab-report run=[runs/norm/s1-0123456789,runs/norm/s1-9876543210] output=norms.html
+  swaplab-report run=runs/norm/s1-0123456789 run=runs/norm/s1-9876543210 output=norms.html
   swaplab-report ablation=norm                             the verdict, by the plan that was stored before its runs
   swaplab-report group=runs/sweep metric=val/reconstruction_mse     levels over seeds, without a verdict
   swaplab-report ablation=norm output=docs/ablations/norm.md
+  swaplab-report ablation=runs/other                       of a folder of another name, by the stored plan alone
 
 Tables, curves over images seen, sample sheets, config and cost. The run folders are the truth: the same command shows
 them as they are now. An ablation and a group are written as HTML, Markdown and CSV; output=FILE writes the one form
@@ -33,14 +36,22 @@ def main() -> None:
 
 
 def _start() -> None:
-    for config in composed("report", literal=("output", "ablation", "runs", "metric")):
-        report(**config)
+    line = CommandLine.parse(sys.argv[1:])
+    for config in composed("report", ("output", "ablation", "runs", "metric"), ("run", "group"), line=line):
+        report(**config, plans=line.folder)
 
 
 def report(
-    run: Any, ablation: str | None, group: Any, runs: str, metric: str | None, mixed_precision: bool, output: str | None
+    run: list[str] | None,
+    ablation: str | None,
+    group: list[str] | None,
+    runs: str,
+    metric: str | None,
+    mixed_precision: bool,
+    output: str | None,
+    plans: str | None = None,
 ) -> None:
-    """Write the report of what is named and print where it is."""
+    """Write the report of what is named and print where it is. ``plans``: a config folder besides ours."""
     from swaplab.errors import UserError
 
     named = {"run": run, "ablation": ablation, "group": group}
@@ -53,25 +64,27 @@ def report(
     if run is not None:
         report_runs(run, mixed_precision, output)
     elif ablation is not None:
-        report_ablation(ablation, runs, mixed_precision, output)
-    else:
+        report_ablation(ablation, runs, mixed_precision, output, plans)
+    elif group is not None:
         report_group(group, metric, mixed_precision, output)
 
 
-def report_runs(run: Any, mixed_precision: bool, output: str | None) -> None:
+def report_runs(run: list[str], mixed_precision: bool, output: str | None) -> None:
     """Run folders side by side, without grouping."""
     from pathlib import Path
 
     from swaplab.report.page import write_report
 
-    folders = _folders("run", run)
+    folders = _folders(run)
     beside = folders[0] if len(folders) == 1 else Path()
     place = beside / "report.html" if output is None else Path(output).expanduser()
     path = write_report(folders, place, mixed_precision=mixed_precision)
     print(f"report: {path}")
 
 
-def report_ablation(ablation: str, runs: str, mixed_precision: bool, output: str | None) -> None:
+def report_ablation(
+    ablation: str, runs: str, mixed_precision: bool, output: str | None, plans: str | None = None
+) -> None:
     """Judge an ablation by its stored plan.
 
     UserError if the file of conf/ablation that has its name now asks or judges otherwise. Named by its folder it is
@@ -86,11 +99,11 @@ def report_ablation(ablation: str, runs: str, mixed_precision: bool, output: str
     study = read_ablation(folder, mixed_precision=mixed_precision)
     assert study.plan is not None
     if not by_folder:
-        agree(study.plan, _plan_now(study.plan.id), folder)
+        agree(study.plan, _plan_now(study.plan.id, plans), folder)
     _write(study, folder, output)
 
 
-def _plan_now(name: str) -> Any:
+def _plan_now(name: str, plans: str | None) -> Any:
     """The plan of conf/ablation as it is now."""
     from omegaconf import OmegaConf
 
@@ -99,7 +112,7 @@ def _plan_now(name: str) -> Any:
     from swaplab.errors import UserError
 
     try:
-        config = composer("train")([f"ablation={name}"])
+        config = composer("train", plans)([f"ablation={name}"])
     except UserError as error:
         raise UserError(
             f"the plan of ablation {name} cannot be composed ({error}); name its folder, ablation=RUNS/{name}, to "
@@ -109,13 +122,13 @@ def _plan_now(name: str) -> Any:
     return Plan.parse(name, node)
 
 
-def report_group(group: Any, metric: str | None, mixed_precision: bool, output: str | None) -> None:
+def report_group(group: list[str], metric: str | None, mixed_precision: bool, output: str | None) -> None:
     """Levels over seeds of runs that had no plan: shown, not judged."""
     from pathlib import Path
 
     from swaplab.report.study import read_group
 
-    folders = _folders("group", group)
+    folders = _folders(group)
     study = read_group(folders, metric, mixed_precision=mixed_precision)
     _write(study, folders[0] if len(folders) == 1 else Path(), output)
 
@@ -136,15 +149,10 @@ def _write(study: "Study", folder: "Path", output: str | None) -> None:
     print(f"report: {', '.join(map(str, places))}")
 
 
-def _folders(key: str, value: Any) -> "list[Path]":
+def _folders(names: list[str]) -> "list[Path]":
     from pathlib import Path
 
-    from swaplab.errors import UserError
-
-    named = value if isinstance(value, list) else [value]
-    if not named or not all(isinstance(name, str) for name in named):
-        raise UserError(f"{key}={value} names no run folders; write {key}=DIR or {key}=[DIR1,DIR2]")
-    return [Path(name).expanduser() for name in dict.fromkeys(named)]
+    return [Path(name).expanduser() for name in dict.fromkeys(names)]
 
 
 if __name__ == "__main__":

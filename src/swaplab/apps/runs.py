@@ -1,11 +1,13 @@
 """swaplab-runs: look through run folders, compare two, remove some, send offline ones to the dashboard."""
 
 import re
+import shlex
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from swaplab.apps.words import as_truth
 from swaplab.errors import UserError
 
 if TYPE_CHECKING:
@@ -62,15 +64,19 @@ def _start(words: Sequence[str]) -> int:
     if not words or words[0] not in commands:
         said = f"{words[0]} is not known" if words else "nothing to do is named"
         raise UserError(f"{said}; write one of {', '.join(commands)}, see --help")
-    pairs = [WORD.fullmatch(word) for word in words[1:]]
+    given = [word.removeprefix("runs=") for word in words[1:] if word.startswith("runs=")]
+    runs = Path(given[-1] if given else "runs").expanduser()
+    named: list[str] = []
     settings: dict[str, str] = {}
-    for pair in pairs:
-        if pair is not None:
-            if pair[1] in settings:
-                raise UserError(f"{pair[1]} is given twice; write {pair[1]}=a,b for one of several")
+    for word in words[1:]:
+        pair = WORD.fullmatch(word)
+        if pair is None or Path(word).is_dir() or (runs / word).is_dir():  # names of runs may hold = too
+            named.append(word)
+        elif pair[1] in settings:
+            raise UserError(f"{pair[1]} is given twice; write {pair[1]}=a,b for one of several")
+        else:
             settings[pair[1]] = pair[2]
-    named = [word for word, pair in zip(words[1:], pairs, strict=True) if pair is None]
-    runs = Path(settings.pop("runs", "runs")).expanduser()
+    settings.pop("runs", None)
     return commands[words[0]](runs, named, settings)
 
 
@@ -104,7 +110,7 @@ def list_unfinished(runs: Path, named: list[str], conditions: dict[str, str]) ->
     _print_table(found, None)
     print("\nto continue:")
     for entry in found:
-        print(f"  swaplab-train resolved={runs / entry.label / 'config.yaml'}")
+        print("  " + shlex.join(["swaplab-train", f"resolved={runs / entry.label / 'config.yaml'}"]))
     return 0
 
 
@@ -201,10 +207,7 @@ def remove_runs(runs: Path, named: list[str], settings: dict[str, str]) -> int:
 
 
 def _flag(settings: dict[str, str], name: str) -> bool:
-    value = settings.pop(name, "false")
-    if value not in ("true", "false"):
-        raise UserError(f"{name}={value} is not known; write {name}=true")
-    return value == "true"
+    return as_truth(name, settings.pop(name, "false"))
 
 
 def _size(folder: Path) -> int:

@@ -24,6 +24,9 @@ Options are keys of conf/train.yaml (KEY=VALUE; group=OPTION). --cfg job prints 
 with every reference filled in.
 """
 
+# Names and paths: text, whatever characters they hold.
+NAMES = ("name", "run_id", "runs", "data.identities.*", "data.cache", "init_from.run", "wandb.group", "wandb.project")
+
 
 def main() -> None:
     """Entry point."""
@@ -37,7 +40,7 @@ def _start() -> None:
     if job.asked_for(words):
         job.run_resolved(words)
         return
-    line = CommandLine.parse(words)
+    line = CommandLine.parse(words).with_names(NAMES)
     if ablation.asked_for(line):
         ablation.run_ablation(line)
         return
@@ -46,7 +49,7 @@ def _start() -> None:
     from swaplab.apps.sweep import folder_override, launcher_sentences, run_apart
 
     with launcher_sentences():
-        configs = composed("train", job=partial(run_apart, line.overrides), added=folder_override(line))
+        configs = composed("train", line=line, job=partial(run_apart, line.overrides), added=folder_override(line))
     for config in configs:
         train_run(config)
 

@@ -3,7 +3,7 @@
 import argparse
 import re
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from swaplab.errors import UserError
@@ -44,6 +44,17 @@ class CommandLine:
             raise UserError("--cfg shows one config and -m makes several; leave one of them out")
         return cls(**found | {"overrides": tuple(found["overrides"])})
 
+    def with_names(self, keys: Collection[str]) -> "CommandLine":
+        """With the values of names and paths as text, also where Hydra's grammar reads something else.
+
+        ``lr=1e-4/a``, ``[b]``, ``1e4`` and ``c, d`` are names as good as others. What Hydra reads as text, as null or
+        as a mapping stays as it is, and in a sweep so does what it reads as several values. ``key.*`` are the keys
+        below one.
+        """
+        names = [_key(word) in keys or f"{_key(word).rpartition('.')[0]}.*" in keys for word in self.overrides]
+        words = [_as_text(w, self.several) if n else w for w, n in zip(self.overrides, names, strict=True)]
+        return replace(self, overrides=tuple(words))
+
 
 class _Parser(argparse.ArgumentParser):
     def error(self, message: str) -> NoReturn:
@@ -69,22 +80,56 @@ def as_truth(key: str, value: Any) -> bool:
         raise UserError(f"{key}={value} is neither true nor false; write {key}=true or leave it out") from None
 
 
-def quoted(word: str, literal: Collection[str]) -> str:
-    """An override of a literal key with its value quoted for Hydra's grammar and OmegaConf's interpolation.
+def literal_words(words: Sequence[str], literal: Collection[str], several: Collection[str] = ()) -> list[str]:
+    """Overrides in which the values of some keys are put so that Hydra takes them as they were typed.
 
-    The value is wrapped in a dictionary: a plain one would choose from the config group of that name, where there is
-    one, as there is for a loss term called identity.
+    Keys of ``several`` may be given several times, and are a list in the config. UserError for another literal key that
+    is given twice: nobody means the second run folder alone.
     """
+    values: dict[str, list[str]] = {}
+    others = []
+    for word in words:
+        key, sign, value = word.partition("=")
+        if not sign or key not in (*literal, *several):
+            others.append(word)
+        elif key in values and key not in several:
+            raise UserError(f"{key} is given twice, {values[key][0]} and {value}; leave one of them out")
+        else:
+            values.setdefault(key, []).append(value)
+    # A plain value would choose from the config group of that name, as there is one called output: so it is wrapped.
+    wrapped = [
+        f"{key}={{{_TYPED}: {'[' + ','.join(map(_quoted, given)) + ']' if key in several else _quoted(given[0])}}}"
+        for key, given in values.items()
+    ]
+    return [*wrapped, *others]
+
+
+def as_typed(config: dict[str, Any], keys: Collection[str]) -> dict[str, Any]:
+    """A config with the values of `literal_words` as they were typed."""
+    wrapped = {key: config[key] for key in keys if key in config}
+    return config | {k: v[_TYPED] for k, v in wrapped.items() if isinstance(v, dict) and _TYPED in v}
+
+
+def _key(word: str) -> str:
+    return word.lstrip("+").partition("=")[0]
+
+
+def _as_text(word: str, several: bool) -> str:
+    from hydra.errors import HydraException
+
     key, sign, value = word.partition("=")
-    if not sign or key not in literal:
-        return word
+    try:
+        [found] = parsed([word])
+        if found.value() is None or isinstance(found.value(), str | dict) or (several and found.is_sweep_override()):
+            return word
+    except HydraException:
+        pass
+    return f"{key}={_quoted(value)}" if sign else word
+
+
+def _quoted(value: str) -> str:
+    """A value quoted for Hydra's grammar and OmegaConf's interpolation."""
     # Interpolations: OmegaConf takes \${ for ${. Quotes: only backslashes before a quote are read as escapes.
     escaped = re.sub(r"(\\*)\$\{", lambda match: match[1] * 2 + r"\${", value)
     escaped = re.sub(r'(\\*)("|\Z)', lambda match: match[1] * 2 + ('\\"' if match[2] else ""), escaped)
-    return f'{key}={{{_TYPED}: "{escaped}"}}'
-
-
-def unwrapped(config: dict[str, Any], literal: Collection[str]) -> dict[str, Any]:
-    """A config with the values of `quoted` words as they were typed."""
-    wrapped = {key: config[key] for key in literal if key in config}
-    return config | {k: v[_TYPED] for k, v in wrapped.items() if isinstance(v, dict) and _TYPED in v}
+    return f'"{escaped}"'

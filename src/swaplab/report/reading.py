@@ -4,6 +4,7 @@ import base64
 import io
 import json
 import math
+import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -158,7 +159,8 @@ def _evaluations(folder: Path, remarks: list[str]) -> list[dict[str, Any]]:
 
 def evaluate_command(folder: Path, split: str, weights: str = JUDGED) -> str:
     """The command that measures a run."""
-    return f"swaplab-evaluate run={folder} split={split}" + (f" weights={weights}" if weights != JUDGED else "")
+    chosen = [f"weights={weights}"] if weights != JUDGED else []
+    return shlex.join(["swaplab-evaluate", f"run={folder}", f"split={split}", *chosen])
 
 
 def _samples(folder: Path, remarks: list[str]) -> list[Picture]:
