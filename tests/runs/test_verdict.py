@@ -1,9 +1,11 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from swaplab.randomness import generator_at
 from swaplab.runs.statistics import paired_interval, t_test
-from swaplab.runs.verdict import Pairs, judge, overall
+from swaplab.runs.verdict import Direction, Pairs, judge, overall
 
 UP = (0.05, 0.04, 0.06, 0.05, 0.03, 0.055)
 
@@ -23,7 +25,6 @@ def pairs(values: tuple[float, ...], level: str = "group", **lost: tuple[int, ..
         ((0.001, -0.001, 0.002, 0.0, -0.002, 0.001), "equal", "supported"),
         (UP, "equal", "refuted"),
         ((0.1, -0.1, 0.05, -0.04, 0.02, 0.01), "equal", "undecided"),
-        ((2.0,) * 6, "higher", "supported"),  # a number of parameters has no spread
     ],
 )
 def test_verdicts_of_one_comparison(values: tuple[float, ...], direction: str, verdict: str) -> None:
@@ -115,3 +116,35 @@ def test_false_verdicts_are_as_rare_as_said() -> None:
     wrong = sum(judge([pairs(tuple(values))], "equal", 1.0)[0].verdict == "supported" for values in at_margin)
     assert 0.03 < wrong / 600 < 0.07
     assert np.mean([judge([pairs(tuple(v))], "higher")[0].verdict == "refuted" for v in families[:, 0]]) < 0.04
+
+
+@pytest.mark.parametrize("direction", ["higher", "lower", "equal", "different"])
+@pytest.mark.parametrize("values", [(0.0,) * 6, (0.3,) * 6, (1e-9, 0.0, -1e-9, 2e-9, 0.0, 0.0)])
+def test_without_a_spread_nothing_is_decided(values: tuple[float, ...], direction: Direction) -> None:
+    flat = replace(pairs(values), rounding=1e-7)
+    (found,) = judge([flat], direction, 0.5 if direction == "equal" else None)
+    assert found.verdict == "undecided"
+    assert (found.p, found.corrected, found.check, found.low) == (None,) * 4
+    assert "without a spread nothing can be tested" in found.reasons[0]
+    # one level without a spread takes nothing from the others
+    apart, _ = judge([pairs(tuple(0.5 + 0.01 * i for i in range(8)), "b"), flat], "higher")
+    assert apart.verdict == "supported"
+
+
+@pytest.mark.parametrize(
+    ("value", "direction", "verdict"),
+    [
+        (2.0, "higher", "supported"),
+        (2.0, "lower", "refuted"),
+        (0.0, "higher", "undecided"),
+        (2.0, "equal", "refuted"),
+        (0.25, "equal", "supported"),
+    ],
+)
+def test_what_is_counted_is_compared(value: float, direction: Direction, verdict: str) -> None:
+    margin = 0.5 if direction == "equal" else None
+    (found,) = judge([pairs((value,) * 3)], direction, margin, counted=True)
+    assert (found.verdict, found.mean, found.p) == (verdict, value, None)
+    assert found.reasons[0].startswith("counted, not sampled")
+    (lost,) = judge([pairs((value,) * 3, missing=(4,))], direction, margin, counted=True)
+    assert lost.verdict == "undecided"

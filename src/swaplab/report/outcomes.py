@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from swaplab.catalogue import OF_A_RUN, loss_of
+from swaplab.catalogue import OF_A_RUN, known, loss_of
 from swaplab.errors import UserError
 from swaplab.report.comparison import cost, speed
 from swaplab.report.reading import ReportedRun, finite
@@ -15,6 +15,7 @@ from swaplab.report.study import Study, state_of
 from swaplab.runs.verdict import Judgement, Pairs, judge
 
 COST = "cost/"
+ROUNDING = 2.0**-20  # of a number that sums of float32 made, in any order
 COSTS = ("parameters", "macs", "seconds", "images_per_second", "peak_memory_mb")
 
 
@@ -132,17 +133,18 @@ def guards(study: Study) -> list[Outcome]:
 def pairs(study: Study, found: Outcome, level: str) -> Pairs:
     """The level against the reference, seed by seed."""
     assert study.reference is not None
-    differences, diverged, missing = {}, [], []
+    differences, diverged, missing, largest = {}, [], [], 0.0
     for seed in study.seeds:
         arms = (level, seed), (study.reference, seed)
         states = {found.states[arm] for arm in arms}
         if states == {"measured"}:
-            differences[seed] = found.values[arms[0]] - found.values[arms[1]]
+            own, other = (found.values[arm] for arm in arms)
+            differences[seed], largest = own - other, max(largest, abs(own), abs(other))
         elif states <= {"measured", "diverged"}:
             diverged.append(seed)
         else:
             missing.append(seed)
-    return Pairs(level, differences, tuple(diverged), tuple(missing))
+    return Pairs(level, differences, tuple(diverged), tuple(missing), rounding=ROUNDING * largest)
 
 
 def judgements(study: Study, found: Outcome) -> list[Judgement]:
@@ -150,7 +152,9 @@ def judgements(study: Study, found: Outcome) -> list[Judgement]:
     if study.plan is None:
         return []
     family = [pairs(study, found, level) for level in study.plan.comparisons]
-    return judge(family, study.plan.contrast.direction, study.plan.margin)  # type: ignore[arg-type]
+    entry, contrast = known(found.name), study.plan.contrast
+    counted = entry is not None and entry.counted
+    return judge(family, contrast.direction, study.plan.margin, counted=counted)  # type: ignore[arg-type]
 
 
 def threshold(study: Study, metric: str) -> float | None:

@@ -30,7 +30,7 @@ def paired_interval(differences: ArrayLike, alpha: float = ALPHA) -> tuple[Float
 def t_test(differences: ArrayLike) -> Floats:
     """Two-sided p of the paired t test that the mean difference is 0; below alpha where `paired_interval` excludes 0.
 
-    Differences that are equal have no spread to test: p is 0, or 1 where they are 0.
+    Differences that are equal have no spread to test: p is 0, or 1 where they are 0; `verdict.judge` refuses them.
     """
     mean, error, freedom = _moments(differences)
     return np.asarray(2 * stats.t.sf(_over(np.abs(mean), error), freedom), float)

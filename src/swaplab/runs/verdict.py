@@ -32,13 +32,20 @@ class Pairs:
 
     ``differences``: seed -> level minus reference, where both have a number. ``diverged``: seeds of which a run of
     either arm diverged or has no finite number. ``missing``: seeds of which a run is not there, failed, not finished
-    or not measured yet.
+    or not measured yet. ``rounding``: how far two numbers of the arms may lie apart that are the same.
     """
 
     level: str
     differences: dict[int, float]
     diverged: tuple[int, ...] = ()
     missing: tuple[int, ...] = ()
+    rounding: float = 0.0
+
+    @property
+    def flat(self) -> bool:
+        """Whether the differences do not vary, or no more than rounding explains: no test can be made of them."""
+        values = list(self.differences.values())
+        return len(values) > 1 and max(values) - min(values) <= max(self.rounding, 1e-12 * max(map(abs, values)))
 
 
 @dataclass(frozen=True)
@@ -63,16 +70,21 @@ class Judgement:
     check: float | None = None
 
 
-def judge(family: Sequence[Pairs], direction: Direction, margin: float | None = None) -> list[Judgement]:
+def judge(
+    family: Sequence[Pairs], direction: Direction, margin: float | None = None, *, counted: bool = False
+) -> list[Judgement]:
     """Judge every comparison of a family by one hypothesis: the level's mean is ``direction`` than the reference's.
 
     higher, lower: supported where the corrected test rejects 0 and the mean has the predicted sign, refuted where it
     has the other. different: supported where it rejects 0. equal: supported where both one-sided tests reject
     ``margin``, refuted where the interval lies wholly outside it. Else undecided, and so where runs are missing, where
-    the seeds are too few for the exact test to reach 0.05, and where runs diverged, unless the verdict stands with
-    their pairs counted against it. Levels have different names.
+    the seeds are too few for the exact test to reach 0.05, where differences do not vary, and where runs diverged,
+    unless the verdict stands with their pairs counted against it. Levels have different names. ``counted``: the config
+    alone decides the numbers (parameters, operations), so that differences that do not vary are the answer itself.
     """
-    measured = [pairs for pairs in family if len(pairs.differences) > 1]
+    if counted and all(pairs.flat and not pairs.missing for pairs in family):
+        return [_compared(pairs, direction, margin) for pairs in family]
+    measured = [pairs for pairs in family if len(pairs.differences) > 1 and not pairs.flat]
     corrected = dict(
         zip(
             [pairs.level for pairs in measured],
@@ -99,7 +111,7 @@ def _p(pairs: Pairs, direction: Direction, margin: float | None) -> float:
 def _judge(pairs: Pairs, direction: Direction, margin: float | None, tests: int, corrected: float | None) -> Judgement:
     values = list(pairs.differences.values())
     if corrected is None:
-        mean = values[0] if values else None
+        mean = float(np.mean(values)) if values else None
         return Judgement(pairs.level, direction, pairs, UNDECIDED, _doubts(pairs, direction, tests, 0), mean)
     low, high = (float(end) for end in paired_interval(values, ALPHA / tests))
     mean = float(np.mean(values))
@@ -131,6 +143,15 @@ def _judge(pairs: Pairs, direction: Direction, margin: float | None, tests: int,
     )
 
 
+def _compared(pairs: Pairs, direction: Direction, margin: float | None) -> Judgement:
+    """What is counted is compared, not tested."""
+    mean = float(np.mean(list(pairs.differences.values())))
+    decided = mean != 0 if direction != "equal" else abs(mean) < _known(margin)
+    verdict = _rule(direction, margin, mean, (mean, mean), 0.0 if decided else 1.0)
+    reason = "counted, not sampled: no seed can give another number, so nothing is tested"
+    return Judgement(pairs.level, direction, pairs, verdict, (reason,), mean)
+
+
 def _rule(
     direction: Direction,
     margin: float | None,
@@ -153,12 +174,18 @@ def _doubts(pairs: Pairs, direction: Direction, tests: int, agreeing: int) -> tu
     doubts = []
     if pairs.missing:
         doubts.append(f"not all runs are there and measured: seed {_listed(pairs.missing)}")
-    side, have = _side(direction), len(pairs.differences)
+    side, values = _side(direction), list(pairs.differences.values())
+    have = len(values)
     if not pairs.missing and smallest_p(have, tests, side) >= ALPHA:
         many = f", corrected for {tests} comparisons," if tests > 1 else ""
         doubts.append(
             f"{have} pairs of seeds cannot decide: the smallest p of the exact test{many} is "
             f"{smallest_p(have, tests, side):.3g}, not below {ALPHA}; {seeds_needed(tests, side)} seeds can"
+        )
+    if pairs.flat:
+        doubts.append(
+            f"the differences of all {have} seeds are the same within rounding ({np.mean(values):.3g}): either nothing "
+            f"differs or the metric does not see it, and without a spread nothing can be tested; choose another metric"
         )
     if pairs.diverged:
         text = f"a run diverged at seed {_listed(pairs.diverged)}: these pairs are not in the interval"
