@@ -12,7 +12,7 @@ from swaplab.errors import UserError
 
 @dataclass(frozen=True)
 class Metric:
-    """``better``: ``higher``, ``lower``, ``one`` (nearest to 1); None: neither is good or bad.
+    """``better``: ``higher``, ``lower``, ``zero``, ``one`` (nearest to 0, to 1); None: neither is good or bad.
 
     ``unit``: empty for a pure number. ``source``: who proposed it; empty for what is ours or everybody's. ``several``:
     what the bracket of its full name chooses among; empty where a model has one such number. ``counted``: the config
@@ -30,6 +30,9 @@ class Metric:
 
 SETS = "candidates: mixed, expression or pose"
 BANDS = "octaves of cycles per pixel: 0.25-0.5 is the finest, 0.125-0.25 the next"
+REGIONS = "face (without what is before it), occluder or surroundings"
+KEPT = "occluder or surroundings"
+GREY = "255ths"
 WANG = "Wang et al. 2004"
 
 CATALOGUE = {
@@ -45,8 +48,10 @@ CATALOGUE = {
     "identity_cosine": Metric("identity", "higher", "cosine of descriptors to the target's centroid"),
     "identity_distance": Metric("identity", "lower", "Euclidean distance to the target's centroid"),
     "nearer_to_target": Metric("identity", "higher", "share of frames nearer to the target than to the source"),
-    "copy_index": Metric("identity", "lower", "share of frames more like the source than the target (cosine)"),
+    "leak": Metric("identity", "zero", "part of the source's face in the answer's: 0 nothing of it, 1 a copy"),
     "copy_ratio": Metric("identity", "one", "change of the query in units of the true change; 0 is a copy"),
+    "error": Metric("regions", "lower", "mean difference to the true swap", GREY, several=REGIONS),
+    "kept_error": Metric("regions", "lower", "mean difference to the query, which stays there", GREY, several=KEPT),
     "landmark_distance": Metric("landmarks", "lower", "mean distance of 68 landmarks to the query's / interocular"),
     "landmark_distance_aligned": Metric("landmarks", "lower", "the same after the best similarity"),
     "pose_difference": Metric("landmarks", "lower", "turn between the query's head and the answer's", "degrees"),
@@ -107,9 +112,12 @@ def _key(name: str) -> str | None:
 def goodness(name: str, value: float) -> float | None:
     """``value`` turned so that more is better; None where the metric is unknown or has no better side."""
     entry = known(name)
-    if entry is None or entry.better is None:
-        return None
-    return {"higher": value, "lower": -value, "one": -abs(value - 1)}[entry.better]
+    return None if entry is None else turned(entry.better, value)
+
+
+def turned(better: str | None, value: float) -> float | None:
+    """``value`` turned by a better side so that more is better; None where there is none."""
+    return {"higher": value, "lower": -value, "zero": -abs(value), "one": -abs(value - 1)}.get(str(better))
 
 
 def loss_of(name: str, value: float) -> float:

@@ -34,6 +34,7 @@ def test_perfect_model_gets_full_marks(of_perfect: Evaluation) -> None:
     assert model[TOP1] == model[POSE] == 1
     assert model["reconstruction_psnr"] == EXACT
     assert model["copy_ratio"] == pytest.approx(1, abs=1e-4)
+    assert model["leak"] == pytest.approx(0, abs=1e-4)
     assert model["tenengrad_ratio[truth]"] == pytest.approx(1, abs=1e-3)
     assert model[IDENTITY] == pytest.approx(1, abs=0.02)
     assert of_perfect.intervals["score"] == pytest.approx((1, 1), abs=1e-6)
@@ -49,11 +50,11 @@ def test_rows_are_model_then_trivial_then_ceilings(of_perfect: Evaluation) -> No
 
 
 def test_the_true_swap_is_at_the_good_end_of_every_metric(of_perfect: Evaluation) -> None:
-    judged = 0
+    judged, of_a_copy = 0, ("kept_error", "landmark_distance", *(f"{a}_difference" for a in ("pose", *ANGLES)))
     for name, value in values(of_perfect, "real").items():
         best = goodness(name, value)
-        if best is None or name.startswith(("landmark_distance", *(f"{a}_difference" for a in ("pose", *ANGLES)))):
-            continue  # a difference of landmarks is 0 for a copy alone: people's shapes differ
+        if best is None or name.startswith(of_a_copy):
+            continue  # these are 0 for a copy alone: people's shapes differ
         judged += 1
         for key in LABELS:
             found = goodness(name, values(of_perfect, key).get(name, value))
@@ -84,7 +85,7 @@ def test_copying_model_is_seen_through(model_of: Any, task: SwapTask, baseline: 
     model, copy = values(evaluation, "model"), values(evaluation, "copy")
     assert model["score"] < 0
     assert model == pytest.approx(copy)
-    assert model["copy_index[colour:0]"] == 1
+    assert model["leak"] == pytest.approx(1)
 
 
 def test_mean_face_keeps_nothing_in_any_set(model_of: Any, task: SwapTask, baseline: Baseline) -> None:
@@ -104,6 +105,9 @@ def test_only_the_face_counts(model_of: Any, perfect: Any, task: SwapTask, basel
     model = values(evaluate_swap(model_of(answer), task, baseline), "model")
     assert model[TOP1] == model[POSE] == 1
     assert model["score"] == pytest.approx(1, abs=1e-6)
+    assert model["error[face]"] == pytest.approx(0, abs=1e-3)
+    assert model["error[surroundings]"] > 1  # where it is seen
+    assert model["kept_error[surroundings]"] > 1
 
 
 def test_composed_and_raw_are_both_measured(model_of: Any, perfect: Any, task: SwapTask, baseline: Baseline) -> None:
@@ -111,6 +115,7 @@ def test_composed_and_raw_are_both_measured(model_of: Any, perfect: Any, task: S
     model, raw = values(evaluation, "model"), values(evaluation, "raw")
     assert raw["score"] == pytest.approx(1, abs=1e-6)
     assert model["copy_ratio"] == pytest.approx(0.75, abs=1e-4)
+    assert model["leak"] == pytest.approx(0.25, abs=1e-4)
     # The error is a quarter of what the copy's is, so its square is a sixteenth.
     assert model["mse"] == pytest.approx(values(evaluation, "copy")["mse"] / 16, rel=1e-3)
     assert task.query_mask is not None

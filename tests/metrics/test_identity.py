@@ -19,7 +19,6 @@ def test_real_people_are_nought_and_one(scale: IdentityScale, task: SwapTask) ->
         found = scale.measure(faces)
         assert float(found["identity[colour:0]"].mean()) == pytest.approx(expected, abs=1e-6)
         assert (found["nearer_to_target[colour:0]"] == expected).all()
-        assert (found["copy_index[colour:0]"] == 1 - expected).all()
 
 
 def test_the_way_from_a_to_b_rises(scale: IdentityScale, task: SwapTask) -> None:
@@ -41,3 +40,9 @@ def test_cosine_and_distance_are_to_the_centroid_of_the_training_faces(scale: Id
         found["identity_cosine[colour:0]"], F.cosine_similarity(own, centroid), atol=1e-6, rtol=0
     )
     torch.testing.assert_close(found["identity_distance[colour:0]"], (own - centroid).norm(dim=1), atol=1e-6, rtol=0)
+
+
+def test_people_that_the_recogniser_does_not_tell_apart_have_no_identity(task: SwapTask, embedder: Any) -> None:
+    faces = task.query
+    found = IdentityScale.fit(embedder, faces, faces, faces, faces).measure(faces)
+    assert set(found) == {f"{name}[colour:0]" for name in ("identity_cosine", "identity_distance", "nearer_to_target")}

@@ -2,7 +2,19 @@ import numpy as np
 import pytest
 import torch
 
-from swaplab.metrics.pixels import EXACT, copy_ratio, mask_iou, masked_mse, psnr, score, ssim
+from swaplab.metrics.pixels import (
+    EXACT,
+    copy_ratio,
+    large,
+    leak,
+    mask_iou,
+    masked_error,
+    masked_mse,
+    psnr,
+    score,
+    ssim,
+    telling,
+)
 
 
 def images(count: int, side: int = 16, seed: int = 0) -> torch.Tensor:
@@ -79,6 +91,32 @@ def test_copy_ratio_is_nought_for_a_copy_and_one_for_the_truth() -> None:
     for share in (0.0, 0.25, 1.0):
         answer = query + share * (truth - query)
         np.testing.assert_allclose(copy_ratio(answer, query, truth, mask).numpy(), share, atol=1e-6)
+
+
+@pytest.mark.parametrize("share", [0.0, 0.3, 1.0, -0.2])
+def test_leak_is_the_share_of_the_source_whatever_else_is_wrong(share: float) -> None:
+    query, truth, mask = images(2), images(2, seed=1), half(2)
+    answer = truth + share * (query - truth)
+    np.testing.assert_allclose(leak(answer, query, truth, mask).numpy(), share, atol=1e-6)
+    # outside the mask nothing counts; inside, what has nothing to do with the source does not
+    np.testing.assert_allclose(leak(mask * answer, query, truth, mask).numpy(), share, atol=1e-6)
+    noise = 0.1 * torch.randn(2, 3, 16, 16, generator=torch.Generator().manual_seed(3))
+    way = mask * (query - truth)
+    onto = (noise * way).sum((1, 2, 3), keepdim=True) / way.square().sum((1, 2, 3), keepdim=True)
+    np.testing.assert_allclose(leak(answer + noise - onto * way, query, truth, mask).numpy(), share, atol=1e-5)
+
+
+def test_what_hardly_changes_cannot_tell_how_much_of_the_change_was_made() -> None:
+    query, mask = images(3), half(3)
+    truth = query + torch.tensor([0.0, 0.5 / 255, 2 / 255]).view(3, 1, 1, 1)
+    assert telling(query, truth, mask).tolist() == [False, False, True]
+
+
+def test_errors_of_regions_are_in_grey_levels() -> None:
+    x, mask = images(2), half(2)
+    np.testing.assert_allclose(masked_error(x + 3 / 255 * mask, x, mask).numpy(), 3, rtol=1e-4)
+    np.testing.assert_allclose(masked_error(x + 3 / 255 * mask, x, 1 - mask).numpy(), 0)
+    assert large(torch.stack([torch.zeros(1, 16, 16), half(1)[0]])).tolist() == [False, True]
 
 
 def test_score_compares_means_over_frames() -> None:

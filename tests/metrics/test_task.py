@@ -100,3 +100,21 @@ def test_unequal_shapes_are_a_mistake_of_the_caller(people: dict[str, Faceset]) 
         replace(task, truth=task.query[:1], truth_mask=task.query_mask)
     with pytest.raises(ValueError, match="come together"):
         replace(task, truth=task.query)
+
+
+def test_frames_whose_face_is_hidden_are_left_out(tmp_path: Path) -> None:
+    hidden = write(tmp_path / "A", "A", [("test", "e", 3), ("train", "t", 1)], 10)  # the first face mask is 0
+    other = write(tmp_path / "B", "B", PLAN, 20)
+    task = swap_task({"A": hidden, "B": other}, "A", "B", "test")
+    assert task.times == [0.2, 0.4]
+    assert (task.query[:, 1, 0, 0] * 255).round().tolist() == [1, 2]
+    with pytest.raises(UserError, match=r"no frame of split 'test' in .*A shows a face"):
+        swap_task({"A": hidden.select([0, 3]), "B": other}, "A", "B", "test")
+
+
+def test_regions_share_the_picture(people: dict[str, Faceset]) -> None:
+    task = swap_task(people, "A", "B", "test", {("A", "B"): people["truth"]})
+    truth = [(round(float(mask[1, 0, 0, 0]) * 255), name) for name, mask in task.regions.items()]
+    assert truth == [(3, "face"), (200, "occluder"), (52, "surroundings")]
+    kept = [(round(float(mask[1, 0, 0, 0]) * 255), name) for name, mask in task.kept_regions.items()]
+    assert kept == [(200, "occluder"), (46, "surroundings")]  # of both faces the larger one, 9

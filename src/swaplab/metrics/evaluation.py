@@ -163,5 +163,5 @@ def _per_clip(own: Mapping[str, Measured], baseline: Measured | None) -> dict[st
     means = {name: clip_means(m.values.numpy(), m.clips) for name, m in own.items()}
     if baseline is not None:
         trivial = clip_means(baseline.values.numpy(), baseline.clips)
-        means["score"] = {clip: 1 - mse / trivial[clip] for clip, mse in means["mse"].items()}
+        means["score"] = {clip: 1 - mse / trivial[clip] for clip, mse in means["mse"].items() if trivial[clip] > 0}
     return means

@@ -10,6 +10,7 @@ from torch import Tensor
 from swaplab.thinning import evenly
 
 BATCH = 64
+APART = 0.01  # the least difference of cosines by which two people are told apart
 FRAMES = 100  # of each set of faces, evenly spread: the recogniser is the slowest of the metrics
 
 
@@ -61,19 +62,19 @@ class IdentityScale:
     def measure(self, faces: Tensor) -> dict[str, Tensor]:
         """Values (N,) of faces (N, 3, R, R), by metric name with the recogniser's:
 
-        ``identity``: (cosine to B - impostor) / (genuine - impostor): 0 is the real A, 1 the real B;
+        ``identity``: (cosine to B - impostor) / (genuine - impostor): 0 is the real A, 1 the real B; absent where the
+        recogniser does not tell them apart, which would divide by about 0;
         ``identity_cosine``, ``identity_distance``: cosine and Euclidean distance to B's centroid;
-        ``nearer_to_target``: 1 where the Euclidean distance to B's centroid is below that to A's;
-        ``copy_index``: 1 where the cosine to A's centroid exceeds that to B's.
+        ``nearer_to_target``: 1 where the Euclidean distance to B's centroid is below that to A's.
         """
         found = embedded(self.embedder, faces)
         cosine = F.cosine_similarity(found, self.target)
         distance = (found - self.target).norm(dim=1)
-        values = {
-            "identity": (cosine - self.impostor) / (self.genuine - self.impostor),
+        apart = self.genuine - self.impostor
+        values = {"identity": (cosine - self.impostor) / apart} if apart >= APART else {}
+        values |= {
             "identity_cosine": cosine,
             "identity_distance": distance,
             "nearer_to_target": distance < (found - self.source).norm(dim=1),
-            "copy_index": F.cosine_similarity(found, self.source) > cosine,
         }
         return {f"{name}[{self.embedder.name}]": value.double() for name, value in values.items()}

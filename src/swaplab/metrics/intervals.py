@@ -31,11 +31,11 @@ def clip_interval(
     """95 % bootstrap interval (Efron 1987, BCa) of the mean of ``values`` (n,), whole clips resampled.
 
     With ``over`` (n,) the statistic is mean(values) / mean(over), resampled together. None for fewer than two
-    clips: one clip says nothing about others.
+    clips, as one clip says nothing about others, and where a clip's ``over`` is 0.
     """
     above = clip_sums(values, clips)
     below = clip_sums(np.ones_like(values) if over is None else over, clips)
-    if len(above) < 2:
+    if len(above) < 2 or not below.all():
         return None
     ratios = above / below
     if np.ptp(ratios) <= 1e-12 * np.abs(ratios).max():  # every resample is the same number; BCa would be undefined

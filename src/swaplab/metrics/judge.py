@@ -9,7 +9,18 @@ from torch import Tensor
 from swaplab.metrics import retrieval, sharpness
 from swaplab.metrics.identity import IdentityScale, thinned
 from swaplab.metrics.landmarks import QueryLandmarks
-from swaplab.metrics.pixels import copy_ratio, mask_iou, masked_mse, psnr, score, ssim
+from swaplab.metrics.pixels import (
+    copy_ratio,
+    large,
+    leak,
+    mask_iou,
+    masked_error,
+    masked_mse,
+    psnr,
+    score,
+    ssim,
+    telling,
+)
 from swaplab.metrics.task import RetrievalSet, SwapTask
 
 
@@ -78,6 +89,7 @@ class Judge:
         reference = task.query if task.truth is None else task.truth
         self.spectrum = sharpness.spectrum(reference)
         self.tenengrad = sharpness.tenengrad(reference, task.mask)
+        self.telling = telling(task.query, reference, task.mask)
         self.looked_at = thinned(task.query)
 
     @property
@@ -95,13 +107,14 @@ class Judge:
         """All metrics that make sense for the answer, by full name."""
         values: dict[str, Tensor] = {}
         if answer.image is not None:
-            values |= self._swap(answer.image) | self._sharpness(answer.image)
+            values |= self._swap(answer.image) | self._spectrum(answer.image)
         if answer.mask is not None and self.task.query_mask is not None:
             values["mask_iou"] = mask_iou(answer.mask, self.task.query_mask)
         if answer.reconstruction is not None:
             values |= self._reconstruction(answer.reconstruction)
         measured = {name: Measured(value, self.task.clips) for name, value in values.items()}
-        return measured | self._retrieval(answer) | self._identity(answer) | self._landmarks(answer)
+        of_image = self._partial(answer.image) if answer.image is not None else {}
+        return measured | of_image | self._retrieval(answer) | self._identity(answer) | self._landmarks(answer)
 
     def _swap(self, image: Tensor) -> dict[str, Tensor]:
         task = self.task
@@ -112,16 +125,32 @@ class Judge:
             "mse": mse,
             "psnr": psnr(mse),
             "ssim": ssim(image, task.truth, task.mask),
-            "copy_ratio": copy_ratio(image, task.query, task.truth, task.mask),
         }
 
-    def _sharpness(self, image: Tensor) -> dict[str, Tensor]:
+    def _partial(self, image: Tensor) -> dict[str, Measured]:
+        """What only some frames can be asked: those with the region, with a true change, with gradients."""
+        task, values = self.task, dict[str, tuple[Tensor, Tensor]]()
+        if task.truth is not None:
+            shown = image, task.query, task.truth, task.mask
+            values |= {"leak": (leak(*shown), self.telling), "copy_ratio": (copy_ratio(*shown), self.telling)}
+            for region, mask in task.regions.items():
+                values[f"error[{region}]"] = masked_error(image, task.truth, mask), large(mask)
+        for region, mask in task.kept_regions.items():
+            values[f"kept_error[{region}]"] = masked_error(image, task.query, mask), large(mask)
+        against = "query" if task.truth is None else "truth"
+        ratio = sharpness.tenengrad(image, task.mask) / self.tenengrad
+        values[f"tenengrad_ratio[{against}]"] = ratio, self.tenengrad > 0
+        return {name: self._of(found, asked) for name, (found, asked) in values.items() if asked.any()}
+
+    def _of(self, values: Tensor, asked: Tensor) -> Measured:
+        return Measured(values[asked], [clip for clip, yes in zip(self.task.clips, asked.tolist(), strict=True) if yes])
+
+    def _spectrum(self, image: Tensor) -> dict[str, Tensor]:
         """Against the true swap, or where there is none the query; the latter says nothing of coherence."""
         task, against = self.task, "query" if self.task.truth is None else "truth"
         spectrum, bands = sharpness.spectrum(image), sharpness.octaves(image.shape[-1])
         ratios = sharpness.octave_log_ratio(spectrum, self.spectrum)
         values = {
-            f"tenengrad_ratio[{against}]": sharpness.tenengrad(image, task.mask) / self.tenengrad,
             "high_frequency_share": sharpness.high_frequency_share(spectrum),
             f"spectral_gap[{against}]": ratios.abs().mean(1),
         }

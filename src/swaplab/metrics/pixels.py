@@ -10,6 +10,8 @@ from torch import Tensor
 
 # PSNR of equal images, in dB: mean squared errors below 1e-10 (float32 rounding) count as this.
 EXACT = 100.0
+GREY = 1 / 255
+LEAST = 0.005  # of all pixels: what a region must have to be measured
 WINDOW, SIGMA, K1, K2 = 11, 1.5, 0.01, 0.03  # SSIM, Wang et al. 2004, section III.B
 
 
@@ -67,13 +69,41 @@ def mask_iou(alpha: Tensor, mask: Tensor) -> Tensor:
     return torch.where(union > 0, (a & b).sum((1, 2, 3), dtype=torch.float64) / union, 1.0)
 
 
+def telling(query: Tensor, truth: Tensor, mask: Tensor) -> Tensor:
+    """Whether the true swap differs from the query inside the mask by more than a grey level, (N,) bool.
+
+    Root mean square. Below that, how much of the difference an answer made is rounding over rounding.
+    """
+    return masked_mse(query, truth, mask) > GREY**2
+
+
+def leak(image: Tensor, query: Tensor, truth: Tensor, mask: Tensor) -> Tensor:
+    """How much of the source is left in the answer, (N,), for frames that are `telling`.
+
+    <answer - truth, query - truth> / |query - truth|^2 inside the mask: of answer = (1 - s) truth + s query it is s;
+    what is at right angles to the way from truth to query (blur, noise) does not count.
+    """
+    way = query - truth
+    return masked_mean((image - truth) * way, mask) / masked_mean(way.square(), mask)
+
+
 def copy_ratio(image: Tensor, query: Tensor, truth: Tensor, mask: Tensor) -> Tensor:
     """How far the answer moved from the query, in units of how far the true swap did, (N,).
 
     kappa = |answer - query|_1 / |truth - query|_1 inside the mask: 0 is a copy, 1 a change as large as the
-    true one.
+    true one. For frames that are `telling`.
     """
     return masked_mean((image - query).abs(), mask) / masked_mean((truth - query).abs(), mask)
+
+
+def masked_error(image: Tensor, reference: Tensor, mask: Tensor) -> Tensor:
+    """Mean absolute difference inside the mask in 255ths of the range, (N,)."""
+    return masked_mean((image - reference).abs(), mask) / GREY
+
+
+def large(mask: Tensor) -> Tensor:
+    """Whether a mask (N, 1, R, R) covers enough to be measured, (N,) bool."""
+    return mask.mean((1, 2, 3)) >= LEAST
 
 
 def score(mse: Tensor, trivial_mse: Tensor) -> float:

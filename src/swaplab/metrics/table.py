@@ -10,6 +10,7 @@ TABLES = (
     ("swap", "Is it the true swap?"),
     ("kept", "Does it keep the frame's expression and pose? Colour-matched source keeps everything"),
     ("identity", "Whose face is it?"),
+    ("regions", "Where does it err, and is what is not the face left alone? In 255ths of the range"),
     ("landmarks", "Are pose and expression those of the query, as landmarks see them?"),
     ("sharpness", "Is it sharp, and rightly so?"),
     ("model", "Parts of the model"),

@@ -1,7 +1,8 @@
 """What is measured on: one direction A to B of one held-out split, as arrays."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields, replace
+from typing import Any
 
 import numpy as np
 import torch
@@ -44,7 +45,8 @@ class SwapTask:
 
     ``query``: the source's frames with their ``clips`` and ``times`` (seconds); ``query_mask``: their own
     face masks. ``truth``, ``truth_mask``: the true swaps and their face masks; rendered people only, else
-    None. ``real`` reads the real faces that a baseline is made of. ``retrieval``: further sets by what their frames
+    None. ``query_occluder``, ``truth_occluder``: what stands before both faces, which no face mask has.
+    ``real`` reads the real faces that a baseline is made of. ``retrieval``: further sets by what their frames
     differ in. Masks are None where not known. Raises ValueError where shapes disagree.
     """
 
@@ -58,6 +60,8 @@ class SwapTask:
     query_mask: Tensor | None = None
     truth: Tensor | None = None
     truth_mask: Tensor | None = None
+    query_occluder: Tensor | None = None
+    truth_occluder: Tensor | None = None
     retrieval: Mapping[str, RetrievalSet] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -66,7 +70,8 @@ class SwapTask:
             raise ValueError(f"{n} queries, {len(self.clips)} clips and {len(self.times)} times")
         if (self.truth is None) != (self.truth_mask is None):
             raise ValueError("a true swap and its mask come together")
-        for name, channels in (("query_mask", 1), ("truth_mask", 1), ("truth", 3)):
+        masks = ("query_mask", "truth_mask", "query_occluder", "truth_occluder")
+        for name, channels in (("truth", 3), *((mask, 1) for mask in masks)):
             given = getattr(self, name)
             if given is not None and given.shape != (n, channels, side, side):
                 raise ValueError(f"{name} is {tuple(given.shape)}, not {(n, channels, side, side)}")
@@ -82,6 +87,28 @@ class SwapTask:
         if self.truth_mask is not None:
             return self.truth_mask
         return self.query_mask if self.query_mask is not None else torch.ones_like(self.query[:, :1])
+
+    @property
+    def regions(self) -> dict[str, Tensor]:
+        """Of the true swap, (N, 1, R, R): ``face`` without what is before it, ``occluder``, and ``surroundings``."""
+        if self.truth_mask is None:
+            return {}
+        return _regions(self.truth_mask, self.truth_occluder)
+
+    @property
+    def kept_regions(self) -> dict[str, Tensor]:
+        """What a swap has to leave alone: the query's ``occluder``, and ``surroundings`` of both faces."""
+        if self.query_mask is None:
+            return {}
+        both = self.query_mask if self.truth_mask is None else self.query_mask.maximum(self.truth_mask)
+        return {name: mask for name, mask in _regions(both, self.query_occluder).items() if name != "face"}
+
+    def only(self, frames: list[int]) -> "SwapTask":
+        """The task of some of its frames."""
+        chosen = {f.name: getattr(self, f.name) for f in fields(self)}
+        parts: dict[str, Any] = {name: value[frames] for name, value in chosen.items() if isinstance(value, Tensor)}
+        parts |= {"clips": [self.clips[i] for i in frames], "times": [self.times[i] for i in frames]}
+        return replace(self, **parts)
 
     @property
     def retrieval_sets(self) -> dict[str, RetrievalSet]:
@@ -113,7 +140,9 @@ def swap_task(
     if true_swaps is not None:
         true_swaps = _of_split(true_swaps, split)
         _check_pairs(queries, true_swaps)
-    return SwapTask(
+    query_masks = _known_masks(queries)
+    truth_masks = None if true_swaps is None else _masks(true_swaps)
+    task = SwapTask(
         source=source,
         target=target,
         split=split,
@@ -121,20 +150,39 @@ def swap_task(
         clips=[record.clip for record in queries.records],
         times=[record.time for record in queries.records],
         real=lambda: RealFaces(_masked(train_source), _masked(train_target), _faces(genuine)),
-        query_mask=_known_masks(queries),
+        query_mask=None if query_masks is None else query_masks["face"],
         truth=None if true_swaps is None else _faces(true_swaps),
-        truth_mask=None if true_swaps is None else _face_masks(true_swaps),
+        truth_mask=None if truth_masks is None else truth_masks["face"],
+        query_occluder=None if query_masks is None else query_masks["occluder"],
+        truth_occluder=None if truth_masks is None else truth_masks["occluder"],
         retrieval={kind: _retrieval_set(people[source], people[target]) for kind, people in (retrieval or {}).items()},
     )
+    return _seen(task, queries)
+
+
+def _seen(task: SwapTask, queries: Faceset) -> SwapTask:
+    """The task without frames whose face is hidden, in which nothing can be measured. UserError if none is left."""
+    visible = torch.ones(len(task.query), dtype=torch.bool)
+    for mask in (task.query_mask, task.truth_mask):
+        if mask is not None:
+            visible &= mask.amax((1, 2, 3)) > 0
+    if not visible.any():
+        raise UserError(f"no frame of split '{task.split}' in {queries.folder} shows a face; give it other clips")
+    return task if visible.all() else task.only(visible.nonzero()[:, 0].tolist())
+
+
+def _regions(face: Tensor, occluder: Tensor | None) -> dict[str, Tensor]:
+    before = torch.zeros_like(face) if occluder is None else occluder
+    return {"face": face, "occluder": before, "surroundings": (1 - face - before).clamp_min(0)}
 
 
 def _retrieval_set(queries: Faceset, truths: Faceset) -> RetrievalSet:
     _check_pairs(queries, truths)
     return RetrievalSet(
         query=_faces(queries),
-        query_mask=_known_masks(queries),
+        query_mask=None if (masks := _known_masks(queries)) is None else masks["face"],
         truth=_faces(truths),
-        truth_mask=_face_masks(truths),
+        truth_mask=_masks(truths)["face"],
         clips=[record.clip for record in queries.records],
         times=[record.time for record in queries.records],
     )
@@ -168,13 +216,18 @@ def _faces(faceset: Faceset) -> Tensor:
 
 
 def _masked(faceset: Faceset) -> MaskedFaces:
-    return MaskedFaces.of(_faces(faceset), _known_masks(faceset))
+    masks = _known_masks(faceset)
+    return MaskedFaces.of(_faces(faceset), None if masks is None else masks["face"])
 
 
-def _known_masks(faceset: Faceset) -> Tensor | None:
-    return _face_masks(faceset) if all(record.masks for record in faceset.records) else None
+def _known_masks(faceset: Faceset) -> dict[str, Tensor] | None:
+    return _masks(faceset) if all(record.masks for record in faceset.records) else None
 
 
-def _face_masks(faceset: Faceset) -> Tensor:
-    regions = faceset.alignment.region_of(faceset.masks())[..., MASKS.index("face")]
-    return torch.from_numpy(np.ascontiguousarray(regions[:, None])).float() / 255
+def _masks(faceset: Faceset) -> dict[str, Tensor]:
+    """The face and what stands before it, each (n, 1, R, R) in [0, 1]."""
+    regions = faceset.alignment.region_of(faceset.masks())
+    return {
+        name: torch.from_numpy(np.ascontiguousarray(regions[:, None, ..., MASKS.index(name)])).float() / 255
+        for name in ("face", "occluder")
+    }

@@ -6,14 +6,21 @@ from dataclasses import dataclass
 from itertools import groupby
 from typing import Any
 
+from swaplab.catalogue import turned
 from swaplab.report.numbers import NOTHING, measured
 from swaplab.report.reading import Picture, ReportedRun, finite
 
 # What must be good together stands in one table.
 TOGETHER = ("swap", "kept", "identity")
 CURVES = ("spectrum",)
-ARROWS = {"higher": "↑", "lower": "↓", "one": "→ 1", None: ""}
-WORDS = {"higher": "higher is better", "lower": "lower is better", "one": "best near 1", None: "neither good nor bad"}
+ARROWS = {"higher": "↑", "lower": "↓", "zero": "→ 0", "one": "→ 1", None: ""}
+WORDS = {
+    "higher": "higher is better",
+    "lower": "lower is better",
+    "zero": "best near 0",
+    "one": "best near 1",
+    None: "neither good nor bad",
+}
 
 
 @dataclass(frozen=True)
@@ -199,7 +206,8 @@ def _goodness(entry: dict[str, Any], value: Any) -> float | None:
     number = finite(value)
     if number is None:
         return None
-    return {"lower": -number, "one": -abs(number - 1)}.get(str(entry.get("better")), number)
+    good = turned(entry.get("better"), number)
+    return number if good is None else good
 
 
 def _interval(name: str, interval: Sequence[float] | None) -> str:
