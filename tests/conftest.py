@@ -122,11 +122,12 @@ def compose() -> Callable[[list[str]], dict]:  # type: ignore[type-arg]
     """Composes and resolves a training config from overrides."""
     import hydra
 
+    from swaplab.config.border import checked
     from swaplab.config.read import resolved
 
     def composed(overrides: list[str]) -> dict:  # type: ignore[type-arg]
         with hydra.initialize_config_module("swaplab.conf", version_base="1.3"):
-            return resolved(hydra.compose("train", overrides))
+            return checked("train", resolved(hydra.compose("train", overrides)))
 
     return composed
 

@@ -29,7 +29,17 @@ ALLOWED = {
     "marking": set(),
     "conversion": {"networks", "faces", "marking"},
 }
-GROUND_FLOOR = {"catalogue", "collectives", "errors", "randomness", "schedule", "thinning", "conf", "__init__"}
+GROUND_FLOOR = {
+    "catalogue",
+    "collectives",
+    "errors",
+    "randomness",
+    "ranges",
+    "schedule",
+    "thinning",
+    "conf",
+    "__init__",
+}
 
 
 def imports_of(file: Path) -> set[str]:

@@ -5,10 +5,15 @@ from bisect import bisect_right
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
+from typing import Annotated
+
+from pydantic import Field
 
 from swaplab.errors import UserError
+from swaplab.ranges import NotNegative, Positive, Share
 
 Schedule = Callable[[float], float]
+Weight = NotNegative | Schedule
 
 
 def value_at(value: "float | Schedule", progress: float) -> float:
@@ -20,7 +25,7 @@ def value_at(value: "float | Schedule", progress: float) -> float:
 class Constant:
     """``factor`` at every progress."""
 
-    factor: float = 1.0
+    factor: NotNegative = 1.0
 
     def __call__(self, progress: float) -> float:
         return self.factor
@@ -33,8 +38,8 @@ class Cosine:
     ``warmup`` is the share of progress spent rising from 0 to 1.
     """
 
-    end: float = 0.0
-    warmup: float = 0.0
+    end: NotNegative = 0.0
+    warmup: Share = 0.0
 
     def __call__(self, progress: float) -> float:
         if progress < self.warmup:
@@ -48,8 +53,8 @@ class Linear:
     """1 up to progress ``start``, from there straight down to ``end`` (CycleGAN, Zhu et al. 2017, section 4: start 0.5,
     end 0)."""
 
-    start: float = 0.5
-    end: float = 0.0
+    start: Annotated[float, Field(ge=0, lt=1)] = 0.5
+    end: NotNegative = 0.0
 
     def __post_init__(self) -> None:
         if not 0 <= self.start < 1:
@@ -75,9 +80,9 @@ class Steps:
     With ``of`` points can be written in the steps of the source; the budget of a run may be another.
     """
 
-    at: Sequence[float]
-    values: Sequence[float]
-    of: float = 1.0
+    at: Sequence[NotNegative]
+    values: Sequence[NotNegative]
+    of: Positive = 1.0
 
     def __post_init__(self) -> None:
         check_points(self._points, "schedule")

@@ -7,6 +7,7 @@ from typing import Any
 from omegaconf import DictConfig
 
 from swaplab.ablations.plan import Cell, Plan
+from swaplab.config.border import checked
 from swaplab.config.read import resolved
 from swaplab.errors import UserError
 from swaplab.runs.identity import changed_keys, run_id_of
@@ -59,7 +60,7 @@ def _configs(plan: Plan, level: str, compose: Compose) -> list[dict[str, Any]]:
         config = compose(words)
         for seed in plan.seeds:
             config.seed = seed
-            configs.append(resolved(config) | {"factors": {plan.factor: level}})
+            configs.append(checked("train", resolved(config)) | {"factors": {plan.factor: level}})
     except UserError as error:
         raise UserError(f"ablation {plan.id}, level {level}: {error}") from None
     return configs

@@ -80,6 +80,7 @@ def composed(
     from hydra.core.hydra_config import HydraConfig
     from hydra.types import RunMode
 
+    from swaplab.config.border import checked
     from swaplab.config.read import resolved
     from swaplab.config.trust import lookups_only
 
@@ -108,7 +109,7 @@ def composed(
             task_function=task,
             overrides=overrides,
         )
-    return [as_typed(resolved(config), (*literal, *several)) for config in configs]
+    return [checked(config_name, as_typed(resolved(config), (*literal, *several))) for config in configs]
 
 
 @contextmanager

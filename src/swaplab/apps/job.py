@@ -47,28 +47,23 @@ def read_resolved(file: Path) -> dict[str, Any]:
     """The config in a file. UserError if it is none, is another version's, or wants to run something foreign."""
     import yaml
 
-    import swaplab.conf
-    from swaplab.config.trust import check_targets
+    from swaplab.config.border import checked
     from swaplab.runs.identity import leaves
 
+    hint = "give a config as `swaplab-train --cfg job --resolve` prints it with this version"
     try:
         config = yaml.safe_load(file.read_text())
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
         raise UserError(f"{file} cannot be read ({' '.join(str(error).split())}); correct it") from None
-    known = yaml.safe_load((Path(next(iter(swaplab.conf.__path__))) / "train.yaml").read_text())
-    missing = [key for key in known if key not in ("defaults", "hydra") and (not config or key not in config)]
-    if not isinstance(config, dict) or missing:
-        lacks = f"lacks {missing[0]}" if missing else "is no config"
-        raise UserError(
-            f"{file} {lacks}; give a config as `swaplab-train --cfg job --resolve` prints it with this version"
-        )
-    if "hydra" in config:
-        raise UserError(f"{file} sets hydra's own settings, which nothing reads here; remove them")
-    check_targets(config)
+    if not isinstance(config, dict):
+        raise UserError(f"{file} is no config; {hint}")
     for key, value in leaves(config):
         if "${" in str(value):
             raise UserError(f"{file} refers at {key} to another value, {value}; write the value itself")
-    return config
+    try:
+        return checked("train", config)
+    except UserError as error:
+        raise UserError(f"{file}: {error}; {hint}") from None
 
 
 def _evaluate(folder: Path, split: str) -> None:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from swaplab.config.trust import check_targets
+from swaplab.config.border import checked
 from swaplab.errors import UserError
 from swaplab.faces.alignment import Alignment
 from swaplab.losses.context import GENERATOR
@@ -14,21 +14,16 @@ from swaplab.runs.record import RunRecord
 from swaplab.training.checkpoint import BEST, FINAL, load_weights, put_weights
 from swaplab.training.networks import build_networks
 
-# What is read of a recorded config, besides what every version of it has had.
-_RECORDED = ("size", "code_match", "mask_network", "composed_by", "composition", "data_masks")
-
 
 def recorded_config(record: RunRecord) -> dict[str, Any]:
     """The config of a run's record. UserError if it may run something foreign, or was written by another version."""
-    config = record.config()
-    check_targets(config)
-    missing = [key for key in _RECORDED if key not in config]
-    if missing:
+    try:
+        return checked("train", record.config())
+    except UserError as error:
         raise UserError(
-            f"{record.folder / 'config.yaml'} lacks {missing[0]}: another version of swaplab made this run; use that "
+            f"{record.folder / 'config.yaml'}: {error}; where another version of swaplab made this run, use that "
             f"version, or train the run again"
-        )
-    return config
+        ) from None
 
 
 @dataclass(frozen=True)

@@ -48,6 +48,7 @@ def planned_jobs(
     from hydra.core.override_parser.overrides_parser import OverridesParser
     from omegaconf import OmegaConf
 
+    from swaplab.config.border import checked
     from swaplab.config.read import resolved
     from swaplab.runs.identity import run_id_of
 
@@ -61,7 +62,7 @@ def planned_jobs(
         label = " ".join(f"{key}={level}" for key, level in levels.items())
         task = OmegaConf.masked_copy(composed, [str(key) for key in composed if key != "hydra"])
         try:
-            config = resolved(task)
+            config = checked("train", resolved(task))
         except UserError as error:
             raise UserError(f"{label}: {error}") from None
         factors = {key: level for key, level in levels.items() if key != "seed"}

@@ -3,8 +3,9 @@
 from typing import Any, cast
 
 from omegaconf import DictConfig, OmegaConf
-from omegaconf.errors import OmegaConfBaseException
+from omegaconf.errors import InterpolationKeyError, OmegaConfBaseException
 
+from swaplab.config.border import missing
 from swaplab.config.trust import check_targets, lookups_only
 from swaplab.errors import UserError
 
@@ -15,11 +16,14 @@ def resolved(cfg: DictConfig) -> dict[str, Any]:
     Raises UserError for a missing value, a bad interpolation or a target that may not run.
     """
     with lookups_only():
-        missing = sorted(OmegaConf.missing_keys(cfg))
-        if missing:
-            raise UserError(f"{missing[0]} is not set; give {missing[0]}=VALUE, see --help for examples")
         try:
+            unset = sorted(OmegaConf.missing_keys(cfg))
+            if unset:
+                raise UserError(f"{unset[0]} is not set; give {unset[0]}=VALUE, see --help for examples")
             config = OmegaConf.to_container(cfg, resolve=True, throw_on_missing=True)
+        except InterpolationKeyError as error:
+            key = str(error).partition("'")[2].partition("'")[0]
+            raise UserError(f"{missing(key)}: {error.full_key} refers to it") from None
         except OmegaConfBaseException as error:
             raise UserError(f"the config cannot be resolved: {str(error).splitlines()[0]}") from None
     check_targets(config)

@@ -5,17 +5,20 @@ All are means over patches and faces, summed over the judged images and over ide
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Annotated, Literal, Protocol, get_args
 
 import torch
 import torch.nn.functional as F
+from pydantic import Field
 from torch import Tensor
 
 from swaplab.errors import UserError
-from swaplab.losses.context import StepContext
-from swaplab.schedule import Schedule
+from swaplab.losses.context import Side, StepContext
+from swaplab.ranges import Positive
+from swaplab.schedule import Weight
 
-JUDGED = ("composed", "raw", "swap")
+Kind = Literal["composed", "raw", "swap"]
+JUDGED: tuple[Kind, ...] = get_args(Kind)
 
 
 class History(Protocol):
@@ -77,8 +80,8 @@ def _swaps(step: StepContext, name: str) -> list[Judged]:
 class AdversarialTerm:
     """What both sides share. ``judged``: the images that are judged, see `judged_images`; None is the usual choice."""
 
-    weight: float | Schedule = 1.0
-    judged: Sequence[str] | None = None
+    weight: Weight = 1.0
+    judged: Annotated[Sequence[Kind], Field(min_length=1)] | None = None
 
 
 @dataclass(frozen=True)
@@ -86,7 +89,7 @@ class DiscriminatorTerm(AdversarialTerm):
     """``history``: hands some images of earlier steps to the discriminator; None: it sees those of this step."""
 
     history: History | None = None
-    side: str = "discriminator"
+    side: Side = "discriminator"
 
     def fakes(self, step: StepContext, name: str) -> list[Judged]:
         """The images to be told from real ones, without a graph."""
@@ -122,8 +125,8 @@ class PointwiseDiscriminator(DiscriminatorTerm):
 class PointwiseGenerator(AdversarialTerm):
     """One penalty for the scores of each judged image."""
 
-    weight: float | Schedule = 0.1
-    side: str = "generator"
+    weight: Weight = 0.1
+    side: Side = "generator"
 
     def fooled(self, scores: Tensor) -> Tensor:
         raise NotImplementedError
@@ -201,7 +204,7 @@ class MixupLSGANDiscriminator(DiscriminatorTerm):
     Zhang et al. 2018 on the discriminator's inputs).
     """
 
-    alpha: float = 0.2
+    alpha: Positive = 0.2
 
     def __post_init__(self) -> None:
         _check_alpha(self.alpha)
@@ -223,7 +226,7 @@ class MixupLSGANGenerator(PointwiseGenerator):
     """
 
     mixed: bool = False
-    alpha: float = 0.2
+    alpha: Positive = 0.2
 
     def __post_init__(self) -> None:
         _check_alpha(self.alpha)

@@ -6,7 +6,7 @@ Systems differ by which loss terms are on; the terms ask this context, and nothi
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
-from typing import TypeVar, cast
+from typing import Literal, TypeVar, cast
 
 import numpy as np
 import torch
@@ -21,6 +21,7 @@ from swaplab.networks.statistics import untracked
 from swaplab.randomness import generator_at
 
 GENERATOR, DISCRIMINATOR = "generator", "discriminator"
+Side = Literal["generator", "discriminator"]
 
 T = TypeVar("T")
 

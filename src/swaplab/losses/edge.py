@@ -1,13 +1,14 @@
 """Losses on edges and on the eyes: what a mean over all pixels hardly sees."""
 
 from dataclasses import dataclass
+from typing import Literal
 
 import torch
 from torch import Tensor
 
 from swaplab.losses.context import StepContext
 from swaplab.losses.reconstruction import ReconstructionLoss, shown
-from swaplab.schedule import Schedule
+from swaplab.schedule import Weight
 
 
 def edges(x: Tensor) -> tuple[Tensor, Tensor]:
@@ -34,8 +35,8 @@ class Edge(ReconstructionLoss):
 class _MaskedLoss(ReconstructionLoss):
     """A reconstruction loss of the target's mask ``mask``. The mean is over all pixels, not only those of the mask."""
 
-    weight: float | Schedule = 30.0
-    mask: str = "eyes"
+    weight: Weight = 30.0
+    mask: Literal["face", "eyes", "mouth", "occluder", "hull"] = "eyes"
 
     def masked(self, prediction: Tensor, target: Tensor, mask: Tensor) -> Tensor:
         raise NotImplementedError

@@ -1,15 +1,16 @@
 """Losses on the alpha mask itself, summed over identities. All need a mask and raise UserError without one."""
 
 from dataclasses import dataclass
+from typing import Literal
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
 from swaplab.errors import UserError
-from swaplab.losses.context import StepContext
+from swaplab.losses.context import Side, StepContext
 from swaplab.losses.edge import edges
-from swaplab.schedule import Schedule, value_at
+from swaplab.schedule import Weight, value_at
 
 
 def alpha_of(step: StepContext, name: str, what: str) -> Tensor:
@@ -32,9 +33,9 @@ class MaskSize:
     ``power``: 1, or 2, which hardly minds a small alpha (its Wasserstein notebook). UserError for others.
     """
 
-    weight: float | Schedule = 1e-2
-    power: int = 1
-    side: str = "generator"
+    weight: Weight = 1e-2
+    power: Literal[1, 2] = 1
+    side: Side = "generator"
 
     def __post_init__(self) -> None:
         if self.power not in (1, 2):
@@ -52,9 +53,9 @@ class MaskHinge:
     ``margin``: a number in [0, 1] or a schedule of progress.
     """
 
-    weight: float | Schedule = 0.1
-    margin: float | Schedule = 0.5
-    side: str = "generator"
+    weight: Weight = 0.1
+    margin: Weight = 0.5
+    side: Side = "generator"
 
     def __call__(self, step: StepContext) -> Tensor:
         margin = value_at(self.margin, step.progress)
@@ -67,8 +68,8 @@ class MaskVariation:
     """Total variation of alpha, the mean step down plus the mean step across: asks for smooth masks (Rudin et al.
     1992; faceswap-GAN v2.2)."""
 
-    weight: float | Schedule = 0.1
-    side: str = "generator"
+    weight: Weight = 0.1
+    side: Side = "generator"
 
     def __call__(self, step: StepContext) -> Tensor:
         losses = []

@@ -1,11 +1,13 @@
 """Mixup of the autoencoder's own batch: of its pictures or of its codes."""
 
 from dataclasses import dataclass
+from typing import Literal
 
 from torch import Tensor
 
 from swaplab.collectives import gathered
 from swaplab.errors import UserError
+from swaplab.ranges import Positive
 
 PLACES = ("images", "codes")
 
@@ -20,8 +22,8 @@ class Mixup:
     ranks. For mixtures of real and generated faces see the adversarial loss mixup_lsgan.
     """
 
-    where: str
-    alpha: float = 0.2
+    where: Literal["images", "codes"]
+    alpha: Positive = 0.2
 
     def __post_init__(self) -> None:
         if self.where not in PLACES:

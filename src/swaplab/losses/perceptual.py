@@ -2,15 +2,16 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 import torch
 from torch import Tensor
 
 from swaplab.errors import UserError
-from swaplab.losses.context import StepContext
+from swaplab.losses.context import Side, StepContext
 from swaplab.losses.reconstruction import shown
 from swaplab.networks.pretrained.features import Features
-from swaplab.schedule import Schedule
+from swaplab.schedule import Weight
 
 IMAGES = ("raw", "composed", "mixed")
 
@@ -29,10 +30,10 @@ class Perceptual:
 
     backbone: Features
     layer_weights: Sequence[float]
-    weight: float | Schedule = 1.0
-    image: str = "raw"
+    weight: Weight = 1.0
+    image: Literal["raw", "composed", "mixed"] = "raw"
     normalised: bool = True
-    side: str = "generator"
+    side: Side = "generator"
 
     def __post_init__(self) -> None:
         if self.image not in IMAGES:

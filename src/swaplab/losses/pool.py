@@ -7,6 +7,7 @@ from swaplab.collectives import gathered
 from swaplab.errors import UserError
 from swaplab.losses.context import StepContext
 from swaplab.randomness import generator_at
+from swaplab.ranges import Count
 
 
 class ImagePool:
@@ -22,7 +23,7 @@ class ImagePool:
     position). `state` belongs to the checkpoint.
     """
 
-    def __init__(self, size: int = 50) -> None:
+    def __init__(self, size: Count = 50) -> None:
         if size < 1:
             raise UserError(f"history.size={size} remembers nothing; give 1 or more, or set history=none")
         self.size = size

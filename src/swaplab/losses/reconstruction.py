@@ -1,14 +1,16 @@
 """Losses between the reconstruction of a face and its target, summed over identities; pictures in [0, 1]."""
 
 from dataclasses import dataclass
+from typing import Literal
 
 import torch
 from torch import Tensor
 
 from swaplab.errors import UserError
-from swaplab.losses.context import StepContext
+from swaplab.losses.context import Side, StepContext
 from swaplab.losses.similarity import multi_scale_similarity, scales_of, similarity_map
-from swaplab.schedule import Schedule
+from swaplab.ranges import NotNegative
+from swaplab.schedule import Weight
 
 IMAGES = ("raw", "composed")
 
@@ -22,9 +24,9 @@ def shown(step: StepContext, name: str, image: str) -> Tensor:
 class ReconstructionLoss:
     """A loss that compares one image of the reconstruction, ``raw`` or ``composed`` by the mask, with the target."""
 
-    weight: float | Schedule = 1.0
-    image: str = "raw"
-    side: str = "generator"
+    weight: Weight = 1.0
+    image: Literal["raw", "composed"] = "raw"
+    side: Side = "generator"
 
     def __post_init__(self) -> None:
         if self.image not in IMAGES:
@@ -91,7 +93,7 @@ class FocalFrequency(ReconstructionLoss):
     sends no gradient. Spectra are orthonormal, so a weight of 1 everywhere would be the MSE.
     """
 
-    alpha: float = 1.0
+    alpha: NotNegative = 1.0
 
     def error(self, prediction: Tensor, target: Tensor) -> Tensor:
         with torch.autocast(prediction.device.type, enabled=False):  # there is no transform in half precision
@@ -110,8 +112,8 @@ class Auxiliary:
     Raises UserError for a generator without such outputs.
     """
 
-    weight: float | Schedule = 1.0
-    side: str = "generator"
+    weight: Weight = 1.0
+    side: Side = "generator"
 
     def __call__(self, step: StepContext) -> Tensor:
         losses = []

@@ -1,14 +1,16 @@
 """Relativistic average least squares: a face is judged by how much more real it looks than the average other one."""
 
 from dataclasses import dataclass
+from typing import Annotated
 
 import torch
+from pydantic import Field
 from torch import Tensor
 
 from swaplab.collectives import global_sum
 from swaplab.losses.adversarial import AdversarialTerm, DiscriminatorTerm, judged_images, least_squares
-from swaplab.losses.context import StepContext
-from swaplab.schedule import Schedule
+from swaplab.losses.context import Side, StepContext
+from swaplab.schedule import Weight
 
 
 def batch_average(step: StepContext, scores: Tensor) -> Tensor:
@@ -25,7 +27,7 @@ class RelativisticLSGANDiscriminator(DiscriminatorTerm):
     stabler early in training. ``opposite``: the label of the other direction; 0 in faceswap-GAN, -1 in the paper.
     """
 
-    opposite: float = 0.0
+    opposite: Annotated[float, Field(ge=-1, le=1)] = 0.0
 
     def __call__(self, step: StepContext) -> Tensor:
         losses = []
@@ -45,9 +47,9 @@ class RelativisticLSGANGenerator(AdversarialTerm):
     """The discriminator's relativistic terms with real and raw exchanged; composed images towards 1, with full weight
     (Jolicoeur-Martineau 2018, RaLSGAN; in the form of faceswap-GAN v2.2)."""
 
-    weight: float | Schedule = 0.1
-    opposite: float = 0.0
-    side: str = "generator"
+    weight: Weight = 0.1
+    opposite: Annotated[float, Field(ge=-1, le=1)] = 0.0
+    side: Side = "generator"
 
     def __call__(self, step: StepContext) -> Tensor:
         losses = []

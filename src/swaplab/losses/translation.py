@@ -9,9 +9,10 @@ from torch import Tensor, nn
 
 from swaplab.collectives import sum_over_ranks
 from swaplab.errors import UserError
-from swaplab.losses.context import StepContext
+from swaplab.losses.context import Side, StepContext
 from swaplab.networks.pretrained.identity import IdentityEmbedder
-from swaplab.schedule import Schedule
+from swaplab.ranges import NotNegative
+from swaplab.schedule import Weight
 
 
 @dataclass(frozen=True)
@@ -24,10 +25,10 @@ class Cycle:
     the way there (faceswap-GAN v2.2: 0.1); needs a mask. Raises UserError for a single identity.
     """
 
-    weight: float | Schedule = 10.0
+    weight: Weight = 10.0
     clean: bool = True
-    alpha: float = 0.0
-    side: str = "generator"
+    alpha: NotNegative = 0.0
+    side: Side = "generator"
 
     def __call__(self, step: StepContext) -> Tensor:
         losses = []
@@ -48,8 +49,8 @@ class Sameness:
     """Mean absolute error of clean faces decoded as who they are, the identity loss of CycleGAN (Zhu et al. 2017,
     section 5.2): a translator leaves alone what needs no translation."""
 
-    weight: float | Schedule = 5.0
-    side: str = "generator"
+    weight: Weight = 5.0
+    side: Side = "generator"
 
     def __call__(self, step: StepContext) -> Tensor:
         losses = [step.mean((step.resemblance(name).raw - step.target(name)).abs()) for name in step.identities]
@@ -65,8 +66,8 @@ class IdentityEmbedding:
     identity metrics with it. Raises UserError for a single identity.
     """
 
-    weight: float | Schedule = 0.1
-    side: str = "generator"
+    weight: Weight = 0.1
+    side: Side = "generator"
     recogniser: "Recogniser" = field(default_factory=lambda: Recogniser(), repr=False, compare=False)
 
     @property

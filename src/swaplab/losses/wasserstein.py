@@ -1,15 +1,16 @@
 """Wasserstein losses and the gradient penalty that keeps their critic Lipschitz."""
 
 from dataclasses import dataclass
+from typing import Literal
 
 import torch
 from torch import Tensor, nn
 
 from swaplab.collectives import global_sum
 from swaplab.errors import UserError
-from swaplab.losses.adversarial import PointwiseDiscriminator, PointwiseGenerator, judged_images
-from swaplab.losses.context import DISCRIMINATOR, StepContext
-from swaplab.schedule import Schedule
+from swaplab.losses.adversarial import Kind, PointwiseDiscriminator, PointwiseGenerator, judged_images
+from swaplab.losses.context import DISCRIMINATOR, Side, StepContext
+from swaplab.schedule import Weight
 
 PENALTIES = ("sample", "batch")
 
@@ -22,7 +23,7 @@ class WassersteinDiscriminator(PointwiseDiscriminator):
     notebook (real labelled 1 in mean(label * score)).
     """
 
-    sign: int = 1
+    sign: Literal[1, -1] = 1
 
     def __post_init__(self) -> None:
         _check_sign(self.sign)
@@ -38,7 +39,7 @@ class WassersteinDiscriminator(PointwiseDiscriminator):
 class WassersteinGenerator(PointwiseGenerator):
     """Judged images are to get the scores of real faces (Arjovsky et al. 2017). ``sign``: as the critic's."""
 
-    sign: int = 1
+    sign: Literal[1, -1] = 1
 
     def __post_init__(self) -> None:
         _check_sign(self.sign)
@@ -60,10 +61,10 @@ class GradientPenalty:
     Raises UserError where the critic has batch norm and the penalty is a sample's: its gradient would be of the batch.
     """
 
-    weight: float | Schedule = 10.0
-    penalty: str = "sample"
-    judged: str = "raw"
-    side: str = "discriminator"
+    weight: Weight = 10.0
+    penalty: Literal["sample", "batch"] = "sample"
+    judged: Kind = "raw"
+    side: Side = "discriminator"
 
     def __post_init__(self) -> None:
         if self.penalty not in PENALTIES:

@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from swaplab.errors import UserError
 from swaplab.networks.blocks import Factory, SameConv2d
 from swaplab.networks.regularisation import RegularisedConv2d, he_normal
+from swaplab.ranges import Count
 
 
 def attended(wanted: Sequence[str] | None, sites: Sequence[str], default: Sequence[str], owner: str) -> tuple[str, ...]:
@@ -46,7 +47,7 @@ class SelfAttention(nn.Module):
     to rounding. It has no second derivative: not for a discriminator under a gradient penalty.
     """
 
-    def __init__(self, channels: int, *, squeeze: int = 8, streaming: bool = False) -> None:
+    def __init__(self, channels: int, *, squeeze: Count = 8, streaming: bool = False) -> None:
         super().__init__()
         if channels % squeeze:
             raise UserError(
@@ -125,7 +126,7 @@ class DualAttention(nn.Module):
     """
 
     def __init__(
-        self, channels: int, *, squeeze: int = 8, streaming: bool = False, norm: Factory | None = None
+        self, channels: int, *, squeeze: Count = 8, streaming: bool = False, norm: Factory | None = None
     ) -> None:
         super().__init__()
         attentions = {
@@ -149,7 +150,7 @@ class MultiHeadAttention(nn.Module):
 
     streaming = True
 
-    def __init__(self, channels: int, *, heads: int = 4) -> None:
+    def __init__(self, channels: int, *, heads: Count = 4) -> None:
         super().__init__()
         if channels % heads:
             raise UserError(f"attention.heads={heads} does not divide a width of {channels}; choose a divisor of it")

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from functools import partial
-from typing import cast
+from typing import Literal, cast
 
 from torch import Tensor, nn
 
@@ -14,6 +14,7 @@ from swaplab.networks.decoder import SLOPE, DecoderFamily, DecoderPlan, Decoders
 from swaplab.networks.generator import SwapOutput
 from swaplab.networks.output import Output
 from swaplab.networks.upsampling import PixelShuffle, Upsampling
+from swaplab.ranges import Count, Width
 
 RESOLUTIONS = (64, 128, 256)
 DOWNSAMPLINGS = ("fixed", "until_4x4")
@@ -92,15 +93,15 @@ class Autoencoder(nn.Module):
         identities: Sequence[str],
         *,
         resolution: int = RESOLUTIONS[0],
-        width: float = 1.0,
-        latent: int = 1024,
-        downsampling: str = "fixed",
-        encoder: str = "shared",
+        width: Width = 1.0,
+        latent: Count = 1024,
+        downsampling: Literal["fixed", "until_4x4"] = "fixed",
+        encoder: Literal["shared", "separate"] = "shared",
         decoder: Decoders = PerIdentity,
         bottleneck: Bottleneck | None = _FULLY_CONNECTED,
         upsampling: Upsampling = PixelShuffle,
         output: Output | None = None,
-        residual_blocks: int = 0,
+        residual_blocks: Literal[0, 1, 2] = 0,
         norm: Factory | None = None,
         attention: Factory | None = None,
         attention_sites: Sequence[str] | None = None,

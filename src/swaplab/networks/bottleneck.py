@@ -6,7 +6,7 @@ hold ``latent`` numbers, however these are arranged, so that two of them differ 
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import NamedTuple, Protocol
+from typing import Literal, NamedTuple, Protocol
 
 import torch
 import torch.nn.functional as F
@@ -167,7 +167,7 @@ class Spatial:
     of the 2017 network). Raises UserError for other sides than 4, 8, 16, and for one the encoder does not come down to.
     """
 
-    side: int = 8
+    side: Literal[4, 8, 16] = 8
 
     def __post_init__(self) -> None:
         if self.side not in (4, 8, 16):

@@ -15,6 +15,8 @@ from collections.abc import Mapping, Sequence
 import torch
 from torch import Tensor, nn
 
+from swaplab.ranges import Count, NotNegative
+
 
 class CodeMoments(nn.Module):
     """Gives every unit of the code the target's mean and standard deviation (Huang & Belongie 2017, equation 8).
@@ -67,7 +69,13 @@ class CodeTransport(nn.Module):
     maps: Tensor
 
     def __init__(
-        self, identities: Sequence[str], shape: Sequence[int], *, rank: int = 64, ridge: float = 0.01, prior: float = 64
+        self,
+        identities: Sequence[str],
+        shape: Sequence[int],
+        *,
+        rank: Count = 64,
+        ridge: NotNegative = 0.01,
+        prior: NotNegative = 64,
     ) -> None:
         super().__init__()
         self.rows = {name: row for row, name in enumerate(identities)}

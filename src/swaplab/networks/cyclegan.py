@@ -11,6 +11,7 @@ from swaplab.errors import UserError
 from swaplab.networks.attention import attended
 from swaplab.networks.blocks import Attended, Factory, scaled
 from swaplab.networks.generator import SwapOutput
+from swaplab.ranges import Count, Width
 
 STD = 0.02
 
@@ -124,8 +125,8 @@ class CycleGAN(nn.Module):
         identities: Sequence[str],
         *,
         resolution: int,
-        width: float = 1.0,
-        blocks: int = 9,
+        width: Width = 1.0,
+        blocks: Count = 9,
         norm: Factory | None = None,
         attention: Factory | None = None,
         attention_sites: Sequence[str] | None = None,

@@ -7,9 +7,10 @@ up0 doubles 4 pixels, up1 8, and so on, whatever stands before them.
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Annotated, Protocol
 
 import torch
+from pydantic import Field
 from torch import Tensor, nn
 
 from swaplab.errors import UserError
@@ -180,7 +181,9 @@ class SharedTrunk(nn.Module):
 
     from_features = False
 
-    def __init__(self, identities: Sequence[str], plan: DecoderPlan, *, private_stages: int = 1) -> None:
+    def __init__(
+        self, identities: Sequence[str], plan: DecoderPlan, *, private_stages: Annotated[int, Field(ge=0)] = 1
+    ) -> None:
         super().__init__()
         sides = plan.sides(plan.code.side)
         if not 0 <= private_stages < len(sides):

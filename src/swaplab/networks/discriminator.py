@@ -6,16 +6,18 @@ A *judge* (`PerIdentity`, `Shared`, `SharedProjection`) decides who is judged by
 
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
-from typing import Protocol, runtime_checkable
+from typing import Annotated, Protocol, runtime_checkable
 
 import torch
 import torch.nn.functional as F
+from pydantic import Field
 from torch import Tensor, nn
 
 from swaplab.errors import UserError
 from swaplab.networks.attention import attended
 from swaplab.networks.blocks import Attended, ConvBlock, Factory, SameConv2d, scaled
 from swaplab.networks.cyclegan import GaussianConv2d
+from swaplab.ranges import Width
 
 SLOPE = 0.2
 SITE = "discriminator."
@@ -142,7 +144,7 @@ class MultiscaleDiscriminator(nn.Module):
         norm: Factory | None,
         attention: Factory | None = None,
         attention_sites: Sequence[str] | None = None,
-        scales: int = 2,
+        scales: Annotated[int, Field(ge=1, le=8)] = 2,
     ) -> None:
         super().__init__()
         if scales < 2 or resolution // 2 ** (scales - 1) < 16:
@@ -177,7 +179,7 @@ class _Judge(nn.Module):
         identities: Sequence[str],
         *,
         resolution: int,
-        width: float = 1.0,
+        width: Width = 1.0,
         conditional: bool = True,
         norm: Factory | None = None,
         attention: Factory | None = None,

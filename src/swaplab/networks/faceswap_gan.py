@@ -3,6 +3,7 @@
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from functools import partial
+from typing import Literal
 
 import torch
 import torch.nn.functional as F
@@ -14,6 +15,7 @@ from swaplab.networks.blocks import Dense, Factory, SameConv2d, scaled
 from swaplab.networks.generator import SwapOutput
 from swaplab.networks.norm import HybridNorm
 from swaplab.networks.regularisation import RegularisedConv2d, he_normal
+from swaplab.ranges import Count, NotNegative, Width
 
 SLOPE = 0.2
 RESOLUTIONS = (64, 128, 256)
@@ -231,15 +233,15 @@ class FaceswapGAN(nn.Module):
         identities: Sequence[str],
         *,
         resolution: int,
-        capacity: str = "standard",
-        width: float = 1.0,
-        latent: int | None = None,
+        capacity: Literal["standard", "lite"] = "standard",
+        width: Width = 1.0,
+        latent: Count | None = None,
         norm: Factory | None = None,
         attention: Factory | None = None,
         attention_sites: Sequence[str] | None = None,
         mask: Factory | None = None,
         stem_bias: bool = False,
-        l2: float = 1e-4,
+        l2: NotNegative = 1e-4,
     ) -> None:
         super().__init__()
         check_resolution(resolution, "generator faceswap_gan")
@@ -312,12 +314,12 @@ class FaceswapGANDiscriminator(nn.Module):
         identities: Sequence[str],
         *,
         resolution: int,
-        width: float = 1.0,
+        width: Width = 1.0,
         norm: Factory | None = None,
         attention: Factory | None = None,
         attention_sites: Sequence[str] | None = None,
         score_bias: bool = False,
-        l2: float = 1e-4,
+        l2: NotNegative = 1e-4,
     ) -> None:
         super().__init__()
         check_resolution(resolution, "discriminator faceswap_gan")

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from swaplab.errors import UserError
 from swaplab.networks.blocks import Dense, Factory, SameConv2d, scaled
 from swaplab.networks.generator import SwapOutput
+from swaplab.ranges import Count, Share, Width
 
 RESOLUTION = 64
 _CODE_SIDE = 4
@@ -109,9 +110,9 @@ class FaceswapGANV1(nn.Module):
         identities: Sequence[str],
         *,
         resolution: int = RESOLUTION,
-        width: float = 1.0,
-        latent: int = 1024,
-        slope: float = 0.0,
+        width: Width = 1.0,
+        latent: Count = 1024,
+        slope: Share = 0.0,
         mask: Factory | None = None,
     ) -> None:
         super().__init__()
@@ -143,7 +144,7 @@ class FaceswapGANV1Discriminator(nn.Module):
         identities: Sequence[str],
         *,
         resolution: int = RESOLUTION,
-        width: float = 1.0,
+        width: Width = 1.0,
         conditional: bool = False,
         sigmoid: bool = True,
     ) -> None:

@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from swaplab.errors import UserError
 from swaplab.networks.blocks import ConvBlock, SameConv2d, scaled
 from swaplab.networks.upsampling import PixelShuffle
+from swaplab.ranges import Width
 
 SLOPE = 0.1
 _SIDE = 8
@@ -38,7 +39,7 @@ class SeparateMask(nn.Module):
     that doubling does not take to the resolution.
     """
 
-    def __init__(self, identities: Sequence[str], shape: Sequence[int], *, resolution: int, width: float = 0.5) -> None:
+    def __init__(self, identities: Sequence[str], shape: Sequence[int], *, resolution: int, width: Width = 0.5) -> None:
         super().__init__()
         sides = [shape[-1] * 2**i for i in range(16) if len(shape) == 3]
         if resolution not in sides:

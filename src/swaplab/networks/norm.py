@@ -1,12 +1,15 @@
 """Normalisation layers: each is built for a number of channels."""
 
 import math
+from typing import Annotated
 
 import torch
+from pydantic import Field
 from torch import Tensor, nn
 
 from swaplab.collectives import stacked, world_size
 from swaplab.networks.regularisation import RegularisedConv2d, he_normal
+from swaplab.ranges import Count, Positive
 
 
 class GroupNorm(nn.GroupNorm):
@@ -16,7 +19,7 @@ class GroupNorm(nn.GroupNorm):
     Raises ValueError if ``groups`` does not divide ``channels``.
     """
 
-    def __init__(self, channels: int, *, groups: int = 8, eps: float = 1e-5) -> None:
+    def __init__(self, channels: int, *, groups: Count = 8, eps: Positive = 1e-5) -> None:
         if channels % groups:
             raise ValueError(f"norm.groups={groups} does not divide a width of {channels}; choose a divisor of it")
         super().__init__(groups, channels, eps)
@@ -28,7 +31,7 @@ class LayerNorm(nn.GroupNorm):
     Shape: (n, channels, h, w) -> same.
     """
 
-    def __init__(self, channels: int, *, eps: float = 1e-5) -> None:
+    def __init__(self, channels: int, *, eps: Positive = 1e-5) -> None:
         super().__init__(1, channels, eps)
 
 
@@ -39,7 +42,7 @@ class InstanceNorm(nn.GroupNorm):
     groups of four channels before a pixel shuffle. ``affine``: with gains and biases; CycleGAN's has none.
     """
 
-    def __init__(self, channels: int, *, eps: float = 1e-5, affine: bool = True) -> None:
+    def __init__(self, channels: int, *, eps: Positive = 1e-5, affine: bool = True) -> None:
         super().__init__(channels, channels, eps, affine)
 
 
@@ -49,7 +52,9 @@ class BatchNorm(nn.BatchNorm2d):
     Shape: (n, channels, h, w) -> same. ``momentum`` is the weight of the newest batch in the running statistics.
     """
 
-    def __init__(self, channels: int, *, momentum: float = 0.1, eps: float = 1e-5) -> None:
+    def __init__(
+        self, channels: int, *, momentum: Annotated[float, Field(gt=0, le=1)] = 0.1, eps: Positive = 1e-5
+    ) -> None:
         super().__init__(channels, eps, momentum)
 
 
@@ -106,7 +111,7 @@ class ScalarLayerNorm(nn.Module):
     Shape: (n, channels, h, w) -> same. ``eps`` is added to the population deviation, not to the variance.
     """
 
-    def __init__(self, channels: int, *, eps: float = 1e-3) -> None:
+    def __init__(self, channels: int, *, eps: Positive = 1e-3) -> None:
         super().__init__()
         self.eps = eps
         self.weight = nn.Parameter(torch.empty(1))
@@ -130,7 +135,7 @@ class AffineOnly(nn.Module):
     variance 1 for ever. Shape: (n, channels, h, w) -> same.
     """
 
-    def __init__(self, channels: int, *, eps: float = 1e-3) -> None:
+    def __init__(self, channels: int, *, eps: Positive = 1e-3) -> None:
         super().__init__()
         self.eps = eps
         self.weight = nn.Parameter(torch.empty(channels))
@@ -153,7 +158,9 @@ class HybridNorm(nn.Module):
     Shape: (n, channels, h, w) -> same. ``convolved``: how many channels come first; None is half of them.
     """
 
-    def __init__(self, channels: int, *, convolved: int | None = None, eps: float = 1e-3) -> None:
+    def __init__(
+        self, channels: int, *, convolved: Annotated[int, Field(ge=0)] | None = None, eps: Positive = 1e-3
+    ) -> None:
         super().__init__()
         first = channels // 2 if convolved is None else convolved
         self.sizes = (first, channels - first)

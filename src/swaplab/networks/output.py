@@ -1,5 +1,7 @@
 """How a network's numbers become colours: the range of values inside it, and the function at its end."""
 
+from typing import Literal
+
 import torch
 from torch import Tensor, nn
 
@@ -19,7 +21,11 @@ class Output(nn.Module):
     its gradient never stops, and is clamped in eval mode. Raises UserError for other names and pairs.
     """
 
-    def __init__(self, range: str = "unit", nonlinearity: str = "sigmoid") -> None:
+    def __init__(
+        self,
+        range: Literal["unit", "symmetric"] = "unit",
+        nonlinearity: Literal["sigmoid", "tanh", "linear"] = "sigmoid",
+    ) -> None:
         super().__init__()
         for key, value, known in (("range", range, RANGES), ("nonlinearity", nonlinearity, NONLINEARITIES)):
             if value not in known:

@@ -2,9 +2,11 @@
 
 from collections.abc import Sequence
 from itertools import pairwise
+from typing import Annotated
 
 import torch
 import torch.nn.functional as F
+from pydantic import Field
 from torch import Tensor, nn
 
 from swaplab.errors import UserError
@@ -13,6 +15,7 @@ from swaplab.networks.blocks import Factory, scaled
 from swaplab.networks.cyclegan import GaussianConv2d, GaussianConvTranspose2d, attend
 from swaplab.networks.draws import KeyedDropout
 from swaplab.networks.generator import SwapOutput
+from swaplab.ranges import Width
 
 SLOPE = 0.2
 
@@ -104,8 +107,8 @@ class Pix2Pix(nn.Module):
         identities: Sequence[str],
         *,
         resolution: int,
-        width: float = 1.0,
-        dropout: float = 0.5,
+        width: Width = 1.0,
+        dropout: Annotated[float, Field(ge=0, lt=1)] = 0.5,
         norm: Factory | None = None,
         attention: Factory | None = None,
         attention_sites: Sequence[str] | None = None,

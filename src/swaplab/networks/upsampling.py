@@ -5,9 +5,11 @@ if any, and a leaky ReLU.
 """
 
 from collections.abc import Callable
+from typing import Annotated, Literal
 
 import torch
 import torch.nn.functional as F
+from pydantic import Field
 from torch import Tensor, nn
 
 from swaplab.errors import UserError
@@ -52,7 +54,13 @@ class InterpolatedConv(nn.Module):
     """
 
     def __init__(
-        self, in_channels: int, out_channels: int, *, slope: float, norm: Factory | None = None, mode: str = "nearest"
+        self,
+        in_channels: int,
+        out_channels: int,
+        *,
+        slope: float,
+        norm: Factory | None = None,
+        mode: Literal["nearest", "bilinear"] = "nearest",
     ) -> None:
         super().__init__()
         if mode not in ("nearest", "bilinear"):
@@ -86,7 +94,13 @@ class TransposedConv(nn.Module):
     """
 
     def __init__(
-        self, in_channels: int, out_channels: int, *, slope: float, norm: Factory | None = None, kernel: int = 4
+        self,
+        in_channels: int,
+        out_channels: int,
+        *,
+        slope: float,
+        norm: Factory | None = None,
+        kernel: Annotated[int, Field(ge=2, le=16)] = 4,
     ) -> None:
         super().__init__()
         if kernel < 2:

@@ -1,16 +1,20 @@
 """Motion blur, as moving faces in video have it."""
 
-from collections.abc import Iterable
-from typing import Any
+from collections.abc import Sequence
+from typing import Annotated, Any
 
 import albumentations
 import cv2
 import numpy as np
 from numpy.typing import NDArray
+from pydantic import Field
 from scipy import ndimage
 
 from swaplab.errors import UserError
 from swaplab.noise.operation import Picture, Scope, checked_probability, checked_scope
+from swaplab.ranges import Share
+
+Sizes = Annotated[Sequence[Annotated[int, Field(ge=3, le=255)]], Field(min_length=1, description="odd")]
 
 
 class MotionBlur(albumentations.ImageOnlyTransform):
@@ -20,7 +24,7 @@ class MotionBlur(albumentations.ImageOnlyTransform):
     swap.
     """
 
-    def __init__(self, scope: Scope = "both", sizes: Iterable[int] = (5, 7, 9, 11), p: float = 0.25) -> None:
+    def __init__(self, scope: Scope = "both", sizes: Sizes = (5, 7, 9, 11), p: Share = 0.25) -> None:
         super().__init__(p=checked_probability(p))
         self.scope, self.sizes = checked_scope(scope), tuple(sizes)
         if not self.sizes or any(size < 3 or size % 2 == 0 for size in self.sizes):

@@ -1,15 +1,17 @@
 """Random colour matching: the face takes on, partly, the colours of another face."""
 
-from collections.abc import Iterable
-from typing import Any
+from collections.abc import Sequence
+from typing import Annotated, Any, Literal
 
 import albumentations
 import cv2
 import numpy as np
 from numpy.typing import NDArray
+from pydantic import Field
 
 from swaplab.errors import UserError
 from swaplab.noise.operation import Picture, Scope, checked_probability, checked_scope
+from swaplab.ranges import Share
 
 SPACES = ("rgb", "xyz", "lab")
 _THERE = {"xyz": cv2.COLOR_RGB2XYZ, "lab": cv2.COLOR_RGB2LAB}
@@ -29,9 +31,9 @@ class ColourMatch(albumentations.ImageOnlyTransform):
     def __init__(
         self,
         scope: Scope = "both",
-        spaces: Iterable[str] = ("rgb", "xyz"),
-        border: float = 60 / 256,
-        p: float = 0.5,
+        spaces: Annotated[Sequence[Literal["rgb", "xyz", "lab"]], Field(min_length=1)] = ("rgb", "xyz"),
+        border: Annotated[float, Field(ge=0, lt=0.5)] = 60 / 256,
+        p: Share = 0.5,
     ) -> None:
         super().__init__(p=checked_probability(p))
         self.scope, self.spaces, self.border = checked_scope(scope), tuple(spaces), border

@@ -1,15 +1,17 @@
 """Rotation, zoom, shift and mirroring of a face."""
 
 from abc import abstractmethod
-from typing import Any
+from typing import Annotated, Any
 
 import albumentations
 import cv2
 import numpy as np
 from numpy.typing import NDArray
+from pydantic import Field
 
 from swaplab.errors import UserError
 from swaplab.noise.operation import Picture, Scope, checked_probability, checked_scope
+from swaplab.ranges import Share
 
 Matrix = NDArray[np.float64]
 
@@ -49,10 +51,10 @@ class Affine(Movement):
     def __init__(
         self,
         scope: Scope = "both",
-        degrees: float = 10.0,
-        zoom: float = 0.1,
-        shift: float = 0.05,
-        p: float = 1.0,
+        degrees: Annotated[float, Field(ge=0, le=180)] = 10.0,
+        zoom: Annotated[float, Field(ge=0, lt=1)] = 0.1,
+        shift: Annotated[float, Field(ge=0, le=0.5)] = 0.05,
+        p: Share = 1.0,
     ) -> None:
         super().__init__(scope, p)
         if not 0 <= zoom < 1:
@@ -71,7 +73,7 @@ class Affine(Movement):
 class Flip(Movement):
     """Mirrored left to right with probability ``p``."""
 
-    def __init__(self, scope: Scope = "both", p: float = 0.5) -> None:
+    def __init__(self, scope: Scope = "both", p: Share = 0.5) -> None:
         super().__init__(scope, p)
 
     def matrix(self, side: int) -> Matrix:

@@ -1,18 +1,21 @@
 """Things in front of a face that nobody has to photograph or render: smooth blobs and straight bars."""
 
-from collections.abc import Iterable
-from typing import Any
+from collections.abc import Sequence
+from typing import Annotated, Any, Literal, get_args
 
 import albumentations
 import cv2
 import numpy as np
 from numpy.typing import NDArray
+from pydantic import Field
 
 from swaplab.errors import UserError
 from swaplab.noise.geometry import with_channels
 from swaplab.noise.operation import Picture, Scope, checked_probability, checked_range, checked_scope
+from swaplab.ranges import Pair, Share
 
-SHAPES = ("blob", "bar")
+Shape = Literal["blob", "bar"]
+SHAPES: tuple[Shape, ...] = get_args(Shape)
 
 _CORNERS = 64
 _WAVES = 4
@@ -36,9 +39,9 @@ class Occluder(albumentations.DualTransform):
     def __init__(
         self,
         scope: Scope = "input",
-        shapes: Iterable[str] = SHAPES,
-        extent: Iterable[float] = (0.15, 0.4),
-        p: float = 0.25,
+        shapes: Annotated[Sequence[Shape], Field(min_length=1)] = SHAPES,
+        extent: Pair = (0.15, 0.4),
+        p: Share = 0.25,
     ) -> None:
         super().__init__(p=checked_probability(p))
         self.scope, self.shapes = checked_scope(scope), tuple(shapes)

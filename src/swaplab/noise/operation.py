@@ -4,6 +4,7 @@ import random
 from collections.abc import Iterable
 from typing import Any, Literal, Protocol
 
+import albumentations
 import numpy as np
 from numpy.typing import NDArray
 
@@ -39,7 +40,7 @@ class Scoped:
     Raises UserError for an argument that the transform does not know; the library itself would only warn.
     """
 
-    def __init__(self, transform: Any, scope: Scope) -> None:
+    def __init__(self, transform: albumentations.BasicTransform | albumentations.BaseCompose, scope: Scope) -> None:
         self.transform, self.scope = transform, checked_scope(scope)
         unknown = unknown_arguments(transform)
         if unknown:

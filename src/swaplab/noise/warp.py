@@ -1,6 +1,5 @@
 """The random grid warp of the 2017 face swap: a distorted input, a target that is merely moved."""
 
-from collections.abc import Iterable
 from functools import lru_cache
 from typing import Any
 
@@ -11,6 +10,7 @@ from numpy.typing import NDArray
 
 from swaplab.noise.geometry import Matrix, moved, moved_mask, with_channels
 from swaplab.noise.operation import Picture, Scope, checked_probability, checked_range, checked_scope
+from swaplab.ranges import Pair, Share
 
 NODES = 5
 Maps = NDArray[np.float32]
@@ -39,9 +39,9 @@ class Warp(albumentations.DualTransform):
     def __init__(
         self,
         scope: Scope = "input",
-        coverage: Iterable[float] = (0.609, 0.758),
-        sigma: Iterable[float] = (0.0293, 0.0363),
-        p: float = 1.0,
+        coverage: Pair = (0.609, 0.758),
+        sigma: Pair = (0.0293, 0.0363),
+        p: Share = 1.0,
     ) -> None:
         super().__init__(p=checked_probability(p))
         self.scope = checked_scope(scope)

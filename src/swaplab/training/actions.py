@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 from swaplab.errors import UserError
 from swaplab.losses.context import GENERATOR
+from swaplab.ranges import NotNegative, Positive
 from swaplab.schedule import check_points
 
 
@@ -42,8 +43,8 @@ class Action(Protocol):
 class _Timed:
     """``at`` divided by ``of`` are the points; UserError unless they ascend in [0, 1]."""
 
-    at: Sequence[float]
-    of: float = 1.0
+    at: Sequence[NotNegative]
+    of: Positive = 1.0
 
     def __post_init__(self) -> None:
         check_points(self.points, "actions")

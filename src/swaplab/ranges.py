@@ -1,0 +1,13 @@
+"""Ranges that several constructors share. The border of the config reads them where an argument is annotated so."""
+
+from collections.abc import Sequence
+from typing import Annotated
+
+from pydantic import Field
+
+Count = Annotated[int, Field(ge=1)]
+Positive = Annotated[float, Field(gt=0)]
+NotNegative = Annotated[float, Field(ge=0)]
+Share = Annotated[float, Field(ge=0, le=1)]
+Width = Annotated[float, Field(gt=0, le=16, description="times every number of channels")]
+Pair = Annotated[Sequence[NotNegative], Field(min_length=2, max_length=2, description="lowest and highest")]
