@@ -1,11 +1,14 @@
 """Bad input: one sentence that names what, where and what to do; exit code 2; nothing written, nothing lost."""
 
+import hashlib
 import json
 import shutil
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+
+from swaplab.runs.record import RunRecord
 
 Command = Callable[..., tuple[int, str, str]]
 
@@ -125,8 +128,7 @@ def test_checkpoint_of_another_architecture(
         "use the config",
     )
     run = tmp_path / "runs" / "quick" / "first"
-    config = (run / "config.yaml").read_text()
-    (run / "config.yaml").write_text(config.replace("latent: 16", "latent: 32"))
+    forge(run, "latent: 16", "latent: 32")
     refused(
         command,
         "swaplab-evaluate",
@@ -136,6 +138,13 @@ def test_checkpoint_of_another_architecture(
         "another architecture",
         "use the config",
     )
+
+
+def forge(run: Path, old: str, new: str) -> None:
+    """Change a run's config so that its record agrees."""
+    config = (run / "config.yaml").read_text()
+    (run / "config.yaml").write_text(config.replace(old, new))
+    RunRecord.load(run).update(config_sha256=hashlib.sha256((run / "config.yaml").read_bytes()).hexdigest())
 
 
 def test_the_two_attacks_fail(command: Command, tiny: list[str], tmp_path: Path) -> None:
@@ -164,7 +173,5 @@ def test_the_two_attacks_fail(command: Command, tiny: list[str], tmp_path: Path)
 def test_a_strangers_run_folder_runs_no_code(command: Command, tiny: list[str], tmp_path: Path) -> None:
     assert command("swaplab-train", *tiny, "run_id=theirs")[0] == 0
     run = tmp_path / "runs" / "quick" / "theirs"
-    config = (run / "config.yaml").read_text()
-    hostile = config.replace("swaplab.networks.autoencoder.Autoencoder", "torch.utils.collect_env.run")
-    (run / "config.yaml").write_text(hostile)
+    forge(run, "swaplab.networks.autoencoder.Autoencoder", "torch.utils.collect_env.run")
     refused(command, "swaplab-evaluate", [f"run={run}"], run, "torch.utils.collect_env.run", "not allowed")

@@ -358,22 +358,10 @@ def test_damaged_parts_are_left_out_and_named(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("file", "content", "says"),
     [
-        ("run.json", "{", r"run\.json cannot be read"),
-        ("run.json", "[]", r"run\.json is not a run's record; restore it or train again"),
-        ("run.json", '{"status": "complete"}', r"run\.json is not a run's record"),
-        ("config.yaml", "a: [", r"config\.yaml cannot be read"),
-        ("evaluation/final/test.json", "{", r"make it again with `swaplab-evaluate run=\S+ split=test`"),
-        ("evaluation/final/test.json", '{"split": "test", "directions": [{}]}', r"test\.json is not an evaluation"),
-        (
-            "evaluation/final/test.json",
-            '{"split": "test", "directions": [{"direction": "A->B", "rows": []}]}',
-            "not an evalu",
-        ),
-        (
-            "evaluation/final/test.json",
-            '{"split": "test", "weights": "best", "directions": []}',
-            r"it says best weights, test split.*swaplab-evaluate run=\S+ split=test`",
-        ),
+        ("run.json", "{", r"run\.json is damaged"),
+        ("run.json", "[]", r"run\.json is damaged \(it is no record\); restore it, or let `swaplab-runs set-aside"),
+        ("run.json", '{"status": "complete"}', r"run\.json is damaged \(its sessions is 'missing'\)"),
+        ("config.yaml", "a: [", r"config\.yaml is damaged"),
     ],
 )
 def test_a_damaged_record_is_one_sentence_and_no_file(tmp_path: Path, file: str, content: str, says: str) -> None:
@@ -382,6 +370,24 @@ def test_a_damaged_record_is_one_sentence_and_no_file(tmp_path: Path, file: str,
     with pytest.raises(UserError, match=says):
         write_report([folder], tmp_path / "report.html")
     assert not (tmp_path / "report.html").exists()
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        "{",
+        '{"split": "test", "directions": [{}]}',
+        '{"split": "test", "directions": [{"direction": "A->B", "rows": []}]}',
+        '{"split": "test", "weights": "best", "directions": []}',
+    ],
+)
+def test_a_damaged_evaluation_is_named_and_left_out(tmp_path: Path, content: str) -> None:
+    folder = make_run(tmp_path / "s1")
+    (folder / "evaluation/final/test.json").write_text(content)
+    run = read_run(folder)
+    assert "test" not in [found["split"] for found in run.evaluations]
+    said = next(remark for remark in run.remarks if "test.json is damaged" in remark)
+    assert f"`swaplab-evaluate run={folder} split=test` makes it again" in said
 
 
 def test_a_place_that_cannot_be_written_is_named(tmp_path: Path) -> None:

@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
 
 from swaplab.errors import UserError
 from swaplab.runs.record import RunRecord
@@ -72,15 +71,17 @@ def test_the_index_is_never_asked_about_what_has_changed(runs: Path, make: Make)
     assert [e.status for e in all_runs(runs)] == ["interrupted", "complete"]
     record = RunRecord.load(first)
     record.update(status="complete")
-    (second / "config.yaml").write_text(yaml.safe_dump({"seed": 3}))
+    RunRecord.load(second).update(images_seen=9)
     make("n/s3-c", seed=9)
     shutil.copytree(second, runs / "n/s4-d")
-    assert [(e.id, e.status, e.config["seed"]) for e in all_runs(runs)] == [
-        ("s1-a", "complete", 1),
-        ("s2-b", "complete", 3),
-        ("s3-c", "complete", 9),
-        ("s4-d", "complete", 3),
+    assert [(e.id, e.status, e.config["seed"], e.facts["images_seen"]) for e in all_runs(runs)] == [
+        ("s1-a", "complete", 1, 64),
+        ("s2-b", "complete", 2, 9),
+        ("s3-c", "complete", 9, 64),
+        ("s4-d", "complete", 2, 9),
     ]
+    (second / "config.yaml").write_text("seed: 3\n")
+    assert [e.status for e in all_runs(runs)] == ["complete", "damaged", "complete", "complete"]
     shutil.rmtree(second)
     assert labels(runs) == ["n/s1-a", "n/s3-c", "n/s4-d"]
 

@@ -88,7 +88,7 @@ def test_a_damaged_missing_or_strange_checkpoint_is_named(tmp_path: Path) -> Non
         load_checkpoint(path)
     save_checkpoint(path, STATE)
     path.write_bytes(path.read_bytes()[:200])
-    with pytest.raises(UserError, match=r"last.ckpt is damaged .* train the run again"):
+    with pytest.raises(UserError, match=r"last.ckpt is damaged .* train it again"):
         load_checkpoint(path)
     torch.save({"version": 99}, path)
     with pytest.raises(UserError, match="another version"):

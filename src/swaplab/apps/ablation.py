@@ -122,9 +122,19 @@ def _report_command(name: str, folder: Path, plans: str | None) -> str:
     return shlex.join(words)
 
 
+def _status(folder: Path) -> str:
+    from swaplab.runs.damage import Damaged
+    from swaplab.runs.record import RunRecord, is_run
+
+    try:
+        return RunRecord.load(folder).status if is_run(folder) else "not begun"
+    except Damaged as error:
+        return str(error)
+
+
 def show(found: "Planned", folder: Path) -> None:
     """Print a plan, its cells, and what is left to do of them."""
-    from swaplab.runs.record import ENDED, RunRecord
+    from swaplab.runs.record import ENDED
 
     plan = found.plan
     rule = f"{', '.join(plan.comparisons)} against {plan.reference}: {plan.metric} {plan.contrast.direction}"
@@ -134,7 +144,7 @@ def show(found: "Planned", folder: Path) -> None:
     for cell in found.cells:
         config = found.configs[cell]
         place = folder / cell.run_id
-        status = RunRecord.load(place).status if (place / "run.json").exists() else "not begun"
+        status = _status(place)
         images += config["budget"]["images"] * (status not in ENDED)
         print(
             f"  {plan.factor}={cell.level} seed={cell.seed}: {' '.join(plan.levels[cell.level])} -> {place}: {status}"

@@ -1,4 +1,4 @@
-"""swaplab-runs: look through run folders, compare two, remove some, send offline ones to the dashboard."""
+"""swaplab-runs: look through run folders, compare two, remove or set aside some, send offline ones to the dashboard."""
 
 import re
 import shlex
@@ -22,6 +22,7 @@ swaplab-runs: look through the run folders, compare two, find unfinished ones, r
   swaplab-runs unfinished                             no result, nobody at work; with the commands that continue them
   swaplab-runs diff norms/s1-0123 norms/s1-9876       what differs in two runs' configs
   swaplab-runs remove norms/s1-0123 yes=true          without yes=true it asks; a living run is refused
+  swaplab-runs set-aside norms/s1-0123                move a run, damaged or not, to runs/.set-aside; deletes nothing
   swaplab-runs sync                                   send offline W&B runs, each once; RUN or conditions choose some
   swaplab-runs index                                  read all records anew
 
@@ -58,6 +59,7 @@ def _start(words: Sequence[str]) -> int:
         "unfinished": list_unfinished,
         "diff": show_difference,
         "remove": remove_runs,
+        "set-aside": set_runs_aside,
         "sync": sync_runs,
         "index": rebuild_index,
     }
@@ -103,7 +105,11 @@ def list_unfinished(runs: Path, named: list[str], conditions: dict[str, str]) ->
     from swaplab.runs.registry import all_runs, matching, unfinished
 
     _nothing("unfinished", named)
-    found = unfinished(matching(all_runs(runs), conditions))
+    entries = all_runs(runs)
+    found = unfinished(matching(entries, conditions))
+    for entry in entries:
+        if entry.problem is not None:
+            print(f"{entry.label}: {entry.problem}", file=sys.stderr)
     if not found:
         print(f"every run under {runs} has its result, or is at work")
         return 0
@@ -206,6 +212,20 @@ def remove_runs(runs: Path, named: list[str], settings: dict[str, str]) -> int:
     return 0
 
 
+def set_runs_aside(runs: Path, named: list[str], settings: dict[str, str]) -> int:
+    """Move the named runs, damaged or not, to where no command sees them."""
+    from swaplab.runs.damage import set_aside
+    from swaplab.runs.registry import run_folder
+
+    _nothing("set-aside", list(settings))
+    if not named:
+        raise UserError("no run is named; write swaplab-runs set-aside RUN, see `swaplab-runs list`")
+    folders = list(dict.fromkeys(run_folder(runs, name) for name in named))
+    for folder, place in zip(folders, set_aside(runs, folders), strict=True):
+        print(f"{folder} is now {place}")
+    return 0
+
+
 def _flag(settings: dict[str, str], name: str) -> bool:
     return as_truth(name, settings.pop(name, "false"))
 
@@ -216,6 +236,7 @@ def _size(folder: Path) -> int:
 
 def sync_runs(runs: Path, named: list[str], conditions: dict[str, str]) -> int:
     """Send offline W&B runs that were not sent yet; 1 if one could not be sent."""
+    from swaplab.runs.damage import Damaged
     from swaplab.runs.offline import send, unsent, uploader
     from swaplab.runs.registry import all_runs, matching, run_folder
 
@@ -223,7 +244,12 @@ def sync_runs(runs: Path, named: list[str], conditions: dict[str, str]) -> int:
         raise UserError("sync takes runs or conditions, not both; write swaplab-runs sync RUN or KEY=VALUE")
     entries = [] if named else matching(all_runs(runs), conditions)
     folders = [run_folder(runs, name) for name in named] or [runs / entry.label for entry in entries]
-    waiting = [part for folder in folders for part in unsent(folder)]
+    waiting = []
+    for folder in folders:
+        try:
+            waiting += unsent(folder)
+        except Damaged as error:
+            print(error, file=sys.stderr)
     if not waiting:
         print(f"nothing to send: {len(folders)} runs have no offline part that is new and ended")
         return 0

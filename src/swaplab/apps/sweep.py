@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from swaplab.apps.words import CommandLine
 from swaplab.errors import UserError
+from swaplab.runs.damage import Damaged
 from swaplab.sweeps.jobs import Job, Outcome
 
 if TYPE_CHECKING:
@@ -100,6 +101,8 @@ def check_jobs(jobs: Sequence[Job]) -> None:
             if kind not in checked:
                 _check_config(job.config)
             checked.add(kind)
+        except Damaged:
+            continue  # a failed job among others
         except UserError as error:
             raise UserError(f"{job.label}: {error}; no run was started") from None
 

@@ -15,6 +15,7 @@ from PIL import Image
 from swaplab.errors import UserError
 from swaplab.runs.evaluations import JUDGED, SPLITS, WEIGHTS, evaluation_file
 from swaplab.runs.record import RunRecord
+from swaplab.runs.rows import Row, rows_of
 
 STRIP = 8  # sheets over training that are shown; the first and the last are among them
 
@@ -51,7 +52,7 @@ class ReportedRun:
     status: str
     facts: dict[str, Any]
     config: dict[str, Any]
-    rows: list[dict[str, Any]]
+    rows: list[Row]
     evaluations: list[dict[str, Any]]
     samples: list[Picture]
     pictures: dict[str, Picture]
@@ -82,12 +83,9 @@ class ReportedRun:
 
 
 def read_run(folder: Path, *, pictures: bool = True) -> ReportedRun:
-    """Read a run folder, with or without its pictures; UserError if it is none or its record is damaged."""
+    """Read a run folder, with or without its pictures; UserError if it is none, Damaged if it cannot be read."""
     record = RunRecord.load(folder)
-    facts = record.facts
-    if not isinstance(facts, dict) or not facts.get("sessions") or "status" not in facts:
-        raise UserError(f"{folder / 'run.json'} is not a run's record; restore it or train again")
-    config, status = record.config(), record.status
+    facts, config, status = record.facts, record.config(), record.status
     remarks = []
     if status in STATUS_WORDS:
         remarks.append(f"{STATUS_WORDS[status]} ({facts.get('exit_reason') or 'no reason is known'})")
@@ -111,16 +109,9 @@ def read_run(folder: Path, *, pictures: bool = True) -> ReportedRun:
     )
 
 
-def _metric_rows(path: Path, remarks: list[str]) -> list[dict[str, Any]]:
+def _metric_rows(path: Path, remarks: list[str]) -> list[Row]:
     """The rows over images seen; lines that cannot be read are left out and counted in ``remarks``."""
-    rows, damaged = [], []
-    lines = path.read_text(errors="replace").split("\n")[:-1] if path.exists() else []
-    for number, line in enumerate(lines, 1):
-        try:
-            row = json.loads(line)
-            rows.append({"images_seen": int(row["images_seen"]), **row})
-        except (ValueError, TypeError, KeyError):
-            damaged.append(number)
+    rows, damaged = rows_of(path)
     if damaged:
         places = ", ".join(map(str, damaged[:5])) + (" ..." if len(damaged) > 5 else "")
         remarks.append(f"{path.name} is damaged: line {places} cannot be read and is left out")
@@ -142,10 +133,11 @@ def _evaluations(folder: Path, remarks: list[str]) -> list[dict[str, Any]]:
                 raise ValueError(f"it says {content['weights']} weights, {content['split']} split")
             found.append(content)
         except (OSError, ValueError, TypeError, KeyError, IndexError, AttributeError) as error:
-            raise UserError(
-                f"{path} is not an evaluation ({error!r}); make it again with "
-                f"`{evaluate_command(folder, path.stem, path.parent.name)}`"
-            ) from None
+            remarks.append(
+                f"{path} is damaged ({error!r}) and left out; "
+                f"`{evaluate_command(folder, path.stem, path.parent.name)}` makes it again"
+            )
+            continue
         if content.get("weak") and content["weights"] == JUDGED:
             remarks.append(f"weak split ({path.stem}): held out are other parts of the same clips, one second apart")
     judged = [content["split"] for content in found if content["weights"] == JUDGED]

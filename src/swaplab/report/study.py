@@ -8,9 +8,10 @@ from typing import Any
 from swaplab.ablations.plan import Plan, load, stored_at
 from swaplab.errors import UserError
 from swaplab.report.reading import ReportedRun, finite, precisions, read_run, refuse_unequal_precision
+from swaplab.runs.damage import Damaged
 from swaplab.runs.evaluations import SPLITS
 from swaplab.runs.identity import NEUTRAL, leaves
-from swaplab.runs.record import codes_of
+from swaplab.runs.record import codes_of, is_run
 
 FIELDS = ("claim", "hypothesis", "reference", "metric", "guards", "split", "contrast", "margin")
 # Differ in every run without being what is compared.
@@ -50,11 +51,9 @@ class Study:
 def read_ablation(folder: Path, *, mixed_precision: bool = False) -> Study:
     """The ablation stored in ``folder``, with the runs of its plan and no others."""
     plan, cells = load(folder)
-    runs = {
-        (cell.level, cell.seed): read_run(folder / cell.run_id, pictures=False)
-        for cell in cells
-        if (folder / cell.run_id / "run.json").exists()
-    }
+    damaged: list[str] = []
+    read = {(cell.level, cell.seed): _readable(folder / cell.run_id, damaged) for cell in cells}
+    runs = {key: run for key, run in read.items() if run is not None}
     study = Study(
         title=plan.id,
         factor=plan.factor,
@@ -67,7 +66,7 @@ def read_ablation(folder: Path, *, mixed_precision: bool = False) -> Study:
         reference=plan.reference,
         plan=plan,
         stored=stored_at(folder),
-        remarks=_remarks(list(runs.values()), mixed_precision),
+        remarks=damaged + _remarks(list(runs.values()), mixed_precision),
     )
     early = [run.label for run in runs.values() if study.stored and str(run.facts.get("created", "")) < study.stored]
     if early:
@@ -88,7 +87,11 @@ def agree(stored: Plan, now: Plan, folder: Path) -> None:
 
 def read_group(folders: Sequence[Path], metric: str | None = None, *, mixed_precision: bool = False) -> Study:
     """Any runs: grouped by their ``factors``, or where they have none by the config keys in which they differ."""
-    found = [read_run(folder, pictures=False) for folder in _run_folders(folders)]
+    damaged: list[str] = []
+    read = [_readable(folder, damaged) for folder in _run_folders(folders)]
+    found = [run for run in read if run is not None]
+    if not found:
+        raise UserError(damaged[0])
     labels = _levels(found)
     runs: dict[tuple[str, int], ReportedRun] = {}
     for run, level in zip(found, labels, strict=True):
@@ -109,15 +112,24 @@ def read_group(folders: Sequence[Path], metric: str | None = None, *, mixed_prec
         metric=metric or ("score" if split else best),
         guards=("identity", "retrieval_top1[mixed]", "tenengrad_ratio") if split else (),
         split=split,
-        remarks=_remarks(found, mixed_precision),
+        remarks=damaged + _remarks(found, mixed_precision),
     )
+
+
+def _readable(folder: Path, damaged: list[str]) -> ReportedRun | None:
+    """A run without its pictures; None where there is none, or none that can be read, which is said in ``damaged``."""
+    try:
+        return read_run(folder, pictures=False) if is_run(folder) else None
+    except Damaged as error:
+        damaged.append(str(error))
+        return None
 
 
 def _run_folders(folders: Sequence[Path]) -> list[Path]:
     """Run folders among ``folders`` and in those that hold some. UserError for a folder with neither."""
     found: list[Path] = []
     for folder in folders:
-        inside = [folder] if (folder / "run.json").exists() else sorted(p.parent for p in folder.glob("*/run.json"))
+        inside = [folder] if is_run(folder) else sorted(filter(is_run, folder.glob("*")))
         if not inside:
             raise UserError(f"{folder} holds no runs; name run folders, or a folder of them such as runs/NAME")
         found += inside

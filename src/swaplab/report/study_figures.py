@@ -119,7 +119,7 @@ def _by_images(runs: Sequence[ReportedRun], name: str) -> dict[int, list[float]]
         for row in run.rows:
             value = finite(row.get(name))
             if value is not None:
-                at.setdefault(row["images_seen"], []).append(value)
+                at.setdefault(int(row["images_seen"]), []).append(value)
     return dict(sorted(at.items()))
 
 

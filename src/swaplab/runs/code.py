@@ -21,7 +21,7 @@ import swaplab
 from swaplab.errors import UserError
 from swaplab.runs.atomic import write_atomically, write_text_atomically
 from swaplab.runs.identity import config_hash
-from swaplab.runs.record import RunRecord
+from swaplab.runs.record import RunRecord, is_run
 
 # Where numbers are made: what a config may name, what trains, and what measures while it trains. With all they import.
 ROOTS = ("losses/", "networks/", "noise/", "schedule.py", "training/", "apps/experiment.py")
@@ -77,7 +77,7 @@ def check_code(folder: Path, config: dict[str, Any], code: Code) -> None:
 
     A folder without a record has no code yet.
     """
-    if not (folder / "run.json").exists():
+    if not is_run(folder):
         return
     record = RunRecord.load(folder)
     if not record.codes or {code.digest} <= set(record.codes) | _proven(Path(config["runs"]), config, record.codes):

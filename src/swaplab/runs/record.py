@@ -6,6 +6,7 @@ samples/        picture sheets               checkpoints/    last.ckpt, best.saf
 code/           by the digest of the code of a session: hashes of its files, and the user's packages as a zip
 """
 
+import hashlib
 import json
 import os
 import socket
@@ -18,7 +19,9 @@ import yaml
 from swaplab.errors import UserError
 from swaplab.runs.atomic import write_text_atomically
 from swaplab.runs.claim import claim
+from swaplab.runs.damage import Damaged
 from swaplab.runs.identity import PLACE, changed_keys
+from swaplab.runs.rows import Row, as_json, numbers, rows_of
 
 if TYPE_CHECKING:
     from swaplab.runs.code import Code
@@ -36,6 +39,46 @@ def now() -> str:
 def codes_of(facts: dict[str, Any]) -> list[str]:
     """The digests of the code of a record's sessions, in order, each once; none where it is not known."""
     return list(dict.fromkeys(session["code"] for session in facts["sessions"] if "code" in session))
+
+
+def is_run(folder: Path) -> bool:
+    """Whether a folder holds a run, readable or not."""
+    return any(os.path.exists(f"{folder}/{name}") for name in ("run.json", "checkpoints/last.ckpt"))
+
+
+# What a record's facts are like, where they are there; the first three always are.
+_SHAPE: dict[str, type | tuple[type, ...]] = {
+    "status": str,
+    "sessions": list,
+    "created": str,
+    "exit_reason": (str, type(None)),
+    "git": (dict, type(None)),
+    "name": str,
+    "seed": int,
+    **dict.fromkeys(("config_hash", "config_sha256"), str),
+    **dict.fromkeys(("environment", "parameters", "cost", "data", "faces", "grounds", "metrics", "updates"), dict),
+    **dict.fromkeys(("warnings", "trained_on", "actions"), list),
+    **dict.fromkeys(("images_seen", "macs"), (int, float, type(None))),
+}
+_SESSION: dict[str, type] = {"started": str, "pid": int, "host": str}
+
+
+def _checked(facts: Any) -> dict[str, Any]:
+    """What ``run.json`` holds, its numbers as they were; ValueError if that is no record."""
+    if not isinstance(facts, dict):
+        raise ValueError("it is no record")
+    for key, kind in _SHAPE.items():
+        if (key in facts and not isinstance(facts[key], kind)) or (key in list(_SHAPE)[:3] and key not in facts):
+            raise ValueError(f"its {key} is {facts.get(key, 'missing')!r}")
+    if facts["status"] not in STATUSES or not facts["sessions"]:
+        raise ValueError(f"its status is {facts['status']!r}, its sessions {facts['sessions']!r}")
+    for session in facts["sessions"]:
+        if not isinstance(session, dict) or any(not isinstance(session.get(k), kind) for k, kind in _SESSION.items()):
+            raise ValueError(f"its session {session!r} is none")
+    metrics = numbers(facts.get("metrics", {}))
+    if metrics is None or numbers(facts.get("cost", {})) is None:
+        raise ValueError("its metrics or its cost are no numbers")
+    return facts | ({"metrics": metrics} if "metrics" in facts else {})
 
 
 class RunRecord:
@@ -74,8 +117,10 @@ class RunRecord:
             claim(folder)
             for name in ("samples", "checkpoints"):
                 (folder / name).mkdir(parents=True, exist_ok=True)
-            write_text_atomically(folder / "config.yaml", yaml.safe_dump(config, sort_keys=False))
-            record.facts = {"created": now(), "sessions": [], **facts}
+            text = yaml.safe_dump(config, sort_keys=False)
+            write_text_atomically(folder / "config.yaml", text)
+            digest = hashlib.sha256(text.encode()).hexdigest()
+            record.facts = {"created": now(), "sessions": [], "config_sha256": digest, **facts}
             record.begin_session(code)
         except OSError as error:
             raise UserError(
@@ -85,25 +130,30 @@ class RunRecord:
 
     @classmethod
     def load(cls, folder: Path) -> "RunRecord":
-        """Read a record; UserError if the folder is not one."""
+        """Read a record; UserError if the folder is not one, Damaged if what it says is none."""
         record = cls(folder)
         try:
-            record.facts = json.loads((folder / "run.json").read_text())
+            record.facts = _checked(json.loads((folder / "run.json").read_bytes()))
         except FileNotFoundError:
+            if is_run(folder):
+                raise Damaged(folder, f"{folder} holds a checkpoint, but its run.json is gone") from None
             raise UserError(f"{folder} is not a run folder: it has no run.json; give a folder under runs/") from None
-        except (OSError, ValueError) as error:
-            raise UserError(f"{folder / 'run.json'} cannot be read ({error}); restore it or train again") from None
+        except (OSError, ValueError, RecursionError) as error:
+            raise Damaged(folder, f"{folder / 'run.json'} is damaged ({error})") from None
         return record
 
     def config(self) -> dict[str, Any]:
-        """The resolved config; UserError if it is missing or damaged."""
+        """The resolved config, the one that the run began with; Damaged if it is missing or another."""
         path = self.folder / "config.yaml"
         try:
-            config = yaml.safe_load(path.read_text())
-        except (OSError, yaml.YAMLError) as error:
-            raise UserError(f"{path} cannot be read ({error}); restore it or train again") from None
-        if not isinstance(config, dict):
-            raise UserError(f"{path} is not a config; restore it or train again")
+            text = path.read_bytes()
+            if self.facts.get("config_sha256") not in (None, hashlib.sha256(text).hexdigest()):
+                raise ValueError("it is not the one that the run began with")
+            config = yaml.load(text, getattr(yaml, "CSafeLoader", yaml.SafeLoader))
+            if not isinstance(config, dict):
+                raise ValueError("it is no config")
+        except (OSError, ValueError, RecursionError, yaml.YAMLError) as error:
+            raise Damaged(self.folder, f"{path} is damaged ({error})") from None
         return config
 
     def begin_session(self, code: "Code | None" = None) -> None:
@@ -118,7 +168,7 @@ class RunRecord:
     def update(self, **facts: Any) -> None:
         """Change facts and write ``run.json``."""
         self.facts |= facts
-        write_text_atomically(self.folder / "run.json", json.dumps(self.facts, indent=2) + "\n")
+        write_text_atomically(self.folder / "run.json", as_json(self.facts, indent=2) + "\n")
 
     def end(self, status: str, reason: str, **facts: Any) -> None:
         """Close the session with a status of `STATUSES` and why."""
@@ -128,19 +178,23 @@ class RunRecord:
     def add_metrics(self, row: dict[str, float | int]) -> None:
         """Append one line to ``metrics.jsonl``; it holds ``images_seen``."""
         with self.metrics_file.open("a") as file:
-            file.write(json.dumps(row) + "\n")
+            file.write(as_json(row) + "\n")
 
-    def metrics(self) -> list[dict[str, float]]:
-        """All rows; a last line that a kill cut short is left out."""
-        if not self.metrics_file.exists():
-            return []
-        lines = self.metrics_file.read_text().split("\n")
-        return [json.loads(line) for line in lines[:-1]]
+    def metrics(self) -> list[Row]:
+        """All rows, without lines that are damaged or that a kill cut short."""
+        return rows_of(self.metrics_file)[0]
 
     def cut_back(self, images_seen: int) -> None:
-        """Drop the rows after ``images_seen``: a resumed run writes them again."""
-        rows = [row for row in self.metrics() if row["images_seen"] <= images_seen]
-        write_text_atomically(self.metrics_file, "".join(json.dumps(row) + "\n" for row in rows))
+        """Drop the rows after ``images_seen``, which a resumed run writes again, and lines that cannot be read."""
+        rows, damaged = rows_of(self.metrics_file)
+        if damaged:
+            self.warn(f"{self.metrics_file.name} was damaged: line {', '.join(map(str, damaged))} is left out")
+        kept = [row for row in rows if row["images_seen"] <= images_seen]
+        write_text_atomically(self.metrics_file, "".join(as_json(row) + "\n" for row in kept))
+
+    def warn(self, text: str) -> None:
+        """Add a sentence that a reader of the run's numbers must know; it is written with the next facts."""
+        self.facts["warnings"] = [*self.facts.get("warnings", []), text]
 
     def _alive(self) -> bool:
         session = self.facts["sessions"][-1]
@@ -159,9 +213,9 @@ def finished(folder: Path, config: dict[str, Any]) -> RunRecord | None:
     """The record in ``folder`` if the run has its result already, else None.
 
     Raises UserError if the folder holds a run of another config: the same name must not mix two runs. It may go on at
-    another place, with another number of ranks.
+    another place, with another number of ranks. Damaged if it holds a run that cannot be read.
     """
-    if not (folder / "run.json").exists():
+    if not is_run(folder):
         return None
     record = RunRecord.load(folder)
     changed = [key for key in changed_keys(record.config(), config) if key not in PLACE]

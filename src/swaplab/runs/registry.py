@@ -15,18 +15,17 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from swaplab.errors import UserError
 from swaplab.runs.atomic import write_text_atomically
+from swaplab.runs.damage import check_own
 from swaplab.runs.evaluations import SPLITS, WEIGHTS, evaluation_file, means
 from swaplab.runs.identity import leaves
-from swaplab.runs.record import ENDED, RunRecord
+from swaplab.runs.record import ENDED, RunRecord, is_run
+from swaplab.runs.rows import as_json, last_rows, numbers
 
 INDEX, TRASH = ".index.json", ".trash"
 FORMAT = 2  # of the index; one of another format is built again
 DEPTH = 4  # levels of folders under runs that are looked through
-TAIL = 1 << 16  # bytes at the end of metrics.jsonl that a run without final metrics is judged by
 MEASURED = tuple(str(evaluation_file(Path(), weights, split)) for weights in WEIGHTS for split in SPLITS)
 READ = ("run.json", "config.yaml", "metrics.jsonl", *MEASURED)
 FACTS = ("status", "exit_reason", "created", "images_seen", "cost", "parameters")
@@ -96,16 +95,16 @@ def all_runs(runs: Path, *, rebuild: bool = False) -> list[Entry]:
     if rebuild or {e.label: e.stamp for e in entries} != {label: e.stamp for label, e in known.items()}:
         content = {"format": FORMAT, "runs": [asdict(entry) for entry in entries]}
         with contextlib.nullcontext() if rebuild else contextlib.suppress(OSError):
-            write_text_atomically(runs / INDEX, json.dumps(content, separators=(",", ":")) + "\n")
+            write_text_atomically(runs / INDEX, as_json(content) + "\n")
     return sorted(entries, key=lambda e: (e.name, str(e.facts.get("created")), e.id))
 
 
 def run_folders(runs: Path, depth: int = DEPTH) -> Iterator[Path]:
-    """Folders with a ``run.json``, a few levels down: ``NAME/ID``, where a name may have slashes."""
+    """Folders that hold a run, readable or not, a few levels down: ``NAME/ID``, where a name may have slashes."""
     with os.scandir(runs) as found:
         folders = [runs / entry.name for entry in found if entry.name[0] != "." and entry.is_dir()]
     for folder in folders:
-        if os.path.exists(f"{folder}/run.json"):
+        if is_run(folder):
             yield folder
         elif depth > 1:
             yield from run_folders(folder, depth - 1)
@@ -121,7 +120,8 @@ def _read_index(runs: Path) -> dict[str, Entry]:
         content = json.loads((runs / INDEX).read_text())
         if content["format"] != FORMAT:
             return {}
-        return {entry.label: entry for entry in (Entry(**node) for node in content["runs"])}
+        nodes = [node | {"metrics": numbers(node["metrics"])} for node in content["runs"]]
+        return {entry.label: entry for entry in (Entry(**node) for node in nodes)}
     except (OSError, ValueError, TypeError, KeyError):
         return {}
 
@@ -144,43 +144,12 @@ def _entry(folder: Path, label: str, known: Entry | None) -> Entry:
     name, _, run = label.rpartition("/")
     try:
         record = RunRecord.load(folder)
-        session = record.facts["sessions"][-1]
-        facts = {key: record.facts.get(key) for key in FACTS} | {"sessions": [session]}
-        _ = session["host"], session["pid"], record.status
-        metrics = _last_rows(record.metrics_file) | (record.facts.get("metrics") or {}) | _evaluated(folder)
-        return Entry(name, run, stamp, facts, _config(folder), metrics)
+        facts = {key: record.facts.get(key) for key in FACTS} | {"sessions": record.facts["sessions"][-1:]}
+        newest = {metric: value for row in last_rows(record.metrics_file) for metric, value in row.items()}
+        metrics = newest | record.facts.get("metrics", {}) | _evaluated(folder)
+        return Entry(name, run, stamp, facts, record.config(), metrics)
     except UserError as error:
         return Entry(name, run, stamp, {}, {}, {}, str(error))
-    except (KeyError, IndexError, TypeError, AttributeError):
-        problem = f"{folder / 'run.json'} is not a run's record; restore it or train again"
-        return Entry(name, run, stamp, {}, {}, {}, problem)
-
-
-def _config(folder: Path) -> dict[str, Any]:
-    """The resolved config, by the fast reader where PyYAML has it."""
-    path = folder / "config.yaml"
-    try:
-        config = yaml.load(path.read_bytes(), getattr(yaml, "CSafeLoader", yaml.SafeLoader))
-    except (OSError, yaml.YAMLError) as error:
-        raise UserError(f"{path} cannot be read ({' '.join(str(error).split())}); restore it or train again") from None
-    if not isinstance(config, dict):
-        raise UserError(f"{path} is not a config; restore it or train again")
-    return config
-
-
-def _last_rows(path: Path) -> dict[str, float]:
-    """The newest value of every metric in the last rows; a line that is being written is left out."""
-    if not path.exists():
-        return {}
-    with path.open("rb") as file:
-        size = file.seek(0, os.SEEK_END)
-        file.seek(max(0, size - TAIL))
-        lines = file.read().split(b"\n")[1 if size > TAIL else 0 : -1]
-    values: dict[str, float] = {}
-    for line in lines:
-        with contextlib.suppress(ValueError):
-            values |= json.loads(line)
-    return values
 
 
 def _evaluated(folder: Path) -> dict[str, float]:
@@ -245,7 +214,7 @@ def _equal(value: str, wanted: str) -> bool:
 def run_folder(runs: Path, named: str) -> Path:
     """The run folder that a user means: a path, NAME/ID under ``runs``, or the beginning of one ID; else UserError."""
     for place in (Path(named).expanduser(), runs / named):
-        if (place / "run.json").is_file():
+        if is_run(place):
             return place
     if not runs.is_dir():
         raise UserError(f"{runs} is not a folder; name the one that holds your runs with runs=DIR")
@@ -264,13 +233,8 @@ def unfinished(entries: Sequence[Entry]) -> list[Entry]:
 
 def check_removable(runs: Path, folder: Path) -> None:
     """UserError unless ``folder`` is a run of its own under ``runs``, reached through no link, with nobody at work."""
-    place = Path(os.path.abspath(folder))
-    root = next((parent for parent in place.parents if parent.resolve() == runs.resolve()), None)
-    if root is None or runs.resolve() / place.relative_to(root) != place.resolve():
-        raise UserError(f"{folder} is not a folder of {runs} itself; remove by hand what is a link or lies elsewhere")
+    check_own(runs, folder)
     record = RunRecord.load(folder)
-    if not record.facts.get("sessions") or "status" not in record.facts:
-        raise UserError(f"{folder / 'run.json'} is not a run's record; remove the folder by hand")
     if record.status == "running":
         host = record.facts["sessions"][-1]["host"]
         where = "" if host == socket.gethostname() else f" on {host}; only there it can be told whether it lives"

@@ -1,6 +1,5 @@
 """A job of a sweep: one run to be made, and what its folder says about how far it is."""
 
-import json
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -8,9 +7,11 @@ from typing import Any
 from swaplab.catalogue import loss_of
 from swaplab.config.trust import named_packages
 from swaplab.runs.code import check_code, code_of
+from swaplab.runs.damage import Damaged
 from swaplab.runs.evaluations import JUDGED, evaluation_file
 from swaplab.runs.identity import run_id_of
-from swaplab.runs.record import ENDED, RunRecord, finished
+from swaplab.runs.record import ENDED, RunRecord, finished, is_run
+from swaplab.runs.rows import last_rows
 
 
 @dataclass(frozen=True)
@@ -50,18 +51,16 @@ class Job:
         check_code(self.folder, self.config, code_of(named_packages(self.config)))
 
     def record(self) -> RunRecord | None:
-        """The record as it is now; None where there is none yet."""
-        return RunRecord.load(self.folder) if (self.folder / "run.json").exists() else None
+        """The record as it is now; None where there is none yet, or none that can be read."""
+        try:
+            return RunRecord.load(self.folder) if is_run(self.folder) else None
+        except Damaged:
+            return None
 
     def images_seen(self) -> int:
         """How far the run is, by the last full line of its metrics."""
-        path = self.folder / "metrics.jsonl"
-        if not path.exists():
-            return 0
-        with path.open("rb") as file:
-            file.seek(max(0, path.stat().st_size - 65536))
-            lines = file.read().split(b"\n")
-        return int(json.loads(lines[-2])["images_seen"]) if len(lines) > 1 else 0
+        rows = last_rows(self.folder / "metrics.jsonl")
+        return int(rows[-1]["images_seen"]) if rows else 0
 
 
 def evaluated(record: RunRecord, split: str) -> bool:

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 
+from swaplab.runs.damage import Damaged
 from swaplab.sweeps.jobs import Job, Outcome
 from swaplab.sweeps.slots import Share
 
@@ -57,7 +58,10 @@ class JobProcess:
         if code is None:
             return None
         self._end_group()  # what a job leaves behind would keep its slots busy
-        done = self.job.done()
+        try:
+            done = self.job.done()
+        except Damaged as error:
+            return self._ended("failed", str(error))
         if done is not None:
             return self._ended(done.status, str(done.facts["exit_reason"]))
         record = self.job.record()

@@ -10,6 +10,7 @@ from torch import nn
 
 from swaplab.errors import UserError
 from swaplab.runs.atomic import write_atomically
+from swaplab.runs.damage import Damaged
 
 VERSION = 3
 LAST, BEST, FINAL = "last.ckpt", "best.safetensors", "final.safetensors"
@@ -27,9 +28,9 @@ def load_checkpoint(path: Path) -> dict[str, Any]:
     except FileNotFoundError:
         raise UserError(f"there is no checkpoint {path}; train the run first") from None
     except Exception as error:
-        raise UserError(f"checkpoint {path} is damaged ({type(error).__name__}); train the run again") from None
+        raise Damaged(path.parents[1], f"checkpoint {path} is damaged ({type(error).__name__})") from None
     if not isinstance(state, dict) or state.get("version") != VERSION:
-        raise UserError(f"checkpoint {path} is of another version than {VERSION}; train the run again")
+        raise Damaged(path.parents[1], f"checkpoint {path} is of another version than {VERSION}")
     return state
 
 
@@ -46,7 +47,7 @@ def load_weights(path: Path) -> dict[str, torch.Tensor]:
     except FileNotFoundError:
         raise UserError(f"there are no weights {path}; train the run to its end first") from None
     except safetensors.SafetensorError as error:
-        raise UserError(f"weights {path} are damaged ({error}); train the run again") from None
+        raise Damaged(path.parents[1], f"weights {path} are damaged ({error})") from None
 
 
 def put_weights(network: nn.Module, state: dict[str, torch.Tensor], where: str) -> None:

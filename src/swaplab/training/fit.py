@@ -217,7 +217,7 @@ def _record(
         changed = differences(record.facts["environment"], environment_now)
         if changed:
             text = f"resumed under another environment: {'; '.join(changed)}"
-            record.facts["warnings"] = [*record.facts.get("warnings", []), text]
+            record.warn(text)
             logging.getLogger("swaplab").warning("%s: %s; its numbers are not those of a straight run", folder, text)
         record.cut_back(resumed["counters"]["images_seen"])
         record.begin_session(code)
