@@ -134,7 +134,7 @@ def test_index(runs: Path, command: Command) -> None:
 @pytest.mark.parametrize(
     ("words", "complaint"),
     [
-        ([], "nothing to do is named; write one of list, unfinished, diff, remove, sync, index, see --help"),
+        ([], "nothing to do is named; write one of list, unfinished, diff, remove, set-aside, sync, index, see --help"),
         (["show"], "show is not known; write one of list"),
         (["list", "s1-batch"], "list does not take s1-batch"),
         (["list", "runs=nowhere"], "nowhere is not a folder; name the one that holds your runs with runs=DIR"),
