@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable, Iterator
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ import pytest
 import torch
 from PIL import Image
 
+from swaplab.faces.alignment import Alignment
 from swaplab.runs.code import code_of
 from swaplab.runs.identity import run_id_of
 from swaplab.runs.record import RunRecord
@@ -33,7 +35,7 @@ def run(tmp_path: Path, tiny: list[str], compose: Callable[[list[str]], dict[str
 
 def complete(folder: Path, config: dict[str, Any]) -> Path:
     facts = {"environment": {"ranks": 1}, "cost": {"seconds": 1.0}, "parameters": {"generator": 2}, "warnings": []}
-    facts |= {"grounds": {}, "faces": {"identities": ["A", "B"], "region": 64, "margin": 0.0}}
+    facts |= {"grounds": {}, "faces": {"identities": ["A", "B"], **asdict(Alignment(64)), "colour_shifts": {}}}
     record = RunRecord.create(folder, config, facts, code_of())
     for images in range(0, 81, 8):
         record.add_metrics({"images_seen": images, "val/reconstruction_mse": 1 / (1 + images)})
@@ -62,7 +64,7 @@ def quick_commands(run: Path) -> Iterator[tuple[str, ...]]:
 
 def other_commands(run: Path, words: list[str]) -> Iterator[tuple[str, ...]]:
     yield "report", f"run={run}", f"output={run.parents[2] / 'a.html'}"
-    yield "report", f"group=[{run.parent},{run.parents[1] / 'other'}]", f"output={run.parents[2] / 'b.html'}"
+    yield "report", f"group={run.parent}", f"group={run.parents[1] / 'other'}", f"output={run.parents[2] / 'b.html'}"
     yield "evaluate", f"run={run}", "split=val"
     yield "convert", f"run={run}", f"input={run.parents[2] / 'face.png'}", f"output={run.parents[2] / 'out.png'}"
     yield ("train", *words)
