@@ -60,7 +60,6 @@ def _start(words: Sequence[str]) -> int:
         "diff": show_difference,
         "remove": remove_runs,
         "set-aside": set_runs_aside,
-        "set-aside": set_runs_aside,
         "sync": sync_runs,
         "index": rebuild_index,
     }
@@ -227,20 +226,6 @@ def set_runs_aside(runs: Path, named: list[str], settings: dict[str, str]) -> in
     return 0
 
 
-def set_runs_aside(runs: Path, named: list[str], settings: dict[str, str]) -> int:
-    """Move the named runs, damaged or not, to where no command sees them."""
-    from swaplab.runs.damage import set_aside
-    from swaplab.runs.registry import run_folder
-
-    _nothing("set-aside", list(settings))
-    if not named:
-        raise UserError("no run is named; write swaplab-runs set-aside RUN, see `swaplab-runs list`")
-    folders = list(dict.fromkeys(run_folder(runs, name) for name in named))
-    for folder, place in zip(folders, set_aside(runs, folders), strict=True):
-        print(f"{folder} is now {place}")
-    return 0
-
-
 def _flag(settings: dict[str, str], name: str) -> bool:
     return as_truth(name, settings.pop(name, "false"))
 
@@ -251,7 +236,6 @@ def _size(folder: Path) -> int:
 
 def sync_runs(runs: Path, named: list[str], conditions: dict[str, str]) -> int:
     """Send offline W&B runs that were not sent yet; 1 if one could not be sent."""
-    from swaplab.runs.damage import Damaged
     from swaplab.runs.damage import Damaged
     from swaplab.runs.offline import send, unsent, uploader
     from swaplab.runs.registry import all_runs, matching, run_folder

@@ -16,7 +16,6 @@ from swaplab.errors import UserError
 from swaplab.runs.evaluations import JUDGED, SPLITS, WEIGHTS, evaluation_file
 from swaplab.runs.record import RunRecord
 from swaplab.runs.rows import Row, rows_of
-from swaplab.runs.rows import Row, rows_of
 
 STRIP = 8  # sheets over training that are shown; the first and the last are among them
 

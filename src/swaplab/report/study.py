@@ -10,7 +10,6 @@ from swaplab.errors import UserError
 from swaplab.report.reading import ReportedRun, finite, precisions, read_run, refuse_unequal_precision
 from swaplab.runs.damage import Damaged
 from swaplab.runs.evaluations import SPLITS
-from swaplab.runs.damage import Damaged
 from swaplab.runs.identity import NEUTRAL, leaves
 from swaplab.runs.record import codes_of, is_run
 
@@ -115,15 +114,6 @@ def read_group(folders: Sequence[Path], metric: str | None = None, *, mixed_prec
         split=split,
         remarks=damaged + _remarks(found, mixed_precision),
     )
-
-
-def _readable(folder: Path, damaged: list[str]) -> ReportedRun | None:
-    """A run without its pictures; None where there is none, or none that can be read, which is said in ``damaged``."""
-    try:
-        return read_run(folder, pictures=False) if is_run(folder) else None
-    except Damaged as error:
-        damaged.append(str(error))
-        return None
 
 
 def _readable(folder: Path, damaged: list[str]) -> ReportedRun | None:

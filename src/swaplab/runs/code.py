@@ -21,7 +21,7 @@ import swaplab
 from swaplab.errors import UserError
 from swaplab.runs.atomic import write_atomically, write_text_atomically
 from swaplab.runs.identity import config_hash
-from swaplab.runs.record import RunRecord, is_run, is_run
+from swaplab.runs.record import RunRecord, is_run
 
 # Where numbers are made: what a config may name, what trains, and what measures while it trains. With all they import.
 ROOTS = ("losses/", "networks/", "noise/", "schedule.py", "training/", "apps/experiment.py")

@@ -7,7 +7,6 @@ code/           by the digest of the code of a session: hashes of its files, and
 """
 
 import hashlib
-import hashlib
 import json
 import os
 import socket
@@ -21,9 +20,7 @@ from swaplab.errors import UserError
 from swaplab.runs.atomic import write_text_atomically
 from swaplab.runs.claim import claim
 from swaplab.runs.damage import Damaged
-from swaplab.runs.damage import Damaged
 from swaplab.runs.identity import PLACE, changed_keys
-from swaplab.runs.rows import Row, as_json, numbers, rows_of
 from swaplab.runs.rows import Row, as_json, numbers, rows_of
 
 if TYPE_CHECKING:
@@ -72,41 +69,6 @@ def _checked(facts: Any) -> dict[str, Any]:
         raise ValueError("it is no record")
     for key, kind in _SHAPE.items():
         if (key in facts and not isinstance(facts[key], kind)) or (key in list(_SHAPE)[:3] and key not in facts):
-            raise ValueError(f"its {key} is {facts.get(key, 'missing')!r}")
-    if facts["status"] not in STATUSES or not facts["sessions"]:
-        raise ValueError(f"its status is {facts['status']!r}, its sessions {facts['sessions']!r}")
-    for session in facts["sessions"]:
-        if not isinstance(session, dict) or any(not isinstance(session.get(k), kind) for k, kind in _SESSION.items()):
-            raise ValueError(f"its session {session!r} is none")
-    metrics = numbers(facts.get("metrics", {}))
-    if metrics is None or numbers(facts.get("cost", {})) is None:
-        raise ValueError("its metrics or its cost are no numbers")
-    return facts | ({"metrics": metrics} if "metrics" in facts else {})
-
-
-def is_run(folder: Path) -> bool:
-    """Whether a folder holds a run, readable or not."""
-    return any(os.path.exists(f"{folder}/{name}") for name in ("run.json", "checkpoints/last.ckpt"))
-
-
-# What a record's facts are like, where they are there; the first three always are.
-_SHAPE: dict[str, type | tuple[type, ...]] = {
-    **{"status": str, "sessions": list, "created": str},
-    **{"exit_reason": (str, type(None)), "git": (dict, type(None)), "name": str, "seed": int},
-    **dict.fromkeys(("config_hash", "config_sha256"), str),
-    **dict.fromkeys(("environment", "parameters", "cost", "data", "faces", "grounds", "metrics", "updates"), dict),
-    **dict.fromkeys(("warnings", "trained_on", "actions"), list),
-    **dict.fromkeys(("images_seen", "macs"), (int, float, type(None))),
-}
-_SESSION: dict[str, type] = {"started": str, "pid": int, "host": str}
-
-
-def _checked(facts: Any) -> dict[str, Any]:
-    """What ``run.json`` holds, its numbers as they were; ValueError if that is no record."""
-    if not isinstance(facts, dict):
-        raise ValueError("it is no record")
-    for key, kind in _SHAPE.items():
-        if key in facts and not isinstance(facts[key], kind) or key in list(_SHAPE)[:3] and key not in facts:
             raise ValueError(f"its {key} is {facts.get(key, 'missing')!r}")
     if facts["status"] not in STATUSES or not facts["sessions"]:
         raise ValueError(f"its status is {facts['status']!r}, its sessions {facts['sessions']!r}")

@@ -10,7 +10,6 @@ from contextlib import suppress
 from pathlib import Path
 
 from swaplab.runs.damage import Damaged
-from swaplab.runs.damage import Damaged
 from swaplab.sweeps.jobs import Job, Outcome
 from swaplab.sweeps.slots import Share
 

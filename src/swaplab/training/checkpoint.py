@@ -11,7 +11,6 @@ from torch import nn
 from swaplab.errors import UserError
 from swaplab.runs.atomic import write_atomically
 from swaplab.runs.damage import Damaged
-from swaplab.runs.damage import Damaged
 
 VERSION = 3
 LAST, BEST, FINAL = "last.ckpt", "best.safetensors", "final.safetensors"
