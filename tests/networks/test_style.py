@@ -5,6 +5,7 @@ import pytest
 import torch
 from torch import Tensor
 
+from swaplab.networks import spectral
 from swaplab.networks.draws import Draws, drawing
 from swaplab.networks.initialisation import initialise
 from swaplab.networks.style import ModulatedConv2d, NoiseInput, StyledConv
@@ -69,3 +70,13 @@ def test_noise_is_keyed_by_the_face_and_absent_outside_a_step() -> None:
         noise.strength.zero_()
     with drawing(noise, Draws(7, "reconstruction", [("A", 3), ("B", 3)])):
         assert torch.equal(noise(x), x)
+
+
+def test_a_normalised_kernel_is_computed_once_a_forward() -> None:
+    layer = ModulatedConv2d(4, 6, 3)
+    spectral.apply(layer)
+    calls: list[object] = []
+    layer.conv.parametrizations.weight[0].register_forward_hook(lambda *_: calls.append(1))
+    layer(torch.rand(2, 4, 8, 8), torch.rand(2, 4)).sum().backward()
+    assert len(calls) == 1
+    assert layer.conv.parametrizations.weight.original.grad is not None

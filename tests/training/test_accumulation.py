@@ -20,6 +20,7 @@ SYSTEMS = {
     "four adams": [*JUDGED, "plan=four_adams"],
     "n_critic": ["discriminator=per_identity", "adversarial=wgan_gp", "plan.generator_every=2"],
     "mixup of judged faces": ["discriminator=per_identity", "adversarial=mixup_lsgan"],
+    "spectral norm": [*JUDGED, "spectral=both"],
     "dropout": ["generator=unet", "norm=instance"],
 }
 Compose = Callable[[list[str]], dict[str, Any]]
@@ -66,7 +67,6 @@ def test_parts_of_a_batch_make_the_step_of_the_whole(
     [
         (["norm=batch"], "BatchNorm depends on the faces"),
         (["norm=sync_batch"], "SyncBatchNorm depends on the faces"),
-        ([*JUDGED, "spectral=discriminator"], "SpectralNorm depends on"),
         (["mixup=codes"], "mixup depends on"),
         (["discriminator=per_identity", "adversarial=relativistic_lsgan"], "losses.real_or_fake is of the whole batch"),
         (["discriminator=per_identity", "adversarial=wgan_gp_2018"], "losses.gradient_penalty is of the whole batch"),

@@ -17,7 +17,7 @@ from swaplab.losses.mixup import Mixup, mixed_with_next
 from swaplab.networks.composition import Composition
 from swaplab.networks.draws import Draws, drawing
 from swaplab.networks.generator import Generator, SwapOutput, decoded, matched
-from swaplab.networks.statistics import untracked
+from swaplab.networks.statistics import tracking, untracked
 from swaplab.randomness import generator_at
 
 GENERATOR, DISCRIMINATOR = "generator", "discriminator"
@@ -25,8 +25,9 @@ Side = Literal["generator", "discriminator"]
 
 T = TypeVar("T")
 
-# The kinds of forward whose batch statistics a plan may let into the running ones.
-FORWARDS = ("encode", "reconstruction", "swap", "cycle", "judgement")
+# The kinds of forward whose batch statistics a plan may let into the running ones: what an encoder sees, what a decoder
+# is trained to make (one of the two, so that there is no question which comes last), what a discriminator learns from.
+FORWARDS = ("encode", "reconstruction", "swap", "judgement")
 
 
 @dataclass(frozen=True)
@@ -34,8 +35,9 @@ class StepSettings:
     """What stays the same over all steps of a run.
 
     global_batch: faces an identity in the batch of all ranks together, the divisor of every mean.
-    joint: encode all identities in one pass (needs a shared encoder). tracked: the forwards that move running
-    statistics; all others normalise by the batch and leave them alone, so that turning a term on cannot.
+    joint: encode all identities in one pass (needs a shared encoder). tracked: the forwards, among `FORWARDS`, that move
+    running statistics, each once for the faces an update is about and in the order of the identities; all others
+    normalise by the batch and leave them alone. So neither another term nor the order of terms can move them.
     seed: of the random numbers inside a step. masks: the names of the masks that batches carry, in their order.
     mixup: of the autoencoder's own faces or codes. composition: how what the generator makes becomes a picture.
     """
@@ -70,6 +72,8 @@ class StepContext:
         self.identities: tuple[str, ...] = tuple(faces)
         self._trained: str | None = None
         self._cache: dict[tuple[str, ...], object] = {}
+        self.asked: set[str] = set()  # the kinds of forward that were made
+        self._moves = bool(tracking(networks[GENERATOR]))
         self._shown: Mapping[str, Mapping[str, Tensor]] = faces
         if settings.mixup is not None:
             self._shown = {n: {k: self._mixed(v, n) for k, v in of.items()} for n, of in faces.items()}
@@ -150,10 +154,14 @@ class StepContext:
     def code(self, name: str, clean: bool = False) -> Tensor:
         """The code of the inputs of ``name``; ``clean``: of the targets, as a translation without noise sees them."""
         if clean:
-            return self._once(("clean encode", name), "cycle", lambda: self._encode(self.target(name), name))
+            return self._once(("clean encode", name), False, lambda: self._encode(self.target(name), name))
         if self.settings.joint and self.generator.shared_encoder:
             return self._joint_codes()[name]
-        return self._once(("encode", name), "encode", lambda: self._code_of(name, self._encode(self._seen(name), name)))
+
+        def made(name: str, tracked: bool) -> Tensor:
+            return self._once(("encode", name), tracked, lambda: self._code_of(name, self._encode(self._seen(name), name)))
+
+        return self._in_order("encode", (name,), [(owner,) for owner in self._owners()], made)
 
     def _joint_codes(self) -> dict[str, Tensor]:
         names = tuple(self.faces)
@@ -164,16 +172,28 @@ class StepContext:
             parts = codes.split([len(x) for x in inputs])
             return {name: self._code_of(name, part) for name, part in zip(names, parts, strict=True)}
 
-        return self._once(("encode",), "encode", encode, names)
+        return self._once(("encode",), "encode" in self.settings.tracked, encode, names)
 
     def reconstruction(self, name: str) -> SwapOutput:
         """The faces of ``name`` decoded as themselves."""
-        return self._once(("reconstruction", name), "reconstruction", lambda: self._decode(self.code(name), name, name))
+
+        def made(name: str, tracked: bool) -> SwapOutput:
+            code = self.code(name)
+            return self._once(("reconstruction", name), tracked, lambda: self._decode(code, name, name))
+
+        return self._in_order("reconstruction", (name,), [(owner,) for owner in self._owners()], made)
 
     def swap(self, source: str, target: str, clean: bool = False) -> SwapOutput:
         """The faces of ``source`` decoded as ``target``."""
-        key = ("clean swap" if clean else "swap", source, target)
-        return self._once(key, "swap", lambda: self._swap(self.code(source, clean), source, target, source))
+
+        def made(source: str, target: str, tracked: bool) -> SwapOutput:
+            code, key = self.code(source, clean), "clean swap" if clean else "swap"
+            return self._once((key, source, target), tracked, lambda: self._swap(code, source, target, source))
+
+        if clean:
+            return made(source, target, False)
+        pairs = [(other, owner) for owner in self._owners() for other in self.others(owner)]
+        return self._in_order("swap", (source, target), pairs, made)
 
     def swapped(self, source: str, target: str) -> Tensor:
         """The picture (n, 3, R, R) of the swap of ``source`` to ``target``, composed as wherever it is seen."""
@@ -190,11 +210,29 @@ class StepContext:
         """The swap of ``source`` to ``via``, encoded again and decoded as ``source``."""
         swapped = self.swap(source, via, clean).raw
         key = ("clean cycle" if clean else "cycle", source, via)
-        return self._once(key, "cycle", lambda: self._swap(self._encode(swapped, via), via, source, source))
+        return self._once(key, False, lambda: self._swap(self._encode(swapped, via), via, source, source))
 
     def resemblance(self, name: str) -> SwapOutput:
         """The clean targets of ``name`` encoded and decoded as themselves: what an identity loss compares."""
-        return self._once(("resemblance", name), "cycle", lambda: self._decode(self.code(name, clean=True), name, name))
+        code = self.code(name, clean=True)
+        return self._once(("resemblance", name), False, lambda: self._decode(code, name, name))
+
+    def _owners(self) -> tuple[str, ...]:
+        """The identities whose forwards move running statistics now: those that an update of the generator is about.
+
+        A discriminator leaves the generator as it is, so what its updates ask for belongs together: all identities.
+        """
+        return self.identities if self._trained == GENERATOR else tuple(self.faces)
+
+    def _in_order(
+        self, kind: str, wanted: tuple[str, ...], owned: Sequence[tuple[str, ...]], made: Callable[..., T]
+    ) -> T:
+        """The forward ``made`` of ``wanted``. If it moves running statistics all of its kind that do (``owned``) are
+        made, in their order: which of them comes last must not depend on which is asked for first."""
+        tracked = self._moves and kind in self.settings.tracked and wanted in owned
+        for other in owned if tracked else ():
+            made(*other, True)
+        return made(*wanted, tracked)
 
     def judge(self, faces: Tensor, name: str, condition: Tensor | None = None) -> Tensor:
         """The discriminator's scores (n, k, h, w) of ``faces`` as ``name``, beside ``condition`` (the inputs of
@@ -241,16 +279,20 @@ class StepContext:
         return mixed_with_next(values, self.beta("mixup", name, self.settings.mixup.alpha))
 
     def _once(
-        self, key: tuple[str, ...], kind: str, compute: Callable[[], T], sources: tuple[str, ...] | None = None
+        self, key: tuple[str, ...], tracked: bool, compute: Callable[[], T], sources: tuple[str, ...] | None = None
     ) -> T:
-        """The value under ``key`` (its purpose, whose faces, ...), computed once; ``sources``: whose, if several."""
+        """The value under ``key`` (its purpose, whose faces, ...), computed once; ``sources``: whose, if several.
+
+        tracked: whether it moves running statistics. What ``compute`` needs of others is made before, lest it be made
+        under this one's settings.
+        """
         if key not in self._cache:
+            self.asked.add(key[0])
             network = self.networks[GENERATOR]
             faces = [(name, place) for name in sources or key[1:2] for place in self.position.tolist()]
-            tracking = nullcontext() if kind in self.settings.tracked else untracked(network)
             # not the caller's grad mode: a term that only measures must not cache a value without its graph
             with (
-                tracking,
+                nullcontext() if tracked else untracked(network),
                 drawing(network, Draws(self.settings.seed, key[0], faces)),
                 torch.set_grad_enabled(self._gradients),
             ):

@@ -17,16 +17,16 @@ class SpectralNorm(nn.Module):
     """A weight over its largest singular value, by power iteration (Miyato et al. 2018, algorithm 1).
 
     The weight is read as a matrix of one row an output channel. ``u`` (rows,) is the left vector that iterations go on
-    from. It moves only in training and only while ``track_running_stats`` is set, as running statistics do: so a
-    discriminator that merely judges in a generator's update stays as it is. It depends on weights alone, so all ranks
-    hold the same.
+    from. A look at the weight leaves it alone; only `advance` moves it, once an update. So all forwards on the same
+    weights divide by the same number, however many there are and in whatever order. It depends on weights alone, so all
+    ranks hold the same.
     """
 
     u: Tensor
 
     def __init__(self, weight: Tensor, axis: int = 0, iterations: int = 1) -> None:
         super().__init__()
-        self.axis, self.iterations, self.track_running_stats = axis, iterations, True
+        self.axis, self.iterations = axis, iterations
         self.register_buffer("u", weight.new_empty(weight.shape[axis]))
         self.reset_parameters()
 
@@ -38,20 +38,36 @@ class SpectralNorm(nn.Module):
     def forward(self, weight: Tensor) -> Tensor:
         """A weight -> the same shape, of spectral norm about 1."""
         with torch.autocast(weight.device.type, enabled=False):
-            matrix = weight.movedim(self.axis, 0).flatten(1)
+            matrix = self._matrix(weight)
             u, v = self._singular(matrix.detach())
             return weight / (u @ matrix @ v)
 
     @torch.no_grad()
+    def follow(self, weight: Tensor) -> None:
+        """Move ``u`` to where the iterations for ``weight`` end."""
+        self.u.copy_(self._singular(self._matrix(weight))[0])
+
+    def _matrix(self, weight: Tensor) -> Tensor:
+        return weight.movedim(self.axis, 0).flatten(1)
+
+    @torch.no_grad()
     def _singular(self, matrix: Tensor) -> tuple[Tensor, Tensor]:
-        """The left (rows,) and right (columns,) vectors of the largest singular value, one iteration on."""
+        """The left (rows,) and right (columns,) vectors of the largest singular value, ``iterations`` on."""
         u = self.u
         for _ in range(self.iterations):
             v = F.normalize(matrix.T @ u, dim=0, eps=EPS)
             u = F.normalize(matrix @ v, dim=0, eps=EPS)
-        if self.training and self.track_running_stats:
-            self.u.copy_(u)
         return u, v
+
+
+def advance(network: nn.Module) -> None:
+    """Move the vectors of all spectral norms of ``network`` on, for its weights as they are: once an update, before
+    its weights are stepped."""
+    for module in network.modules():
+        if isinstance(module, parametrize.ParametrizationList):
+            for norm in module:
+                if isinstance(norm, SpectralNorm):
+                    norm.follow(module.original)
 
 
 def layers_of(network: nn.Module) -> Iterator[tuple[str, nn.Module]]:

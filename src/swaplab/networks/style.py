@@ -5,6 +5,7 @@ import math
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+from torch.nn.utils import parametrize
 
 from swaplab.networks.blocks import Dense, SameConv2d
 from swaplab.networks.bottleneck import Shape
@@ -28,8 +29,9 @@ class ModulatedConv2d(nn.Module):
         self.conv = SameConv2d(in_channels, out_channels, kernel, bias=False)
 
     def forward(self, x: Tensor, style: Tensor) -> Tensor:
-        scale = torch.rsqrt(torch.square(style) @ torch.square(self.conv.weight).sum((2, 3)).t() + 1e-8)
-        return self.conv(x * style[:, :, None, None]) * scale[:, :, None, None]
+        with parametrize.cached():  # a normalised kernel is computed at each look, and here are two
+            scale = torch.rsqrt(torch.square(style) @ torch.square(self.conv.weight).sum((2, 3)).t() + 1e-8)
+            return self.conv(x * style[:, :, None, None]) * scale[:, :, None, None]
 
 
 class Style(Dense):

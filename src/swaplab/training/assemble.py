@@ -1,6 +1,6 @@
 """From config nodes to loss terms, actions and the module that trains."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +19,7 @@ from swaplab.training.checkpoint import LAST, load_checkpoint, put_weights
 from swaplab.training.module import SwapModule
 from swaplab.training.networks import build_networks, check_parts
 from swaplab.training.plan import Plan
+from swaplab.training.rehearsal import rehearse
 
 
 def build_terms(config: Mapping[str, Any]) -> dict[str, LossTerm]:
@@ -74,9 +75,7 @@ def build_module(
     """The LightningModule of a config."""
     check_parts(config)
     check_composition(config)
-    unknown = set(config["tracked_forwards"]) - set(FORWARDS)
-    if unknown:
-        raise UserError(f"tracked_forwards names {unknown.pop()!r}; choose among {', '.join(FORWARDS)}")
+    _check_tracked(config["tracked_forwards"])
     plan = build(config["plan"], "plan")
     if not isinstance(plan, Plan):
         raise UserError(f"plan is a {type(plan).__name__}, which does not list updates")
@@ -106,9 +105,21 @@ def build_module(
         actions=build_actions(config),
         accumulate=config["accumulate"],
     )
+    rehearse(module, resolution)
     if config["init_from"]:
         _init_from(module, config["init_from"])
     return module
+
+
+def _check_tracked(names: Sequence[str]) -> None:
+    unknown = sorted(set(names) - set(FORWARDS))
+    if unknown:
+        raise UserError(f"tracked_forwards names {unknown[0]!r}; choose among {', '.join(FORWARDS)}")
+    if {"reconstruction", "swap"} <= set(names):
+        raise UserError(
+            "tracked_forwards names reconstruction and swap: a decoder's running statistics would be those of whichever "
+            "comes last; name the one that it is trained to make"
+        )
 
 
 def _refuse_missing_derivatives(networks: nn.ModuleDict, terms: Mapping[str, LossTerm]) -> None:

@@ -17,7 +17,9 @@ from swaplab.losses.adversarial import History
 from swaplab.losses.context import GENERATOR, StepContext, StepSettings
 from swaplab.losses.reconstruction import Auxiliary
 from swaplab.losses.term import SIDES, LossTerm
+from swaplab.networks import spectral
 from swaplab.networks.regularisation import regularised_kernels
+from swaplab.networks.statistics import tracking
 from swaplab.schedule import Schedule, value_at
 from swaplab.training.actions import Action, Trainee, due
 from swaplab.training.distributed import sum_gradients
@@ -157,17 +159,13 @@ class SwapModule(pl.LightningModule):
             raise UserError(f"accumulate={parts} cannot be; it counts parts of a batch, so give 1 or more")
         if parts == 1:
             return
-        # what such layers keep moves at each forward: running statistics, the vectors of spectral norms
-        unlike = [
-            type(m).__name__
-            for m in self.networks.modules()
-            if isinstance(m, nn.modules.batchnorm._BatchNorm) or getattr(m, "track_running_stats", False) is True
-        ]
+        layers = [m for m in self.networks.modules() if isinstance(m, nn.modules.batchnorm._BatchNorm)]
+        unlike = [type(m).__name__ for m in (*layers, *tracking(self.networks).values())]
         unlike += ["mixup"] if self.settings.mixup else []
         if unlike:
             raise UserError(
-                f"accumulate={parts} would be another step: {unlike[0]} depends on the faces that it sees together or "
-                f"on how often it is called; set accumulate=1, or norm=group, spectral=none and mixup=none"
+                f"accumulate={parts} would be another step: {unlike[0]} depends on the faces that it sees together; "
+                f"set accumulate=1, or norm=group and mixup=none"
             )
 
     @property
@@ -241,7 +239,7 @@ class SwapModule(pl.LightningModule):
         optimizers = self._optimizers()
         self._act([getattr(o, "optimizer", o) for o in optimizers])
         now = [u for u in self.updates if self.counters.steps % u.every == u.every - 1]
-        contexts = self._contexts(batch, {u.part for u in now if u.network == GENERATOR})
+        contexts = self.contexts(batch, {u.part for u in now if u.network == GENERATOR})
         for update in now:
             optimizer = optimizers[self.updates.index(update)]
             for group in optimizer.param_groups:
@@ -252,6 +250,7 @@ class SwapModule(pl.LightningModule):
                     self.manual_backward(self._loss(update, part))
             sum_gradients(p for group in optimizer.param_groups for p in group["params"])
             self._penalise(update)
+            spectral.advance(self.networks[update.network])
             optimizer.step()
             # also clears what a loss left in parameters that this update does not move
             self.networks.zero_grad(set_to_none=True)
@@ -275,7 +274,7 @@ class SwapModule(pl.LightningModule):
         optimizers = self.optimizers()
         return optimizers if isinstance(optimizers, list) else [optimizers]
 
-    def _contexts(self, batch: dict[str, Any], learning: set[int]) -> list[StepContext]:
+    def contexts(self, batch: dict[str, Any], learning: set[int]) -> list[StepContext]:
         """One context a part, with faces as floats in [0, 1]; ``learning``: parts that the generator learns from."""
         dtype = next(self.networks.parameters()).dtype
         faces = {
