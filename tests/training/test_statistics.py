@@ -1,4 +1,4 @@
-"""What moves running statistics and the vectors of spectral norms: the forwards a plan names, whatever asks, and when."""
+"""What moves running statistics and vectors of spectral norms: the forwards a plan names, whatever asks, and when."""
 
 import copy
 import itertools
@@ -60,8 +60,7 @@ def module_of(compose: Compose, words: list[str]) -> SwapModule | None:
     tiny = ["size=tiny", "batch_size=2", "code_match=none", "data.resolution=64"]
     try:
         module = build_module(compose([*words, *tiny]), IDENTITIES, 64, 1000)
-    except UserError as refusal:
-        assert str(refusal)
+    except UserError:
         return None
     module.factories = {name: partial(torch.optim.SGD, lr=0.0) for name in module.factories}
     return module
@@ -196,7 +195,10 @@ def test_any_order_of_asking_gives_the_same_statistics(
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        (["experiment=cyclegan", "norm=batch", "~norm.affine", "tracked_forwards=[encode]"], "no step moves.*encode,swap"),
+        (
+            ["experiment=cyclegan", "norm=batch", "~norm.affine", "tracked_forwards=[encode]"],
+            "no step moves.*encode,swap",
+        ),
         (["norm=batch", "tracked_forwards=[]", "code_match=none"], "no step moves.*choose norm=group"),
         (["norm=batch", "tracked_forwards=[encode,judgement]", "code_match=none"], "decoders.A.*no step moves"),
         (["tracked_forwards=[reconstruction,swap]"], "name the one"),

@@ -35,7 +35,7 @@ class StepSettings:
     """What stays the same over all steps of a run.
 
     global_batch: faces an identity in the batch of all ranks together, the divisor of every mean.
-    joint: encode all identities in one pass (needs a shared encoder). tracked: the forwards, among `FORWARDS`, that move
+    joint: encode all identities in one pass (needs a shared encoder). tracked: the forwards, of `FORWARDS`, that move
     running statistics, each once for the faces an update is about and in the order of the identities; all others
     normalise by the batch and leave them alone. So neither another term nor the order of terms can move them.
     seed: of the random numbers inside a step. masks: the names of the masks that batches carry, in their order.
@@ -159,7 +159,9 @@ class StepContext:
             return self._joint_codes()[name]
 
         def made(name: str, tracked: bool) -> Tensor:
-            return self._once(("encode", name), tracked, lambda: self._code_of(name, self._encode(self._seen(name), name)))
+            return self._once(
+                ("encode", name), tracked, lambda: self._code_of(name, self._encode(self._seen(name), name))
+            )
 
         return self._in_order("encode", (name,), [(owner,) for owner in self._owners()], made)
 

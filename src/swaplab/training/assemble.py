@@ -117,8 +117,8 @@ def _check_tracked(names: Sequence[str]) -> None:
         raise UserError(f"tracked_forwards names {unknown[0]!r}; choose among {', '.join(FORWARDS)}")
     if {"reconstruction", "swap"} <= set(names):
         raise UserError(
-            "tracked_forwards names reconstruction and swap: a decoder's running statistics would be those of whichever "
-            "comes last; name the one that it is trained to make"
+            "tracked_forwards names reconstruction and swap: a decoder's running statistics would be of whichever "
+            "is last; name the one that it is trained to make"
         )
 
 

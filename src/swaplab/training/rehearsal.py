@@ -31,8 +31,8 @@ def rehearse(module: SwapModule, resolution: int) -> None:
     swapping = [name for name, kinds in asked.items() if kinds & SWAPS]
     if matches and swapping:
         raise UserError(
-            f"losses.{swapping[0]} looks at swaps, whose codes are matched when they are used but not in training, so it "
-            f"would train what nobody sees; set code_match=none, or drop the loss"
+            f"losses.{swapping[0]} looks at swaps, whose codes are matched when they are used but not in training, so "
+            f"it would train what nobody sees; set code_match=none, or drop the loss"
         )
     untouched = [path for path in layers if path not in moved]
     if untouched:
