@@ -34,6 +34,9 @@ def run_command(name: str, help_text: str, start: Callable[[], object]) -> None:
     from hydra.errors import HydraException
     from omegaconf.errors import OmegaConfBaseException
 
+    from swaplab.config.trust import find_declared_packages
+
+    find_declared_packages()
     try:
         start()
     except (UserError, HydraException, OmegaConfBaseException) as error:

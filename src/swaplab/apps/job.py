@@ -69,7 +69,7 @@ def read_resolved(file: Path) -> dict[str, Any]:
 def _evaluate(folder: Path, split: str) -> None:
     """Measure a run in a process of its own, which knows nothing of ranks and ends with this one."""
     environment = {k: v for k, v in os.environ.items() if not k.endswith(("RANK", "WORLD_SIZE"))}
-    command = [sys.executable, "-m", "swaplab.apps.evaluate", f"run={folder}", f"split={split}"]
+    command = [sys.executable, "-P", "-m", "swaplab.apps.evaluate", f"run={folder}", f"split={split}"]
     sys.stdout.flush()
     evaluation = subprocess.Popen(command, env=environment | {"SWAPLAB_PARENT": str(os.getpid())})
     for number in (signal.SIGINT, signal.SIGTERM):

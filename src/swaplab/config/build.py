@@ -26,7 +26,10 @@ def build(node: Any, place: str, **given: Any) -> Any:
         try:
             check_origin(name, get_object(name), where)
         except (ImportError, AttributeError, ValueError) as error:
-            raise UserError(f"{where}._target_ {name!r} cannot be imported ({error}); check its name") from None
+            raise UserError(
+                f"{where}._target_ {name!r} cannot be imported ({error}); check its name; a package of "
+                f"your own is installed, or lies in the current folder"
+            ) from None
     _check_arguments(get_object(node["_target_"]), node, place, given)
     try:
         with lookups_only():

@@ -8,10 +8,14 @@ config folder from outside may not do to Hydra is in `swaplab.config.loader`.
 
 import os
 import re
-from collections.abc import Iterator
+import sys
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from functools import cache
+from importlib.abc import MetaPathFinder
+from importlib.machinery import ModuleSpec, PathFinder
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import yaml
@@ -148,6 +152,21 @@ def named_packages(config: Any) -> tuple[str, ...]:
     declared = declared_packages()
     starts = tuple(f"{package}." for package in declared)
     return declared if any(str(target).startswith(starts) for _, target in targets_in(config)) else ()
+
+
+class _CurrentFolder(MetaPathFinder):
+    """Finds declared packages in the current folder, and nothing else there."""
+
+    def find_spec(self, name: str, path: Sequence[str] | None, target: ModuleType | None = None) -> ModuleSpec | None:
+        if path is None and name in {package.split(".")[0] for package in declared_packages()}:
+            return PathFinder.find_spec(name, [str(Path.cwd())])
+        return None
+
+
+def find_declared_packages() -> None:
+    """From now on a declared package that is not installed is found in the current folder."""
+    if not any(isinstance(finder, _CurrentFolder) for finder in sys.meta_path):
+        sys.meta_path.append(_CurrentFolder())  # after all others: what is installed is never shadowed
 
 
 def check_targets(config: Any) -> None:

@@ -13,7 +13,7 @@ from swaplab.runs.damage import Damaged
 from swaplab.sweeps.jobs import Job, Outcome
 from swaplab.sweeps.slots import Share
 
-COMMAND = (sys.executable, "-m", "swaplab.apps.train")
+COMMAND = (sys.executable, "-P", "-m", "swaplab.apps.train")  # -P: nothing of the current folder is imported
 PARENT = "SWAPLAB_PARENT"  # the process without which this one is not to go on
 
 
