@@ -2,6 +2,8 @@
 
 import weakref
 from collections.abc import Sequence
+from dataclasses import replace
+from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
@@ -34,7 +36,7 @@ class Known:
     def __init__(self, found: list[list[Detection]]) -> None:
         self.found, self.batches = list(found), list[int]()
 
-    def __call__(self, frames: Sequence[Any]) -> list[list[Detection]]:
+    def __call__(self, frames: Sequence[Any], aspect: float = 1.0) -> list[list[Detection]]:
         self.batches.append(len(frames))
         part, self.found = self.found[: len(frames)], self.found[len(frames) :]
         return part
@@ -171,8 +173,8 @@ def test_only_a_batch_of_frames_is_in_memory(videos: Any, tmp_path: Path, monkey
 
     monkeypatch.setattr(convert.Video, "frames", watched)
     work.video(source, tmp_path / "out.mp4")
-    assert isinstance(work.detector, Known)
-    assert max(work.detector.batches) == 4
+    assert isinstance(work.search, Known)
+    assert max(work.search.batches) == 4
     assert len(alive) == 60
     assert most <= 9
 
@@ -212,6 +214,34 @@ def test_picture_formats(photo: Path, videos: Any, tmp_path: Path) -> None:
     assert shown.info["icc_profile"] == b"a profile"
     assert not shown.getexif()
     assert np.abs(np.asarray(shown).astype(int) - np.asarray(image.rotate(-90, expand=True))).mean() < 3
+
+
+def test_a_face_with_implausible_points_is_never_swapped(photo: Path, videos: Any, tmp_path: Path) -> None:
+    face = face_at(80, 60, 60)
+    doubtful = replace(face, agreement=0.7)
+    with pytest.raises(UserError, match="no face was found in it"):
+        converter([[doubtful]]).picture(photo, tmp_path / "out.png")
+    source = videos.write(tmp_path / "a.mp4", 3, (WIDTH, HEIGHT))
+    found = [[face], [doubtful], [face]]
+    report = converter(found, Unchanged(shade=0.3), colour="none", faces="all").video(source, tmp_path / "out.mp4")
+    assert (report.faces, report.implausible, report.passed_through) == (2, 1, 1)
+    pairs = zip(videos.frames_of(source)[0], videos.frames_of(tmp_path / "out.mp4")[0], strict=True)
+    darker = [(a[50:70, 70:90].astype(int) - b[50:70, 70:90]).mean() for a, b in pairs]
+    assert min(darker[0], darker[2]) > 20
+    assert abs(darker[1]) < 6
+
+
+def test_squeezed_pixels_stay_squeezed_and_their_faces_are_square(videos: Any, tmp_path: Path) -> None:
+    source = videos.write(tmp_path / "a.mp4", 2, (WIDTH, HEIGHT), sample_aspect_ratio=Fraction(4, 3))
+    face = face_at(100, 60, 64)
+    squeezed = Detection(face.box * [0.75, 1, 0.75, 1], 0.99, face.points * [0.75, 1])
+    converter([[squeezed]] * 2, Unchanged(shade=0.3), colour="none").video(source, tmp_path / "out.mp4")
+    before, after = videos.frames_of(source)[0][0], videos.frames_of(tmp_path / "out.mp4")[0][0]
+    rows, columns = np.nonzero((before.astype(int) - after).mean(-1) > 15)
+    assert abs(columns.mean() - 75) < 2
+    # The hull is a circle, lifted at the top; it is as much narrower as the pixels are wider.
+    assert abs(np.ptp(columns) / (2 * 18 * 0.75) - 1) < 0.25
+    assert np.ptp(rows) > 1.2 * np.ptp(columns)
 
 
 def test_the_label_is_on_every_frame(videos: Any, tmp_path: Path) -> None:

@@ -1,6 +1,8 @@
 """Clips to facesets: nothing but one resampling between source and crop, and the truth of rendered clips comes back."""
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
+from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
@@ -35,7 +37,7 @@ class Scripted:
     def __init__(self, script: Sequence[list[Detection]]) -> None:
         self.script, self.seen = script, 0
 
-    def __call__(self, frames: Sequence[Any]) -> list[list[Detection]]:
+    def __call__(self, frames: Sequence[Any], aspect: float = 1.0) -> list[list[Detection]]:
         found = [self.script[(self.seen + i) % len(self.script)] for i in range(len(frames))]
         self.seen += len(frames)
         return found
@@ -212,7 +214,23 @@ def test_the_contact_sheet_shows_faces_spread_over_the_set(
     assert contact_sheet(one, faces=4).shape == (178, 144, 3)
 
 
-def test_what_cannot_be_read_is_left_out_and_named(tmp_path: Path, write_video: WriteVideo, face_at: FaceAt) -> None:
+def test_squeezed_pixels_and_implausible_points_are_told(
+    tmp_path: Path, write_video: WriteVideo, face_at: FaceAt
+) -> None:
+    film = write_video(tmp_path / "a.mp4", [noise(0)] * 3, aspect=Fraction(4, 3))
+    face = face_at(120, 90, 60)
+    faceset, extraction = extracted(
+        str(film), tmp_path / "faces", Scripted([[face], [replace(face, agreement=0.5)], [face]])
+    )
+    assert [record.flags for record in faceset.records] == [[], ["implausible"], []]
+    assert extraction.tallies["a"].flagged == {"implausible": 1}
+    across, down = np.linalg.norm(np.array(faceset.records[0].matrix)[:, :2], axis=0)
+    assert across / down == pytest.approx(4 / 3)
+
+
+def test_pictures_that_cannot_be_read_are_left_out_and_named(
+    tmp_path: Path, write_video: WriteVideo, face_at: FaceAt
+) -> None:
     folder = tmp_path / "pictures"
     folder.mkdir()
     for index in range(8):

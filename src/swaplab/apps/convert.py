@@ -118,13 +118,17 @@ def load_swapper(record: "RunRecord", config: dict[str, Any]) -> "FaceSwapper":
 def _converter(config: dict[str, Any], swapper: "FaceSwapper", label: "Label | None") -> "Converter":
     from swaplab.conversion.convert import Converter, Settings
     from swaplab.faces.detection import MTCNNDetector
+    from swaplab.faces.search import FaceSearch
     from swaplab.networks.pretrained.landmarks import Landmarker
 
     settings = Settings(**{key: config[key] for key in ("faces", "colour", "alpha", "feather")})
     landmarker, border = Landmarker(), swapper.alignment.border
-    return Converter(
-        MTCNNDetector(**config["detector"]), lambda crops: landmarker(crops, border), swapper, label, settings
-    )
+
+    def find_landmarks(crops: Any) -> Any:
+        return landmarker(crops, border)
+
+    search = FaceSearch(MTCNNDetector(**config["detector"]), swapper.alignment, find_landmarks)
+    return Converter(search, find_landmarks, swapper, label, settings)
 
 
 def _claim(
@@ -167,7 +171,8 @@ def _print(report: "Report", output: Path, sidecar: Path) -> None:
     """Counts, times and places."""
     others = f", {report.other_faces} other faces left as they were" if report.other_faces else ""
     print(f"frames: {report.frames_in} in, {report.frames_out} out, {report.passed_through} without a swapped face")
-    print(f"faces: {report.faces} swapped{others}")
+    implausible = f", {report.implausible} with implausible points left as they were" if report.implausible else ""
+    print(f"faces: {report.faces} swapped{others}{implausible}")
     for note in report.notes:
         print(f"note: {note}")
     print("seconds: " + ", ".join(f"{stage} {spent:.1f}" for stage, spent in report.seconds.items()))

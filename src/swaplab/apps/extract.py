@@ -48,6 +48,7 @@ def extract(config: dict[str, Any]) -> None:
     from swaplab.faces.extraction import Extraction, clips_of
     from swaplab.faces.faceset import Faceset, FacesetWriter
     from swaplab.faces.media import expand_inputs
+    from swaplab.faces.search import FaceSearch
 
     _check(config)
     output, alignment = Path(config["output"]).expanduser(), Alignment(config["resolution"])
@@ -57,14 +58,15 @@ def extract(config: dict[str, Any]) -> None:
     clips = clips_of(files)
     limits = dict(config["limits"])
     limits["side"] = 0.75 * config["resolution"] if limits["side"] is None else limits["side"]
+    find_landmarks = _landmarker(alignment)
     with stages() as progress:
         extraction = Extraction(
             clips,
-            _detector(config["detector"]),
+            FaceSearch(_detector(config["detector"]), alignment, find_landmarks),
             alignment,
             limits,
             every=config["every"],
-            find_landmarks=_landmarker(alignment),
+            find_landmarks=find_landmarks,
             progress=progress,
         )
         extraction.find()

@@ -16,14 +16,14 @@ from swaplab.conversion.report import Report
 from swaplab.conversion.swapper import FaceSwapper
 from swaplab.conversion.video_writer import VideoWriter
 from swaplab.errors import UserError
-from swaplab.faces.detection import Detection, Detector
+from swaplab.faces.detection import Detection
 from swaplab.faces.hull import hull_mask
 from swaplab.faces.media import Frame, Video, read_picture
+from swaplab.faces.search import FindLandmarks, Search
 from swaplab.faces.tracking import follow, is_cut, thumbnail
 from swaplab.marking.label import Label
 
 Pixels = NDArray[np.uint8]
-Landmarker = Callable[[Pixels], NDArray[np.float64]]
 # What a progress bar is told: the stage, how many more of its frames are done, and of how many, where that is known.
 Progress = Callable[[str, int, int | None], None]
 
@@ -67,12 +67,12 @@ class Settings:
 class Converter:
     """Everything a conversion needs: who finds faces and their 68 points, who swaps them, and how.
 
-    ``landmarker`` takes stored crops (n, S, S, 3) to points (n, 68, 2) in their pixels. ``label`` is drawn on every
-    frame; None where disclosure is made elsewhere.
+    Faces whose points are no face's are left as they are. ``find_landmarks`` takes stored crops (n, S, S, 3) to points
+    (n, 68, 2) in their pixels. ``label`` is drawn on every frame; None where disclosure is made elsewhere.
     """
 
-    detector: Detector
-    landmarker: Landmarker
+    search: Search
+    find_landmarks: FindLandmarks
     swapper: FaceSwapper
     label: Label | None
     settings: Settings = field(default_factory=Settings)
@@ -83,7 +83,7 @@ class Converter:
         with report.timed("read"):
             image = read_picture(source)
         with report.timed("find faces"):
-            found = self.detector([image])
+            found = self._possible(self.search([image]), report)
         self._check_found(found, source)
         self._swap([image], self._chosen(found, set(), report), report)
         with report.timed("write"):
@@ -115,7 +115,8 @@ class Converter:
             chosen = self._chosen(found, cuts, report)
             for frames in _batches(video, report):
                 images = [frame.image for frame in frames]
-                self._swap(images, chosen[frames[0].index : frames[-1].index + 1], report)
+                faces = chosen[frames[0].index : frames[-1].index + 1]
+                self._swap(images, faces, report, frames[0].aspect)
                 for frame, image in zip(frames, images, strict=True):
                     with report.timed("label"):
                         image = self._labelled(writer.fitted(image))
@@ -136,14 +137,20 @@ class Converter:
         with Video.open(source) as video:
             for frames in _batches(video, report):
                 with report.timed("find faces"):
-                    found += self.detector([frame.image for frame in frames])
+                    found += self.search([frame.image for frame in frames], frames[0].aspect)
                 for frame in frames:
                     before, last = last, thumbnail(frame.image)
                     if before is not None and is_cut(before, last):
                         cuts.add(frame.index)
                 progress("finding faces", len(frames), video.frame_count)
         report.frames_in = len(found)
-        return found, cuts
+        return self._possible(found, report), cuts
+
+    def _possible(self, found: list[list[Detection]], report: Report) -> list[list[Detection]]:
+        """The faces whose points may be a face's."""
+        possible = [[face for face in faces if face.possible] for faces in found]
+        report.implausible = sum(map(len, found)) - sum(map(len, possible))
+        return possible
 
     def _check_found(self, found: Sequence[Sequence[Detection]], source: Path) -> None:
         if not any(found):
@@ -158,16 +165,16 @@ class Converter:
         report.passed_through = sum(not faces for faces in chosen)
         return chosen
 
-    def _swap(self, images: list[Pixels], chosen: list[list[Detection]], report: Report) -> None:
+    def _swap(self, images: list[Pixels], chosen: list[list[Detection]], report: Report, aspect: float = 1.0) -> None:
         """Swap the chosen faces of frames, in place."""
         alignment = self.swapper.alignment
-        places = [(i, alignment.matrix(face.points)) for i, faces in enumerate(chosen) for face in faces]
+        places = [(i, alignment.matrix(face.points, aspect)) for i, faces in enumerate(chosen) for face in faces]
         if not places:
             return
         with report.timed("align"):
             crops = np.stack([alignment.cut(images[i], matrix) for i, matrix in places])
         with report.timed("landmarks"):
-            landmarks = self.landmarker(crops)
+            landmarks = self.find_landmarks(crops)
         with report.timed("swap"):
             raw, masks = self.swapper(crops)
         with report.timed("masks"):

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 class Report:
     """Frames read and written, faces swapped and left alone, frames without a swapped face, seconds per stage.
 
+    ``implausible`` faces were left alone because no face has such points.
     ``notes`` says in words what of the original could not be kept.
     """
 
@@ -18,6 +19,7 @@ class Report:
     frames_out: int = 0
     faces: int = 0
     other_faces: int = 0
+    implausible: int = 0
     passed_through: int = 0
     seconds: defaultdict[str, float] = field(default_factory=lambda: defaultdict(float))
     notes: list[str] = field(default_factory=list)

@@ -60,9 +60,7 @@ class VideoWriter:
         target = self._stream.codec_context
         target.width, target.height = self.width, self.height
         target.pix_fmt, target.time_base = "yuv420p", self._time_base
-        aspect = codec.sample_aspect_ratio
-        if aspect:
-            target.sample_aspect_ratio = 1 / aspect if original.rotation in (90, 270) else aspect
+        target.sample_aspect_ratio = original.aspect
         target.color_range, self._matrix = LIMITED_RANGE, codec.colorspace
         target.colorspace, target.color_primaries = codec.colorspace, codec.color_primaries
         target.color_trc = codec.color_trc

@@ -60,12 +60,15 @@ class Alignment:
         """Pixels between the edge of a stored crop and its face region."""
         return (self.stored - self.region) // 2
 
-    def matrix(self, points: Points) -> NDArray[np.float64]:
+    def matrix(self, points: Points, aspect: float = 1.0) -> NDArray[np.float64]:
         """The 2x3 matrix from source pixels to stored-crop pixels for five points (5, 2) in the source image.
 
-        Eyes and mouth corners decide, as in FFHQ's alignment (Karras et al. 2019, appendix C).
+        Eyes and mouth corners decide, as in FFHQ's alignment (Karras et al. 2019, appendix C). ``aspect``: the source's
+        pixels are so many times as wide as high; the crop's are square.
         """
-        return similarity(points[PLACING], (FIVE_POINTS * self.region + self.border)[PLACING])
+        square = np.array([aspect, 1.0])
+        placed = similarity(points[PLACING] * square, (FIVE_POINTS * self.region + self.border)[PLACING])
+        return placed * [*square, 1.0]
 
     def cut(self, image: NDArray[np.uint8], matrix: NDArray[np.float64]) -> NDArray[np.uint8]:
         """The stored crop (stored, stored, C) of ``image`` (H, W, C), resampled once; outside the image: replicate.

@@ -18,18 +18,17 @@ from numpy.typing import NDArray
 
 from swaplab.errors import UserError
 from swaplab.faces.alignment import Alignment
-from swaplab.faces.detection import Detection, Detector
+from swaplab.faces.detection import POSSIBLE, Detection
 from swaplab.faces.faceset import FacesetWriter
 from swaplab.faces.hull import face_masks
 from swaplab.faces.media import Frame, Video, all_unreadable, kind_of, read_picture
 from swaplab.faces.quality import flags, measure
+from swaplab.faces.search import FindLandmarks, Search
 from swaplab.faces.tracking import Track, follow, is_cut, principal, thumbnail
 
 Pixels = NDArray[np.uint8]
 Floats = NDArray[np.float64]
 
-# Finds 68 landmarks (n, 68, 2), in crop pixels, in stored crops (n, stored, stored, 3) RGB uint8.
-FindLandmarks = Callable[[Pixels], Floats]
 # Told a stage (``finding faces``, ``cutting out``), how many more frames went through it, and about how many there are.
 Progress = Callable[[str, int, int], None]
 
@@ -93,7 +92,7 @@ class Extraction:
     def __init__(
         self,
         clips: Sequence[Clip],
-        detector: Detector,
+        search: Search,
         alignment: Alignment,
         limits: Mapping[str, float],
         *,
@@ -101,10 +100,11 @@ class Extraction:
         find_landmarks: FindLandmarks | None = None,
         progress: Progress = lambda stage, done, total: None,
     ) -> None:
-        self.clips, self.alignment, self.limits, self.every = clips, alignment, limits, every
+        self.clips, self.alignment, self.every = clips, alignment, every
+        self.limits = {"agreement": POSSIBLE, **limits}
         self.tallies = {clip.name: Tally() for clip in clips}
         self.seconds: dict[str, float] = {}
-        self._detector, self._find_landmarks, self._progress = detector, find_landmarks, progress
+        self._search, self._find_landmarks, self._progress = search, find_landmarks, progress
         self._chosen: dict[str, dict[int, Detection]] = {}
 
     def find(self) -> None:
@@ -135,7 +135,7 @@ class Extraction:
         cuts: set[int] = set()
         for batch in self._batches(clip):
             with self._timed("detection"):
-                found += self._detector([frame.image for frame in batch])
+                found += self._search([frame.image for frame in batch], batch[0].aspect)
             for frame in batch:
                 after = thumbnail(frame.image)
                 if before is not None and is_cut(before, after):
@@ -170,7 +170,8 @@ class Extraction:
     def _write(self, clip: Clip, frames: list[Frame], writer: FacesetWriter) -> None:
         tally, detections = self.tallies[clip.name], [self._chosen[clip.name][frame.index] for frame in frames]
         with self._timed("cutting"):
-            matrices = [self.alignment.matrix(detection.points) for detection in detections]
+            placed = zip(detections, frames, strict=True)
+            matrices = [self.alignment.matrix(detection.points, frame.aspect) for detection, frame in placed]
             crops = [self.alignment.cut(f.image, matrix) for f, matrix in zip(frames, matrices, strict=True)]
         located: list[Floats | None] = [None] * len(frames)
         if self._find_landmarks is not None:
@@ -179,7 +180,7 @@ class Extraction:
         with self._timed("writing"):
             faces = zip(frames, detections, matrices, crops, located, strict=True)
             for frame, detection, matrix, crop, landmarks in faces:
-                quality = measure(crop, matrix, detection.probability, self.alignment)
+                quality = measure(crop, matrix, detection, self.alignment)
                 flagged = flags(quality, self.limits)
                 tally.faces += 1
                 tally.flagged.update(flagged)

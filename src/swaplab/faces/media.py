@@ -100,21 +100,23 @@ def _rgb(image: Image.Image) -> Pixels:
 class Frame:
     """A frame: its place in the video, seconds since the first frame, time stamp, upright RGB (H, W, 3).
 
-    Times rise; ``pts`` is in units of the video's time base.
+    Times rise; ``pts`` is in units of the video's time base. Pixels are ``aspect`` times as wide as high.
     """
 
     index: int
     time: float
     pts: int
     image: Pixels
+    aspect: float = 1.0
 
 
 class Video:
     """A video being read: facts at once, frames one by one, in the order they are shown.
 
     ``width`` and ``height`` are those of upright frames; ``rotation`` (0, 90, 180, 270 degrees counterclockwise) made
-    them so. ``rate`` is the average, in frames a second; ``duration`` is in seconds or None, ``frame_count`` is what
-    the container says is shown, or None. ``damage``, known once the frames were read, says what could not be decoded.
+    them so; ``aspect``: their pixels are so many times as wide as high. ``rate`` is the average, in frames a second;
+    ``duration`` is in seconds or None, ``frame_count`` is what the container says is shown, or None. ``damage``, known
+    once the frames were read, says what could not be decoded.
     """
 
     def __init__(self, path: Path, container: Any) -> None:
@@ -131,6 +133,7 @@ class Video:
         sides = (self._first.width, self._first.height)
         self.width, self.height = sides[::-1] if self.rotation in (90, 270) else sides
         self.rate: Fraction = self._stream.average_rate or self._stream.guessed_rate or Fraction(25)
+        self.aspect = self._pixel_aspect()
         self.time_base: Fraction = self._stream.time_base
         self.frame_duration = max(1, round(1 / self.rate / self.time_base))
         self._rising = Rising(self.time_base)
@@ -138,6 +141,13 @@ class Video:
         self.frame_count = _announced(self._stream)
         self._headless = 0
         self.duration: float | None = None if container.duration is None else container.duration / av.time_base
+
+    def _pixel_aspect(self) -> Fraction:
+        stated = self._stream.sample_aspect_ratio or self._stream.codec_context.sample_aspect_ratio
+        # What no camera and no disc has is taken for a slip.
+        if not stated or not Fraction(1, 4) <= stated <= 4:
+            return Fraction(1)
+        return 1 / stated if self.rotation in (90, 270) else stated
 
     @property
     def shifts(self) -> Sequence[Fraction]:
@@ -189,7 +199,8 @@ class Video:
             begin = pts if begin is None else begin
             if index % every == 0:
                 image = np.rot90(_exact(decoded), self.rotation // 90)
-                yield Frame(index, float((pts - begin) * self.time_base), pts, np.ascontiguousarray(image))
+                time = float((pts - begin) * self.time_base)
+                yield Frame(index, time, pts, np.ascontiguousarray(image), float(self.aspect))
             index += 1
             decoded = next(self._decoded, None)
         if self.damage is None and self.frame_count and index + self._headless < self.frame_count:

@@ -7,28 +7,34 @@ import numpy as np
 from numpy.typing import NDArray
 
 from swaplab.faces.alignment import Alignment
+from swaplab.faces.detection import Detection
 
 # What falls below its limit gets this flag.
-FLAGS = {"sharpness": "blurred", "side": "small", "probability": "unsure"}
+FLAGS = {"sharpness": "blurred", "side": "small", "probability": "unsure", "agreement": "implausible"}
 
 
 def measure(
-    crop: NDArray[np.uint8], matrix: NDArray[np.float64], probability: float, alignment: Alignment
+    crop: NDArray[np.uint8], matrix: NDArray[np.float64], face: Detection, alignment: Alignment
 ) -> dict[str, float]:
     """The qualities of a stored crop (stored, stored, 3) that ``matrix`` (2, 3) cut from its source.
 
     ``sharpness``: variance of the Laplacian of the grey face region (Pech-Pacheco et al. 2000) over the variance of
     the region itself, so that neither contrast nor light counts. ``side``: source pixels along the face region.
-    ``probability``: the detector's.
+    ``probability`` and ``agreement``: the detection's.
     """
     region = alignment.region_of(crop)
     grey = cv2.cvtColor(np.ascontiguousarray(region), cv2.COLOR_RGB2GRAY).astype(np.float64)
     # One level of noise, so that an even picture is not sharp.
     sharpness = cv2.Laplacian(grey, cv2.CV_64F).var() / (grey.var() + 1)
     side = alignment.region / float(np.sqrt(np.linalg.det(matrix[:, :2])))
-    return {"sharpness": round(float(sharpness), 4), "side": round(side, 1), "probability": round(probability, 4)}
+    return {
+        "sharpness": round(float(sharpness), 4),
+        "side": round(side, 1),
+        "probability": round(face.probability, 4),
+        "agreement": round(face.agreement, 4),
+    }
 
 
 def flags(quality: Mapping[str, float], limits: Mapping[str, float]) -> list[str]:
-    """The flags of a face whose qualities are below their limits: blurred, small, unsure."""
+    """The flags of a face whose qualities are below their limits: blurred, small, unsure, implausible."""
     return [flag for name, flag in FLAGS.items() if quality[name] < limits[name]]

@@ -7,7 +7,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from swaplab.faces.detection import Detection, Floats
+from swaplab.faces.detection import Detection, overlap
 
 # A face may be missed for so many frames in a row without its track ending.
 MISSED = 5
@@ -54,7 +54,7 @@ def follow(detections: Sequence[Sequence[Detection]], cuts: Collection[int] = ()
     live: list[Track] = []
     for frame, found in enumerate(detections):
         live = [] if frame in cuts else [track for track in live if frame - track.frames[-1] <= MISSED + 1]
-        overlaps = np.array([[_overlap(t.detections[-1].box, d.box) for d in found] for t in live])
+        overlaps = np.array([[overlap(t.detections[-1].box, d.box) for d in found] for t in live])
         free = set(range(len(found)))
         while overlaps.size and overlaps.max() >= _OVERLAP:
             row, column = (int(i) for i in np.unravel_index(overlaps.argmax(), overlaps.shape))
@@ -75,11 +75,3 @@ def principal(tracks: Sequence[Track]) -> Track | None:
     face must not slip into somebody's faceset.
     """
     return max(tracks, key=lambda track: track.area, default=None)
-
-
-def _overlap(first: Floats, second: Floats) -> float:
-    """Intersection over union of two boxes."""
-    sides = np.minimum(first[2:], second[2:]) - np.maximum(first[:2], second[:2])
-    shared = float(np.prod(np.maximum(sides, 0)))
-    union = float(np.prod(first[2:] - first[:2]) + np.prod(second[2:] - second[:2])) - shared
-    return shared / union if union > 0 else 0.0
