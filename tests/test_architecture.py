@@ -36,6 +36,7 @@ GROUND_FLOOR = {
     "randomness",
     "ranges",
     "schedule",
+    "stopping",
     "thinning",
     "conf",
     "__init__",

@@ -43,6 +43,7 @@ def run(module: ModuleType, request: dict[str, Any]) -> NoReturn:
     os.chdir(request["cwd"])
     os.environ.clear()
     os.environ.update(request["env"])
+    sys.modules["__main__"].__spec__ = module.__spec__  # what the command starts again is itself: ranks, pools
     sys.argv = [f"swaplab-{request['name']}", *request["words"]]
     sys.modules["__main__"].__spec__ = module.__spec__  # as python -m: a run starts its other ranks by it
     # the interpreter's own way out: exit handlers run, threads are joined, a traceback is printed

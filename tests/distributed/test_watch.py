@@ -9,6 +9,7 @@ import time
 import pytest
 from lightning.fabric.plugins.environments import LightningEnvironment
 
+from swaplab.stopping import Requests
 from swaplab.training import watch
 from swaplab.training.launch import Ranks
 from swaplab.training.watch import Watch
@@ -28,7 +29,7 @@ def test_a_rank_that_is_done_does_not_wait_for_a_rank_0_that_stalls(monkeypatch:
         monkeypatch.setenv("MASTER_ADDR", "localhost")
         monkeypatch.setenv("MASTER_PORT", main.stdout.readline().strip())
         monkeypatch.setattr(watch, "BEAT", 0.1)
-        other = Watch(Ranks(1, 2, 1, LightningEnvironment()), lambda reason: None)
+        other = Watch(Ranks(1, 2, 1, LightningEnvironment()), lambda reason: None, Requests(None))
         other.join()
         os.kill(main.pid, signal.SIGSTOP)
         begin = time.monotonic()

@@ -11,7 +11,7 @@ import pytest
 SCRIPTS = Path(__file__).parents[2] / "scripts"
 STEP = """
 echo "$@" > {place}/step; echo $$ > {place}/step.pid
-trap 'echo asked > {place}/asked; exit 0' TERM
+trap 'echo asked > {place}/asked; exit 143' TERM
 if [ {long} = yes ]; then while :; do sleep 0.05; done; fi
 exit 3
 """
@@ -50,7 +50,7 @@ def test_a_job_whose_time_is_over_saves_and_is_put_into_the_queue_again(place: P
         time.sleep(0.05)
     time.sleep(0.3)
     job.send_signal(signal.SIGUSR1)
-    assert job.wait(20) == 0
+    assert job.wait(20) == 143
     assert (place / "step").read_text().strip() == (
         "--kill-on-bad-exit=1 swaplab-train trainer=ddp_slurm trainer.progress=false seed=2 tags=[a b]"
     )

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import yaml
 
-from swaplab.apps.command import end_with_parent
 from swaplab.runs.record import RunRecord, finished
+from swaplab.stopping import end_with_parent
 from swaplab.sweeps.jobs import Job
 
 end_with_parent()

@@ -139,6 +139,6 @@ def test_the_warning_of_a_cluster_ends_a_run_with_a_checkpoint(tiny: list[str], 
     process.send_signal(signal.SIGUSR2)
     output = process.communicate(timeout=120)[0]
     [record] = records(tmp_path)
-    assert (record.status, process.returncode) == ("interrupted", 0), output
+    assert (record.status, process.returncode) == ("interrupted", -signal.SIGUSR2), output
     assert record.facts["exit_reason"] == "stopped by SIGUSR2"
     assert (record.checkpoints / "last.ckpt").exists()

@@ -165,7 +165,7 @@ def test_a_search_that_was_stopped_goes_on_with_the_trial_it_was_at(
     output = process.communicate(timeout=60)[0]
     [left] = [path.parent for path in (tmp_path / "runs").glob("*/*/run.json")]
     if number == signal.SIGTERM:
-        assert process.returncode == 130, output
+        assert process.returncode == -number, output
         assert "the same command continues" in output
     else:
         os.kill(RunRecord.load(left).facts["sessions"][-1]["pid"], signal.SIGTERM)

@@ -12,20 +12,20 @@ import pytest
 import yaml
 
 from swaplab.runs.record import RunRecord
+from swaplab.stopping import APART
 from swaplab.sweeps.jobs import Job
 from swaplab.sweeps.runner import run_jobs
 
 DRIVER = """
 import sys, yaml
 from pathlib import Path
+from swaplab.apps.command import stopped_in_order
 from swaplab.sweeps.jobs import Job
 from swaplab.sweeps.runner import run_jobs
 configs = yaml.safe_load(Path(sys.argv[1]).read_text())
 jobs = [Job(config["run_id"], config) for config in configs]
-try:
+with stopped_in_order("driver"):
     run_jobs(jobs, Path(sys.argv[2]), slots=2, command=sys.argv[3:])
-except KeyboardInterrupt:
-    sys.exit(130)
 """
 
 
@@ -149,7 +149,7 @@ def test_a_stopped_sweep_asks_its_jobs_once_and_the_same_command_goes_on(
     wait_for(lambda: all((jobs[i].folder / "ready").exists() for i in (1, 2)))
     process.send_signal(number)
     output, _ = process.communicate(timeout=30)
-    assert process.returncode == 130, output
+    assert process.returncode == -number, output
     assert [RunRecord.load(jobs[i].folder).status for i in (0, 1, 2)] == ["complete", "interrupted", "interrupted"]
     assert not jobs[3].folder.exists()
     assert "[4/4] never: interrupted; not started" in output
@@ -175,9 +175,10 @@ def test_a_second_signal_ends_jobs_that_do_not_listen(
         if line.startswith("stopping"):
             break
     assert process.poll() is None
+    time.sleep(2 * APART)
     process.send_signal(signal.SIGINT)
     process.communicate(timeout=10)
-    assert process.returncode == 130
+    assert process.returncode == -signal.SIGINT
     assert not alive(int(starts(each)[0][0]))
 
 

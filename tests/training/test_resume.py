@@ -136,6 +136,6 @@ def test_sigterm_saves_and_says_so(tiny: list[str]) -> None:
         time.sleep(0.1)
     process.terminate()
     output = process.communicate(timeout=60)[0]
-    assert process.returncode == 0
+    assert process.returncode == -signal.SIGTERM
     assert "interrupted: stopped by SIGTERM" in output
     assert load_checkpoint(metrics.parent / "checkpoints/last.ckpt")["counters"]["images_seen"] > 0

@@ -1,32 +1,51 @@
 """How every command starts and ends: fast help, checks before Hydra, one sentence for a user's mistake."""
 
 import os
-import signal
 import sys
-import threading
-import time
 from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager, nullcontext
 from typing import TYPE_CHECKING, Any
 
 from swaplab.apps.words import CommandLine, as_typed, literal_words
 from swaplab.errors import UserError
+from swaplab.stopping import Stopped, end_with_parent, stoppable
 
 if TYPE_CHECKING:
     from hydra._internal.hydra import Hydra
     from omegaconf import DictConfig
 
 
-def run_command(name: str, help_text: str, start: Callable[[], object]) -> None:
+def run_command(name: str, help_text: str, start: Callable[[], object], *, resumes: bool = False) -> None:
     """Run a Hydra application.
 
     ``--help`` prints ``help_text`` without importing anything heavy. UserError and Hydra's own complaints end in one
-    sentence on stderr and exit code 2; an interrupt in 130; anything else is a bug and keeps its traceback.
+    sentence on stderr and exit code 2; a signal as in `stopped_in_order`; anything else is a bug and keeps its
+    traceback. ``resumes``: the same command goes on with what was stopped.
     """
     if {"-h", "--help"} & set(sys.argv[1:]):
         print(help_text.strip())
         return
-    end_with_parent()
+    with stopped_in_order(name, "; the same command continues" if resumes else ""):
+        _run(name, start)
+
+
+@contextmanager
+def stopped_in_order(name: str, advice: str = "") -> Iterator[None]:
+    """A command that is asked to end clears away what is unfinished, says so, and dies of the signal.
+
+    To a shell that is 130 for SIGINT (Ctrl-C), 143 for SIGTERM, 129 for SIGHUP.
+    """
+    try:
+        with stoppable():
+            end_with_parent()
+            yield
+    except Stopped as stopped:
+        if os.environ.get("LOCAL_RANK", "0") == "0":  # of several ranks one says it
+            print(f"{name}: {stopped}{advice}", file=sys.stderr)
+        raise SystemExit(128 + stopped.number) from None
+
+
+def _run(name: str, start: Callable[[], object]) -> None:
     # an albumentations import would ask the network for a newer version
     os.environ.setdefault("NO_ALBUMENTATIONS_UPDATE", "1")
     # Hydra raises instead of printing: one place decides what a user sees
@@ -42,23 +61,6 @@ def run_command(name: str, help_text: str, start: Callable[[], object]) -> None:
     except (UserError, HydraException, OmegaConfBaseException) as error:
         print(f"{name}: {_sentence(error)}", file=sys.stderr)
         raise SystemExit(2) from None
-    except KeyboardInterrupt:
-        print(f"{name}: interrupted; the same command continues where it stopped", file=sys.stderr)
-        raise SystemExit(130) from None
-
-
-def end_with_parent() -> None:
-    """Where another command started this one and named itself, stop as soon as that is gone: SIGTERM saves a run."""
-    parent = int(os.environ.pop("SWAPLAB_PARENT", "0"))
-    if not parent:
-        return
-
-    def watch() -> None:
-        while os.getppid() == parent:
-            time.sleep(1.0)
-        os.kill(os.getpid(), signal.SIGTERM)
-
-    threading.Thread(target=watch, name="parent", daemon=True).start()
 
 
 def composed(

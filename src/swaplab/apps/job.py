@@ -4,7 +4,6 @@ Without Hydra, so that the ranks of the run can be started by the same command l
 """
 
 import os
-import signal
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -13,6 +12,7 @@ from typing import Any
 
 from swaplab.errors import UserError
 from swaplab.runs.evaluations import SPLITS
+from swaplab.stopping import PARENT
 
 KEYS = ("resolved", "evaluate")
 
@@ -68,12 +68,12 @@ def read_resolved(file: Path) -> dict[str, Any]:
 
 def _evaluate(folder: Path, split: str) -> None:
     """Measure a run in a process of its own, which knows nothing of ranks and ends with this one."""
+    from swaplab.sweeps.process import wait_for
+
     environment = {k: v for k, v in os.environ.items() if not k.endswith(("RANK", "WORLD_SIZE"))}
     command = [sys.executable, "-P", "-m", "swaplab.apps.evaluate", f"run={folder}", f"split={split}"]
     sys.stdout.flush()
-    evaluation = subprocess.Popen(command, env=environment | {"SWAPLAB_PARENT": str(os.getpid())})
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, lambda *_: evaluation.terminate())
-    code = evaluation.wait()
+    evaluation = subprocess.Popen(command, env=environment | {PARENT: str(os.getpid())})
+    code = wait_for(evaluation)
     if code:
         raise SystemExit(code if code > 0 else 128 - code)

@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from swaplab.apps.command import stopped_in_order
 from swaplab.apps.words import as_truth
 from swaplab.errors import UserError
 
@@ -43,14 +44,12 @@ def main() -> None:
     if {"-h", "--help"} & set(words):
         print(HELP.strip())
         return
-    try:
-        raise SystemExit(_start(words))
-    except UserError as error:
-        print(f"swaplab-runs: {' '.join(str(error).split())}", file=sys.stderr)
-        raise SystemExit(2) from None
-    except KeyboardInterrupt:
-        print("swaplab-runs: interrupted", file=sys.stderr)
-        raise SystemExit(130) from None
+    with stopped_in_order("swaplab-runs"):
+        try:
+            raise SystemExit(_start(words))
+        except UserError as error:
+            print(f"swaplab-runs: {' '.join(str(error).split())}", file=sys.stderr)
+            raise SystemExit(2) from None
 
 
 def _start(words: Sequence[str]) -> int:

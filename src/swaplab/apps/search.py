@@ -26,7 +26,7 @@ def run_search(
     """Search until ``n_trials`` were run, show all trials, and return the best one's value.
 
     ``overrides`` are the words of the command line, ``settings`` the keys of hydra.sweeper, ``compose`` makes a config
-    of a trial's words. A trial that fails stops no other; KeyboardInterrupt where the search is stopped. Raises
+    of a trial's words. A trial that fails stops no other; Stopped where a signal ends the search. Raises
     UserError for what cannot be searched or composed, SystemExit(1) where no trial has a value.
     """
     for key in ("n_trials", "n_jobs"):

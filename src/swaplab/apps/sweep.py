@@ -140,13 +140,14 @@ def run_apart(typed: Sequence[str], composed: "DictConfig") -> float | None:
     """Run one job in a process of its own and return its objective: what any of Hydra's launchers can call.
 
     ``typed`` are the overrides of the sweep. Under srun every rank calls this; the first returns a value. UserError
-    if the run failed.
+    if the run failed, Stopped where a signal asks to end: when the run has saved what it can.
     """
     import yaml
     from hydra.core.hydra_config import HydraConfig
 
     from swaplab.runs.atomic import write_text_atomically
-    from swaplab.sweeps.process import COMMAND, PARENT
+    from swaplab.stopping import PARENT
+    from swaplab.sweeps.process import COMMAND, wait_for
 
     [job] = planned_jobs([list(HydraConfig.get().overrides.task)], [composed], typed)
     rank = int(os.environ.get("SLURM_PROCID", "0"))
@@ -156,7 +157,7 @@ def run_apart(typed: Sequence[str], composed: "DictConfig") -> float | None:
     sys.stdout.flush()
     words = [*COMMAND, f"resolved={file.resolve()}"]
     with subprocess.Popen(words, env=os.environ | {PARENT: str(os.getpid())}) as process:
-        code = process.wait()
+        code = wait_for(process)
     record = job.record()
     if record is None or record.status not in ("complete", "diverged", "interrupted"):
         raise UserError(f"{job.label}: the run failed (exit code {code}); the same command tries it again")

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 from swaplab.apps.command import composed, run_command
 from swaplab.apps.words import CommandLine
+from swaplab.stopping import Stopped
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -30,7 +31,7 @@ NAMES = ("name", "run_id", "runs", "data.identities.*", "data.cache", "init_from
 
 def main() -> None:
     """Entry point."""
-    run_command("swaplab-train", HELP, _start)
+    run_command("swaplab-train", HELP, _start, resumes=True)
 
 
 def _start() -> None:
@@ -101,6 +102,8 @@ def _train(config: dict[str, Any], folder: "Path", speaks: bool) -> float | None
     run = fit(config, folder, data, validator(config, sources, data), facts)
     if speaks:
         print(f"{run.status}: {run.reason}; run record: {run.folder}")
+        if run.signal:  # the other ranks end with 0: a launcher that sees one fail kills those that still write
+            raise Stopped(run.signal)
     if run.status in ("diverged", "failed"):
         raise SystemExit(1)
     return _objective(config, run.metrics)

@@ -4,6 +4,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from swaplab.apps.command import stopped_in_order
 from swaplab.errors import UserError
 
 if TYPE_CHECKING:
@@ -30,11 +31,8 @@ def main() -> None:
     if not words:
         print("swaplab-verify: no file is named; give one or more paths, see --help", file=sys.stderr)
         raise SystemExit(2)
-    try:
+    with stopped_in_order("swaplab-verify"):
         raise SystemExit(max(verify_file(Path(word)) for word in words))
-    except KeyboardInterrupt:
-        print("swaplab-verify: interrupted", file=sys.stderr)
-        raise SystemExit(130) from None
 
 
 def verify_file(path: Path) -> int:

@@ -1,6 +1,6 @@
 """Facesets as training batches and as held-out faces."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 import cv2
@@ -19,6 +19,7 @@ from swaplab.faces.masks import check_masks, named_masks
 from swaplab.noise.colour_shift import ColourShift
 from swaplab.noise.operation import Operation, Picture
 from swaplab.noise.pipeline import NoisePipeline
+from swaplab.stopping import follow_parent, shielded
 
 
 class Faces(NamedTuple):
@@ -147,12 +148,12 @@ class FaceData(pl.LightningDataModule):
         positions = PositionSampler(
             self.batch_size, rank, world, self.start_position, total=self.total, parts=self.parts
         )
-        return DataLoader(
+        return _Loader(
             self._dataset,
             batch_sampler=positions,
             num_workers=self.workers,
             collate_fn=collate,
-            worker_init_fn=one_thread,
+            worker_init_fn=_begin_worker,
             persistent_workers=self.workers > 0,
             prefetch_factor=4 if self.workers else None,
             pin_memory=torch.cuda.is_available(),
@@ -171,9 +172,22 @@ def _check_clips(facesets: Mapping[str, Faceset], test_clips: Sequence[str]) -> 
         )
 
 
-def one_thread(worker: int = 0) -> None:
+def one_thread() -> None:
     """OpenCV without threads of its own; a worker's PyTorch has one already."""
     cv2.setNumThreads(1)
+
+
+class _Loader(DataLoader[Batch]):
+    """Its workers hear no signal from their first moment on: one that dies of it takes the run along."""
+
+    def __iter__(self) -> Iterator[Batch]:  # type: ignore[override]
+        with shielded():
+            return super().__iter__()
+
+
+def _begin_worker(number: int) -> None:
+    follow_parent()
+    one_thread()
 
 
 def _common_alignment(facesets: Mapping[str, Faceset], resolution: int | None) -> Alignment:

@@ -9,6 +9,8 @@ from typing import Any
 
 import torch
 
+from swaplab.stopping import shielded
+
 PACKAGES = (
     "swaplab",
     "torch",
@@ -60,7 +62,10 @@ def git_state() -> dict[str, Any] | None:
 
     def git(*words: str) -> str:
         here = Path(__file__).parent
-        done = subprocess.run(["git", "-C", str(here), *words], capture_output=True, text=True, check=True, timeout=10)
+        with shielded():
+            done = subprocess.run(
+                ["git", "-C", str(here), *words], capture_output=True, text=True, check=True, timeout=10
+            )
         return done.stdout.strip()
 
     try:

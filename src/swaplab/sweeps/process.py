@@ -10,11 +10,27 @@ from contextlib import suppress
 from pathlib import Path
 
 from swaplab.runs.damage import Damaged
+from swaplab.stopping import PARENT, Stopped, signal_of, stop_requests
 from swaplab.sweeps.jobs import Job, Outcome
 from swaplab.sweeps.slots import Share
 
 COMMAND = (sys.executable, "-P", "-m", "swaplab.apps.train")  # -P: nothing of the current folder is imported
-PARENT = "SWAPLAB_PARENT"  # the process without which this one is not to go on
+
+
+def wait_for(process: "subprocess.Popen[bytes]") -> int:
+    """The exit code of a process of ours. A request to end is passed on, and raised as Stopped when it has ended."""
+    passed = 0
+    with stop_requests() as requests:
+        while True:
+            with suppress(subprocess.TimeoutExpired):
+                code = process.wait(0.2)
+                break
+            if requests.count > passed:
+                (process.kill if passed else process.terminate)()
+                passed = requests.count
+    if requests.number:
+        raise Stopped(requests.number)
+    return code
 
 
 class JobProcess:
@@ -67,7 +83,7 @@ class JobProcess:
         record = self.job.record()
         if self._asked:
             return self._ended("interrupted", "stopped")
-        if code == 0 and record is not None and record.status == "interrupted":
+        if (code == 0 or signal_of(code)) and record is not None and record.status == "interrupted":
             return self._ended("interrupted", str(record.facts["exit_reason"]))
         return self._ended("failed", self._complaint(code))
 

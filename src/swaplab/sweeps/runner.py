@@ -1,16 +1,14 @@
 """Runs jobs, each in a process of its own, as many at once as there are slots, until all have ended."""
 
-import signal
-import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import yaml
 
 from swaplab.errors import UserError
 from swaplab.runs.atomic import write_text_atomically
+from swaplab.stopping import Stopped, stop_requests
 from swaplab.sweeps.jobs import Job, Outcome
 from swaplab.sweeps.process import COMMAND, JobProcess
 from swaplab.sweeps.slots import Slots
@@ -36,34 +34,34 @@ def run_jobs(
     ``evaluate=SPLIT``. ``slots`` is how many devices are used at once; see `Slots`. ``watch`` is asked about
     every running job, once a second; where it says True the job is asked to stop, and ends ``interrupted``.
 
-    SIGINT, SIGTERM and SIGHUP ask the running jobs for a checkpoint and end in KeyboardInterrupt; a second one ends
-    them at once. Raises UserError for a job that cannot run here.
+    SIGINT, SIGTERM and SIGHUP ask the running jobs for a checkpoint and end in Stopped; a second SIGINT ends them at
+    once. Raises UserError for a job that cannot run here.
     """
     (folder / "jobs").mkdir(parents=True, exist_ok=True)
-    with Board(jobs) as board, _stop_requests() as requests:
+    with Board(jobs) as board, stop_requests() as requests:
         sweep = _Sweep(jobs, folder / "jobs", Slots(jobs, slots), first, command, watch)
         try:
             asked = 0
             while not sweep.over:
                 if requests.count > asked:
-                    asked += 1
-                    board.say(_STOPPING if asked == 1 else "ending the jobs at once")
-                    sweep.stop(at_once=asked > 1)
+                    board.say("ending the jobs at once" if asked else _STOPPING)
+                    sweep.stop(at_once=asked > 0)
+                    asked = requests.count
                 sweep.advance()
                 board.show(sweep.states)
                 time.sleep(_PAUSE)
         finally:
             sweep.stop(at_once=True)
     board.end(sweep.states)
-    if requests.count:
-        raise KeyboardInterrupt
+    if requests.number:
+        raise Stopped(requests.number)
     outcomes = [sweep.outcomes[i] for i in range(len(jobs))]
     if any(outcome.status == "failed" for outcome in outcomes):
         board.say(f"what they said: {folder / 'jobs'}/NNN.log; the same command tries them again")
     return outcomes
 
 
-_STOPPING = "stopping: the running jobs write a checkpoint; once more ends them at once"
+_STOPPING = "stopping: the running jobs write a checkpoint; Ctrl-C ends them at once"
 
 
 class _Sweep:
@@ -136,26 +134,3 @@ class _Sweep:
     def _end(self, i: int, outcome: Outcome) -> None:
         self.outcomes[i] = outcome
         self.states[i] = State(outcome.status, self.jobs[i].images_seen(), outcome.seconds, outcome.reason)
-
-
-class _Requests:
-    """How often this process was asked to stop."""
-
-    count = 0
-
-    def add(self, number: int, frame: object) -> None:
-        self.count += 1
-
-
-@contextmanager
-def _stop_requests() -> Iterator[_Requests]:
-    """Count stop signals instead of obeying them, where this is the main thread; elsewhere none arrive."""
-    requests = _Requests()
-    numbers = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
-    main = threading.current_thread() is threading.main_thread()
-    before = {number: signal.signal(number, requests.add) for number in numbers} if main else {}
-    try:
-        yield requests
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)

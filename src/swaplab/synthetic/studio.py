@@ -12,6 +12,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from swaplab.faces.alignment import Alignment
+from swaplab.stopping import follow_parent, shielded
 from swaplab.synthetic.frames import Face, Shot, shoot
 
 _CHUNK = 16
@@ -28,11 +29,8 @@ class Studio:
         with ExitStack() as opened:
             if self.workers > 1:
                 # Spawned: a process that runs torch threads or CUDA cannot be forked.
-                self._pool = opened.enter_context(
-                    ProcessPoolExecutor(
-                        self.workers, get_context("spawn"), initializer=cv2.setNumThreads, initargs=(1,)
-                    )
-                )
+                self._pool = ProcessPoolExecutor(self.workers, get_context("spawn"), initializer=_begin_worker)
+                opened.callback(self._pool.shutdown, cancel_futures=True)
                 opened.enter_context(_one_thread())
             bar = Progress(
                 TextColumn("rendering"),
@@ -65,11 +63,17 @@ class Studio:
         """Results in order, with a few chunks a worker under way."""
         waiting: list[Future[list[Face]]] = []
         for chunk in chunks:
-            waiting.append(self._pool.submit(_shoot, chunk, self.alignment))
+            with shielded():  # where a worker is missing, this starts one
+                waiting.append(self._pool.submit(_shoot, chunk, self.alignment))
             if len(waiting) > 3 * self.workers:
                 yield waiting.pop(0).result()
         for future in waiting:
             yield future.result()
+
+
+def _begin_worker() -> None:
+    follow_parent()
+    cv2.setNumThreads(1)
 
 
 def _shoot(shots: Sequence[Shot], alignment: Alignment) -> list[Face]:

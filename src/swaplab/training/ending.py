@@ -5,6 +5,7 @@ import threading
 from pathlib import Path
 
 from swaplab.runs.record import RunRecord
+from swaplab.stopping import Stopped
 from swaplab.training.checkpoint import FINAL, save_weights
 from swaplab.training.dashboard import Dashboard
 from swaplab.training.module import SwapModule
@@ -45,13 +46,20 @@ class Ending:
         )
         self.dashboard.finish(metrics | {"status": status}, failed=status == "failed")
 
-    def lost(self, reason: str) -> None:
-        """Another rank is gone. Of a rank 0 that is, any other one says so in the record, unless it has ended."""
-        self("failed", reason)
+    def lost(self, reason: str) -> tuple[str, str]:
+        """Another rank is gone: returns how the run has ended by that and why, which is in the record then.
+
+        Of a rank 0 that is gone, any other one says so, unless it has ended. A signal that this rank has heard too is
+        why the other one went.
+        """
+        number = self.session.requests.number
+        status, why = ("interrupted", str(Stopped(number))) if number else ("failed", reason)
+        self(status, why)
         if self.record is None and reason == GONE:
             record = RunRecord.load(self.folder)
             if record.facts["status"] == "running":
-                record.end("failed", reason)
+                record.end(status, why)
+        return status, why
 
     def forget(self) -> None:
         """Close, and leave nothing: the run was refused before its first step."""

@@ -29,6 +29,7 @@ from swaplab.runs.code import Code, code_of
 from swaplab.runs.environment import differences, environment, git_state, resolve_precision
 from swaplab.runs.identity import config_hash
 from swaplab.runs.record import RunRecord
+from swaplab.stopping import WARNINGS, Requests, Stopped, stop_requests
 from swaplab.thinning import evenly
 from swaplab.training.assemble import build_module
 from swaplab.training.checkpoint import LAST, check_disk, disk_need, load_checkpoint
@@ -51,19 +52,25 @@ Evaluator = Callable[[nn.Module], dict[str, float]]
 
 @dataclass(frozen=True)
 class Run:
-    """What `fit` leaves: the record's folder, how it ended, and the last values of all metrics."""
+    """What `fit` leaves: the record's folder, how it ended, and the last values of all metrics.
+
+    ``signal``: the one that asked it to end, 0 if none did.
+    """
 
     folder: Path
     status: str
     reason: str
     metrics: dict[str, float]
+    signal: int
 
 
 def fit(config: dict[str, Any], folder: Path, data: FaceData, evaluator: Evaluator, facts: dict[str, Any]) -> Run:
     """Train the run that ``config`` describes in ``folder``, from the start or from its last checkpoint.
 
     A complete or diverged run is left alone. ``evaluator`` maps the averaged generator to validation values; ``facts``
-    go into the record (data, ground). Raises UserError for what the user can put right; the record then says failed.
+    go into the record (data, ground). SIGTERM, SIGINT, SIGHUP and the warnings of clusters end it after the current
+    step, with a checkpoint; a second SIGINT ends it at once. Raises UserError for what the user can put right; the
+    record then says failed.
     """
     ranks = find_ranks(config["trainer"])
     settings = config["trainer"]
@@ -79,17 +86,32 @@ def fit(config: dict[str, Any], folder: Path, data: FaceData, evaluator: Evaluat
     data.parts = module.parts
     environment_now = environment(precision) | {"ranks": ranks.world}
     code = code_of(named_packages(config))
-    record = None
-    if ranks.main:
-        record = _record(config, folder, module, environment_now, code, facts, resumed, data.resolution)
-    dashboard = Dashboard(config["wandb"], record, config, folder.name)
-    if record is not None:
-        dashboard.replay(record.metrics())
-    same = _same(config, environment_now, facts, resumed) | {"the code": code.digest}
-    session = _session(config, record, data, evaluator, dashboard, resumed, same)
-    ending = Ending(folder, record, dashboard, module, session)
-    watch = Watch(ranks, ending.lost)
-    trainer = _trainer(settings, ranks, watch, precision, dashboard, session)
+    with stop_requests(*WARNINGS, limit=2) as requests:  # from now on there is something to be saved
+        record = None
+        if ranks.main:
+            record = _record(config, folder, module, environment_now, code, facts, resumed, data.resolution)
+        dashboard = Dashboard(config["wandb"], record, config, folder.name)
+        if record is not None:
+            dashboard.replay(record.metrics())
+        same = _same(config, environment_now, facts, resumed) | {"the code": code.digest}
+        session = _session(config, requests, record, data, evaluator, dashboard, resumed, same)
+        ending = Ending(folder, record, dashboard, module, session)
+        watch = Watch(ranks, ending.lost, requests)
+        trainer = _trainer(settings, ranks, watch, precision, dashboard, session)
+        status, reason = _walk(trainer, module, data, session, ending, watch, fresh)
+    return Run(folder, status, reason, ending.metrics(), requests.number)
+
+
+def _walk(
+    trainer: pl.Trainer,
+    module: SwapModule,
+    data: FaceData,
+    session: Session,
+    ending: Ending,
+    watch: Watch,
+    fresh: bool,
+) -> tuple[str, str]:
+    """Walk the loop to its end; returns how it ended and why, as the record says it, whatever happened."""
     status, reason = "failed", "ended by an error"
     try:
         trainer.fit(module, datamodule=data)
@@ -98,27 +120,29 @@ def fit(config: dict[str, Any], folder: Path, data: FaceData, evaluator: Evaluat
         reason = str(error)
         if fresh and module.counters.steps == 0:  # there is nothing to keep
             ending.forget()
-        if not ranks.main:  # rank 0 says it
+        if not watch.ranks.main:  # rank 0 says it
             raise SystemExit(2) from None
         raise
     except SystemExit:  # what Lightning makes of a second SIGINT
-        status, reason = "interrupted", "stopped at once by SIGINT"
-        raise KeyboardInterrupt from None
+        stopped = Stopped(session.requests.number)
+        status, reason = "interrupted", f"{stopped}, at once"
+        raise stopped from None
     except BaseException as error:
         lost = watch.lost(PATIENCE) if of_the_connection(error) else None
         reason = lost or f"{type(error).__name__}: {error}".splitlines()[0]
         if lost is None:
             raise
-        ending.lost(reason)
+        status, reason = ending.lost(reason)
     finally:
         watch.leave(reason if status == "failed" else None)
         ending(status, reason)
         watch.reap()
-    return Run(folder, status, reason, ending.metrics())
+    return status, reason
 
 
 def _session(
     config: dict[str, Any],
+    requests: Requests,
     record: RunRecord | None,
     data: FaceData,
     evaluator: Evaluator,
@@ -130,6 +154,7 @@ def _session(
     return Session(
         record,
         Cadence(**config["every"], keep=int(config["checkpoint"]["keep"])),
+        requests,
         prepare=_preparer(data, use),
         validate=evaluator,
         draw=_drawer(data, use),
@@ -308,7 +333,7 @@ def _trainer(
     warnings.filterwarnings("ignore", module="lightning.*")
     for part in ("lightning.pytorch", "lightning.fabric"):
         logging.getLogger(part).setLevel(logging.ERROR)
-    return pl.Trainer(
+    trainer = pl.Trainer(
         accelerator=settings["accelerator"],
         devices=ranks.devices,
         num_nodes=ranks.nodes,
@@ -325,3 +350,6 @@ def _trainer(
         logger=dashboard.logger or False,
         callbacks=[session, *([ImagesBar()] if settings["progress"] else [])],
     )
+    # Ours stay in place: Lightning's handler of SIGTERM broadcasts, in the midst of whatever collective is under way.
+    trainer._signal_connector.register_signal_handlers = lambda: None  # type: ignore[method-assign]
+    return trainer

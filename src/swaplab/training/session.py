@@ -1,7 +1,6 @@
 """What happens between steps: reports, validation, samples, checkpoints, and the reasons to stop."""
 
 import resource
-import signal
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
@@ -18,6 +17,7 @@ from swaplab.catalogue import better
 from swaplab.collectives import max_over_ranks, world_size
 from swaplab.losses.context import GENERATOR
 from swaplab.runs.record import RunRecord
+from swaplab.stopping import Requests, Stopped
 from swaplab.training.checkpoint import BEST, LAST, put_weights, save_checkpoint, save_weights
 from swaplab.training.distributed import check_equal, check_same, share_buffers
 from swaplab.training.ema import EMA
@@ -50,6 +50,7 @@ class Session(Callback):
         self,
         record: RunRecord | None,
         cadence: Cadence,
+        requests: Requests,
         *,
         prepare: Prepare,
         validate: Validate,
@@ -60,7 +61,7 @@ class Session(Callback):
         resumed: dict[str, Any] | None = None,
         same: Mapping[str, str] | None = None,
     ) -> None:
-        self.record, self.cadence = record, cadence
+        self.record, self.cadence, self.requests = record, cadence, requests
         self.prepare, self.validate, self.draw, self.publish = prepare, validate, draw, publish
         self._prepared: int | None = None
         self.best_metric = best_metric
@@ -69,7 +70,6 @@ class Session(Callback):
         self.same = dict(same or {})
         self.outcome, self.reason = "interrupted", "stopped before the first step"
         self.best: float | None = None if resumed is None else resumed["best"]
-        self._signalled: str | None = None
         self._training = 0.0  # seconds of this session without those of validation
         self._images = 0
         self._stride = 1
@@ -87,18 +87,7 @@ class Session(Callback):
         self._clock, self._clock_images = time.perf_counter(), self._start_images
 
     def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        """From now on SIGTERM, SIGINT and Slurm's warnings end the run after the current step, with a checkpoint.
-
-        A second SIGINT ends it at once. Here, and not earlier, because Lightning has set its own handlers by now.
-        """
-
-        def ask(number: int, frame: object) -> None:
-            if self._signalled and number == signal.SIGINT:
-                raise KeyboardInterrupt
-            self._signalled = signal.Signals(number).name
-
-        for number in (signal.SIGTERM, signal.SIGINT, signal.SIGUSR1, signal.SIGUSR2):
-            signal.signal(number, ask)
+        """The first row of a new run."""
         if self.resumed is None:
             self._untrained(_typed(pl_module))
 
@@ -226,21 +215,20 @@ class Session(Callback):
         if self.session_images is not None and spent >= self.session_images:
             self.outcome, self.reason = "interrupted", "this session's share of the budget is spent"
             return True
-        if self._asked_to_stop(module.counters.steps):
-            self.outcome, self.reason = (
-                "interrupted",
-                f"stopped by {self._signalled or 'a signal to another rank'}",
-            )
+        number = self._asked_to_stop(module.counters.steps)
+        if number:
+            self.requests.number = number
+            self.outcome, self.reason = "interrupted", str(Stopped(number))
             return True
         return False
 
-    def _asked_to_stop(self, steps: int) -> bool:
-        asked = self._signalled is not None
+    def _asked_to_stop(self, steps: int) -> int:
+        """The signal that asks the run to end after this step, with a checkpoint; 0 if none does."""
         if world_size() == 1:
-            return asked
+            return self.requests.number
         if steps % self._stride:  # ranks must stop together, and asking costs a round trip
-            return False
-        return bool(max_over_ranks(torch.tensor(float(asked))) > 0)
+            return 0
+        return int(max_over_ranks(torch.tensor(float(self.requests.number))))
 
     def _save(self, module: SwapModule, trainer: pl.Trainer, kept: bool) -> None:
         meter = module.meter.state()

@@ -12,6 +12,7 @@ from datetime import timedelta
 
 import torch.distributed as dist
 
+from swaplab.stopping import Requests, Stopped, signal_of
 from swaplab.training.launch import Ranks, own_child
 
 BEAT = 1.0  # seconds between two signs of life
@@ -34,11 +35,12 @@ class Watch:
     and a call to it waits as long as that rank stalls: the beat is a thread of its own, and no answer is no sign of
     life. Ranks that rank 0 started are also watched as its processes, and end with it. When one is lost, the main
     thread has `GRACE` seconds to end by itself (a collective over gloo fails at once); then ``close`` is called with
-    the reason, and the process ends. On one rank there is nothing to watch.
+    the reason, and the process ends. Where ``requests`` has asked this rank to end, it does not wait so long. On one
+    rank there is nothing to watch.
     """
 
-    def __init__(self, ranks: Ranks, close: Callable[[str], None]) -> None:
-        self.ranks, self._close = ranks, close
+    def __init__(self, ranks: Ranks, close: Callable[[str], object], requests: Requests) -> None:
+        self.ranks, self._close, self._requests = ranks, close, requests
         self.children: dict[int, subprocess.Popen[bytes]] = {}
         self._parent = os.getppid() if own_child() else None
         self._store: dist.Store | None = None
@@ -94,16 +96,19 @@ class Watch:
             if found and not self._over.is_set():
                 self._reason = found
         self._found.set()
-        if self._over.wait(GRACE):
+        asked = self._requests.number
+        if self._over.wait(BEAT if asked else GRACE):
             return
         # the main thread waits for what will never come
-        threading.Thread(target=self._close, args=(self._reason,), daemon=True).start()
-        time.sleep(GRACE)
+        closing = threading.Thread(target=self._close, args=(self._reason,), daemon=True)
+        closing.start()
+        closing.join(GRACE)
         for child in self.children.values():
             child.kill()
         if self.ranks.main:
-            print(f"swaplab-train: failed: {SENTENCE.format(self._reason)}", file=sys.stderr, flush=True)
-        os._exit(1)
+            why = str(Stopped(asked)) if asked else f"failed: {SENTENCE.format(self._reason)}"
+            print(f"swaplab-train: {why}", file=sys.stderr, flush=True)
+        os._exit(128 + asked if asked else 1)
 
     def _beat(self, store: dist.Store) -> None:
         """Give signs of life and look for those of others, as often as the store answers."""
@@ -122,6 +127,8 @@ class Watch:
         for rank, child in self.children.items():
             code = child.poll()
             if code:
+                # asked to end before it could listen; so was this one, which hears nothing while it waits for that one
+                self._requests.number = self._requests.number or signal_of(code)
                 how = f"was killed by {signal.Signals(-code).name}" if code < 0 else f"ended with exit code {code}"
                 return f"rank {rank} {how}"
         return None
