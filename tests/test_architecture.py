@@ -32,6 +32,7 @@ ALLOWED = {
 GROUND_FLOOR = {
     "catalogue",
     "collectives",
+    "devices",
     "errors",
     "randomness",
     "ranges",

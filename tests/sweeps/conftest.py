@@ -31,7 +31,7 @@ def job(tmp_path: Path) -> Callable[..., Job]:
         session_images: int | None = None,
         **more: Any,
     ) -> Job:
-        settings = {"accelerator": "cpu", "devices": 1, "nodes": 1, "threads": 1} | (trainer or {})
+        settings = {"accelerator": "cpu", "devices": 1, "nodes": 1, "threads": 1, "launcher": "auto"} | (trainer or {})
         config = {
             "name": "tried",
             "seed": 1,

@@ -4,6 +4,7 @@ import os
 from collections.abc import Callable
 
 import pytest
+import torch
 
 from swaplab.errors import UserError
 from swaplab.sweeps.jobs import Job
@@ -55,6 +56,7 @@ def test_cpu_slots_are_cores_over_threads(
 @pytest.mark.usefixtures("cores")
 def test_gpus_are_dealt_out_and_come_back(job: Callable[..., Job], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "4,5,7")
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 3)
     gpu = {"accelerator": "gpu", "threads": None}
     one, two, cpu = job("one", trainer=gpu), job("two", trainer=gpu | {"devices": 2}), job("cpu")
     slots = Slots([one, two, cpu])

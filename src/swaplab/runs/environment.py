@@ -3,14 +3,18 @@
 import os
 import platform
 import subprocess
+from collections.abc import Mapping
 from importlib import metadata
 from pathlib import Path
 from typing import Any
 
 import torch
 
+from swaplab.devices import on_gpu
+from swaplab.errors import UserError
 from swaplab.stopping import shielded
 
+PRECISIONS = ("32-true", "bf16-mixed", "64-true")
 PACKAGES = (
     "swaplab",
     "torch",
@@ -28,12 +32,19 @@ def cpu_has_bfloat16() -> bool:
     return bool(torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported())
 
 
-def resolve_precision(precision: str, accelerator: str) -> str:
-    """Lightning's name for a precision; ``auto`` is bfloat16 autocast where the hardware really has it."""
-    if precision != "auto":
-        return precision
-    capable = torch.cuda.is_bf16_supported() if accelerator == "cuda" else cpu_has_bfloat16()
-    return "bf16-mixed" if capable else "32-true"
+def resolve_precision(settings: Mapping[str, Any]) -> str:
+    """What a ``trainer`` section computes in, by Lightning's name; ``auto`` is bfloat16 where the hardware has it.
+
+    UserError for others: of Lightning's further names some stand for another one on processors (16-mixed computes
+    bf16-mixed there), and none was tried.
+    """
+    precision = settings["precision"]
+    if precision == "auto":
+        capable = torch.cuda.is_bf16_supported(including_emulation=False) if on_gpu(settings) else cpu_has_bfloat16()
+        return "bf16-mixed" if capable else "32-true"
+    if precision not in PRECISIONS:
+        raise UserError(f"trainer.precision={precision} is not computed here; choose auto, {', '.join(PRECISIONS)}")
+    return str(precision)
 
 
 def environment(precision: str) -> dict[str, Any]:

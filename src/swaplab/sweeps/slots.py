@@ -1,10 +1,11 @@
 """Where jobs run: slots of processor cores and of GPUs, each an environment that its job cannot look beyond."""
 
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from swaplab.devices import AUTO, devices_of, number_of, on_gpu, visible_gpus
 from swaplab.errors import UserError
 from swaplab.sweeps.jobs import Job
 
@@ -50,7 +51,7 @@ class Slots:
         """The slots for a job, or None while too few are free. A job wider than this machine's cores takes all."""
         settings = job.config["trainer"]
         kind = _kind(settings)
-        needed = min(devices_of(settings, self._total[kind]), self._total[kind])
+        needed = min(devices_of(settings, self._total["gpu"]), self._total[kind])
         if len(self._free[kind]) < needed:
             return None
         ids = tuple(self._free[kind][:needed])
@@ -66,35 +67,18 @@ class Slots:
         self._free[share.kind] = [*share.ids, *self._free[share.kind]]
 
 
-def visible_gpus() -> list[str]:
-    """The GPUs that this process may use, as CUDA_VISIBLE_DEVICES names them."""
-    named = os.environ.get("CUDA_VISIBLE_DEVICES")
-    if named is not None:
-        return [name.strip() for name in named.split(",") if name.strip() not in ("", "-1")]
-    import torch
-
-    return [str(i) for i in range(torch.cuda.device_count())]
-
-
-def devices_of(settings: dict[str, Any], available: int) -> int:
-    """How many devices a ``trainer`` section asks for on this machine."""
-    devices = settings["devices"]
-    return max(1, available) if devices in ("auto", -1, "-1") else int(devices)
-
-
-def _kind(settings: dict[str, Any]) -> str:
-    accelerator = str(settings["accelerator"])
-    if accelerator == "auto":
-        return "gpu" if visible_gpus() else "cpu"
-    return "gpu" if accelerator in ("gpu", "cuda") else "cpu"
+def _kind(settings: Mapping[str, Any]) -> str:
+    return "gpu" if on_gpu(settings) else "cpu"
 
 
 def _check_fits(job: Job, gpus: int) -> None:
     settings = job.config["trainer"]
-    if int(settings["nodes"]) > 1:
+    elsewhere = settings["nodes"] not in AUTO and number_of(settings, "nodes") > 1
+    if elsewhere or settings["launcher"] == "srun":
+        asked = f"nodes={settings['nodes']}" if elsewhere else "launcher=srun"
         raise UserError(
-            f"{job.label}: trainer.nodes={settings['nodes']}, but these jobs run on this machine; start such runs one "
-            f"by one (scripts/), or through a launcher for clusters"
+            f"{job.label}: trainer.{asked}, but these jobs run on this machine; start such runs one by one (scripts/), "
+            f"or through a launcher for clusters"
         )
     if _kind(settings) == "gpu" and (devices_of(settings, gpus) > gpus or not gpus):
         raise UserError(

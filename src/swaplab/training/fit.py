@@ -2,6 +2,7 @@
 
 import logging
 import os
+import signal
 import warnings
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -20,6 +21,7 @@ from swaplab.catalogue import check_choice
 from swaplab.config.trust import named_packages
 from swaplab.data.module import FaceData, Faces
 from swaplab.data.splits import of_split
+from swaplab.devices import backend_of, on_gpu
 from swaplab.errors import UserError
 from swaplab.losses.context import GENERATOR
 from swaplab.networks.norm import SyncBatchNorm
@@ -36,7 +38,7 @@ from swaplab.training.checkpoint import LAST, check_disk, disk_need, load_checkp
 from swaplab.training.dashboard import Dashboard, check_mode
 from swaplab.training.distributed import SummedGradients
 from swaplab.training.ending import Ending
-from swaplab.training.launch import Ranks, find_ranks, on_gpu
+from swaplab.training.launch import Ranks, find_ranks
 from swaplab.training.layer_sync import SyncBatchNorms
 from swaplab.training.macs import macs_of
 from swaplab.training.module import SwapModule
@@ -75,7 +77,7 @@ def fit(config: dict[str, Any], folder: Path, data: FaceData, evaluator: Evaluat
     ranks = find_ranks(config["trainer"])
     settings = config["trainer"]
     _set_threads(settings, ranks)
-    precision = resolve_precision(settings["precision"], "cuda" if on_gpu(settings) else "cpu")
+    precision = resolve_precision(settings)
     images = int(config["budget"]["images"])
     pl.seed_everything(config["seed"], verbose=False)
     module = build_module(config, data.identities, data.resolution, images)
@@ -124,7 +126,7 @@ def _walk(
             raise SystemExit(2) from None
         raise
     except SystemExit:  # what Lightning makes of a second SIGINT
-        stopped = Stopped(session.requests.number)
+        stopped = Stopped(session.requests.number or signal.SIGINT)
         status, reason = "interrupted", f"{stopped}, at once"
         raise stopped from None
     except BaseException as error:
@@ -183,6 +185,8 @@ def check_numbers(config: Mapping[str, Any], ranks: Ranks) -> None:
     ):
         if isinstance(value, bool) or not isinstance(value, int | float) or value < least:
             raise UserError(f"{name}={value} cannot be; give a number of {least} or more")
+    resolve_precision(config["trainer"])
+    backend_of(config["trainer"])
     if config["batch_size"] < ranks.world:
         raise UserError(
             f"batch_size={config['batch_size']} cannot be shared by {ranks.world} processes; give at least a face each"
@@ -334,10 +338,10 @@ def _trainer(
     for part in ("lightning.pytorch", "lightning.fabric"):
         logging.getLogger(part).setLevel(logging.ERROR)
     trainer = pl.Trainer(
-        accelerator=settings["accelerator"],
+        accelerator="cuda" if on_gpu(settings) else "cpu",  # by itself Lightning would take Apple's GPU for auto
         devices=ranks.devices,
         num_nodes=ranks.nodes,
-        strategy=SummedGradients(ranks, watch, settings["backend"]) if ranks.world > 1 else "auto",
+        strategy=SummedGradients(ranks, watch, backend_of(settings)) if ranks.world > 1 else "auto",
         plugins=[ranks.environment, *([SyncBatchNorms()] if settings["sync_batchnorm"] else [])],
         precision=precision,  # type: ignore[arg-type]
         max_epochs=-1,

@@ -6,7 +6,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-import torch
 from lightning.fabric.plugins.environments import (
     ClusterEnvironment,
     LightningEnvironment,
@@ -14,10 +13,9 @@ from lightning.fabric.plugins.environments import (
     TorchElasticEnvironment,
 )
 
+from swaplab.devices import AUTO, devices_of, number_of, on_gpu, visible_gpus
 from swaplab.errors import UserError
 
-AUTO = ("auto", -1, "-1")
-ACCELERATORS = ("auto", "cpu", "gpu", "cuda", "mps")
 PARENT = "SWAPLAB_RANK_ZERO"  # the process that started this rank
 
 
@@ -47,8 +45,6 @@ def find_ranks(settings: Mapping[str, Any]) -> Ranks:
     ``devices``, ``nodes``: numbers, or ``auto``: as many as torchrun or srun started; without them, the GPUs of this
     machine, or one processor. UserError if what was started is not what is asked for, or is not there.
     """
-    if settings["accelerator"] not in ACCELERATORS:
-        raise UserError(f"trainer.accelerator={settings['accelerator']} is not known; choose {', '.join(ACCELERATORS)}")
     if TorchElasticEnvironment.detect():
         ranks = _of_torchrun(settings)
     elif "SLURM_STEP_ID" in os.environ and int(os.environ.get("SLURM_NTASKS", 1)) > 1:
@@ -83,7 +79,7 @@ def _of_srun(settings: Mapping[str, Any]) -> Ranks:
 
 def _agree(settings: Mapping[str, Any], starter: str, devices: int, nodes: int) -> None:
     for key, found, things in (("devices", devices, "processes a machine"), ("nodes", nodes, "machines")):
-        if settings[key] not in AUTO and _count(settings, key) != found:
+        if settings[key] not in AUTO and number_of(settings, key) != found:
             raise UserError(
                 f"trainer.{key}={settings[key]}, but {starter} started {found} {things}; set trainer.{key}={found}, or "
                 f"trainer.{key}=auto"
@@ -91,13 +87,13 @@ def _agree(settings: Mapping[str, Any], starter: str, devices: int, nodes: int) 
 
 
 def _of_our_own(settings: Mapping[str, Any]) -> Ranks:
-    nodes = 1 if settings["nodes"] in AUTO else _count(settings, "nodes")
+    nodes = 1 if settings["nodes"] in AUTO else number_of(settings, "nodes")
     if nodes > 1:
         raise UserError(
             f"trainer.nodes={nodes}, but neither torchrun nor srun started this process; use "
             f"scripts/torchrun_train.sh or scripts/slurm_train.sbatch on several machines"
         )
-    devices = _own_devices(settings) if settings["devices"] in AUTO else _count(settings, "devices")
+    devices = devices_of(settings, len(visible_gpus()))
     if own_child():
         return Ranks(int(os.environ["LOCAL_RANK"]), devices, 1, LightningEnvironment())
     for stale in ("LOCAL_RANK", "NODE_RANK", "GROUP_RANK", "WORLD_SIZE", "MASTER_ADDR", "MASTER_PORT"):
@@ -114,27 +110,10 @@ def own_child() -> bool:
     return True
 
 
-def _own_devices(settings: Mapping[str, Any]) -> int:
-    return torch.cuda.device_count() if on_gpu(settings) else 1
-
-
-def _count(settings: Mapping[str, Any], key: str) -> int:
-    value = settings[key]
-    if isinstance(value, bool) or not str(value).isdigit() or int(value) < 1:
-        raise UserError(f"trainer.{key}={value} cannot be; give a number of 1 or more, or auto")
-    return int(value)
-
-
-def on_gpu(settings: Mapping[str, Any]) -> bool:
-    """Whether a ``trainer`` section trains on CUDA devices here."""
-    wanted = settings["accelerator"]
-    return wanted in ("gpu", "cuda") or (wanted == "auto" and torch.cuda.is_available())
-
-
 def _check_gpus(settings: Mapping[str, Any], devices: int) -> None:
     if not on_gpu(settings):
         return
-    seen = torch.cuda.device_count()
+    seen = len(visible_gpus())
     if seen == 0:
         raise UserError(
             f"trainer.accelerator={settings['accelerator']}, but this process sees no GPU; use trainer=ddp_cpu, or "

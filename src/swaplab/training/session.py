@@ -1,6 +1,7 @@
 """What happens between steps: reports, validation, samples, checkpoints, and the reasons to stop."""
 
 import resource
+import sys
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
@@ -263,7 +264,8 @@ def peak_memory_mb() -> float:
     """The most memory in MB that this process has held: of its GPU where it has used one, else of the machine."""
     if torch.cuda.is_available() and torch.cuda.max_memory_allocated():
         return torch.cuda.max_memory_allocated() / 2**20
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak / (2**20 if sys.platform == "darwin" else 2**10)  # in bytes there, in kilobytes here
 
 
 def _typed(module: pl.LightningModule) -> SwapModule:
