@@ -1,9 +1,9 @@
 """Two ranks of N/2 equal one rank of N, through Lightning: networks, moments, average, losses; odd batches included."""
 
 import json
-import subprocess
-import sys
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -13,20 +13,20 @@ from swaplab.training.checkpoint import load_checkpoint
 STEPS = 20
 
 
-def train(tiny: list[str], name: str, *more: str) -> Path:
-    words = [
-        sys.executable,
-        "-m",
-        "swaplab.apps.train",
-        *tiny,
-        f"run_id={name}",
-        "trainer.precision=64-true",
-        *more,
-    ]
-    done = subprocess.run(words, capture_output=True, text=True, check=False, timeout=300)
-    assert done.returncode == 0, done.stdout + done.stderr
-    runs = Path(next(w for w in tiny if w.startswith("runs=")).removeprefix("runs="))
-    return runs / "quick" / name
+Train = Callable[..., Path]
+
+
+@pytest.fixture
+def train(process: Callable[..., Any], tiny: list[str]) -> Train:
+    """Trains a run of a name in float64; returns its folder."""
+
+    def to_the_end(name: str, *more: str) -> Path:
+        done = process("train", *tiny, f"run_id={name}", "trainer.precision=64-true", *more)
+        assert done.wait(300) == 0, done.out + done.err
+        runs = Path(next(w for w in tiny if w.startswith("runs=")).removeprefix("runs="))
+        return runs / "quick" / name
+
+    return to_the_end
 
 
 def leaves(node: object, path: str = "") -> dict[str, torch.Tensor]:
@@ -44,10 +44,10 @@ def largest_difference(one: Path, other: Path) -> float:
 
 
 @pytest.mark.parametrize("batch", [4, 5])
-def test_two_ranks_equal_one(tiny: list[str], batch: int) -> None:
+def test_two_ranks_equal_one(train: Train, batch: int) -> None:
     more = [f"batch_size={batch}", f"budget.images={STEPS * batch * 2}", "every.report=1"]
-    one = train(tiny, "one", *more, "trainer.accelerator=cpu")
-    two = train(tiny, "two", *more, "trainer=ddp_cpu", "trainer.progress=false")
+    one = train("one", *more, "trainer.accelerator=cpu")
+    two = train("two", *more, "trainer=ddp_cpu", "trainer.progress=false")
     assert load_checkpoint(two / "checkpoints/last.ckpt")["counters"]["steps"] == STEPS
     assert largest_difference(one, two) < 1e-9
     losses = [
@@ -60,9 +60,9 @@ def test_two_ranks_equal_one(tiny: list[str], batch: int) -> None:
     assert len(sessions) == 1
 
 
-def test_the_check_can_fail(tiny: list[str]) -> None:
+def test_the_check_can_fail(train: Train) -> None:
     """Batch statistics of one rank are not those of two: plain batch norm shows in the weights."""
     more = [f"budget.images={STEPS * 8}", "norm=batch"]
-    one = train(tiny, "one", *more, "trainer.accelerator=cpu")
-    two = train(tiny, "two", *more, "trainer=ddp_cpu", "trainer.progress=false")
+    one = train("one", *more, "trainer.accelerator=cpu")
+    two = train("two", *more, "trainer=ddp_cpu", "trainer.progress=false")
     assert largest_difference(one, two) > 1e-6

@@ -1,13 +1,12 @@
 """k steps + resume + (n - k) steps = n steps, bit for bit, in new processes, with workers, generator, discriminator."""
 
 import json
-import os
 import random
 import signal
-import subprocess
-import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -23,14 +22,20 @@ GAN = (
 )
 
 
-def words(tiny: list[str], *more: str) -> list[str]:
-    return [sys.executable, "-m", "swaplab.apps.train", *tiny, *GAN, *more]
+Train = Callable[..., Path]
+Process = Callable[..., Any]
 
 
-def train(tiny: list[str], *more: str) -> Path:
-    done = subprocess.run(words(tiny, *more), capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stdout + done.stderr
-    return Path(done.stdout.strip().splitlines()[-1].rsplit(": ", 1)[-1])
+@pytest.fixture
+def train(process: Process, tiny: list[str]) -> Train:
+    """Trains to the end of a session in a process of its own; returns the run's folder."""
+
+    def to_the_end(*more: str) -> Path:
+        done = process("train", *tiny, *GAN, *more)
+        assert done.wait() == 0, done.out + done.err
+        return Path(done.out.strip().splitlines()[-1].rsplit(": ", 1)[-1])
+
+    return to_the_end
 
 
 def rows(run: Path) -> list[dict[str, float]]:
@@ -63,13 +68,13 @@ def assert_same_run(one: Path, other: Path) -> None:
     assert rows(one) == rows(other)
 
 
-def test_a_resumed_run_is_the_straight_run(tiny: list[str]) -> None:
-    straight = train(tiny, "run_id=straight")
+def test_a_resumed_run_is_the_straight_run(train: Train) -> None:
+    straight = train("run_id=straight")
     # 28 images are not a multiple of anything reported: the meter's sums must survive too
-    interrupted = train(tiny, "run_id=parts", "budget.session_images=28")
+    interrupted = train("run_id=parts", "budget.session_images=28")
     assert json.loads((interrupted / "run.json").read_text())["status"] == "interrupted"
     assert load_checkpoint(interrupted / "checkpoints/last.ckpt")["counters"]["images_seen"] == 32
-    resumed = train(tiny, "run_id=parts")
+    resumed = train("run_id=parts")
     assert resumed == interrupted
     record = json.loads((resumed / "run.json").read_text())
     assert record["status"] == "complete"
@@ -78,64 +83,56 @@ def test_a_resumed_run_is_the_straight_run(tiny: list[str]) -> None:
     assert_same_run(straight, resumed)
 
 
-def test_a_finished_run_is_left_alone(tiny: list[str]) -> None:
-    run = train(tiny)
+def test_a_finished_run_is_left_alone(train: Train) -> None:
+    run = train()
     before = (run / "run.json").read_bytes()
-    assert train(tiny) == run
+    assert train() == run
     assert (run / "run.json").read_bytes() == before
 
 
-def kill_and_resume(tiny: list[str], delays: list[float]) -> Path:
+OFTEN = ("every.checkpoint=8", "every.report=8")
+
+
+def kill_and_resume(process: Process, train: Train, tiny: list[str], delays: list[float], *more: str) -> Path:
     """Kill the training process after each delay, resume each time, and let the last one end."""
-    more = ("run_id=killed", "every.checkpoint=8", "every.report=8")
     for delay in delays:
-        process = subprocess.Popen(words(tiny, *more), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        run = process("train", *tiny, *GAN, "run_id=killed", *OFTEN, *more)
         time.sleep(delay)
-        os.kill(process.pid, signal.SIGKILL)
-        process.wait()
-    return train(tiny, *more)
+        run.kill(signal.SIGKILL)
+        run.wait()
+    return train("run_id=killed", *OFTEN, *more)
 
 
-def seconds_to_start(tiny: list[str]) -> float:
+def seconds_to_start(train: Train) -> float:
     started = time.perf_counter()
-    train(tiny, "run_id=timing", "budget.images=8")
+    train("run_id=timing", "budget.images=8")
     return time.perf_counter() - started
 
 
-def test_three_kills_lose_nothing(tiny: list[str]) -> None:
-    tiny = [*tiny, "budget.images=400"]
-    start = seconds_to_start(tiny)
-    straight = train(tiny, "run_id=straight", "every.checkpoint=8", "every.report=8")
-    killed = kill_and_resume(tiny, [start * f for f in (0.9, 1.0, 1.1)])
+def test_three_kills_lose_nothing(process: Process, train: Train, tiny: list[str]) -> None:
+    more = "budget.images=400"
+    start = seconds_to_start(train)
+    straight = train("run_id=straight", *OFTEN, more)
+    killed = kill_and_resume(process, train, tiny, [start * f for f in (0.9, 1.0, 1.1)], more)
     assert_same_run(straight, killed)
 
 
 @pytest.mark.slow
-def test_twenty_kills_at_random_moments_lose_nothing(tiny: list[str]) -> None:
-    tiny = [*tiny, "budget.images=2000"]
-    start = seconds_to_start(tiny)
-    straight = train(tiny, "run_id=straight", "every.checkpoint=8", "every.report=8")
+def test_twenty_kills_at_random_moments_lose_nothing(process: Process, train: Train, tiny: list[str]) -> None:
+    more = "budget.images=2000"
+    start = seconds_to_start(train)
+    straight = train("run_id=straight", *OFTEN, more)
     draw = random.Random(0)
-    killed = kill_and_resume(tiny, [start * draw.uniform(0.3, 1.4) for _ in range(20)])
+    killed = kill_and_resume(process, train, tiny, [start * draw.uniform(0.3, 1.4) for _ in range(20)], more)
     assert_same_run(straight, killed)
 
 
-def test_sigterm_saves_and_says_so(tiny: list[str]) -> None:
-    more = (
-        "run_id=asked",
-        "budget.images=100000",
-        "every.checkpoint=0",
-        "every.sample=0",
-        "every.validate=0",
-    )
-    process = subprocess.Popen(words(tiny, *more), stdout=subprocess.PIPE, text=True)
+def test_sigterm_saves_and_says_so(process: Process, tiny: list[str]) -> None:
+    never = ("every.checkpoint=0", "every.sample=0", "every.validate=0")
+    run = process("train", *tiny, *GAN, "run_id=asked", "budget.images=100000", *never)
     metrics = Path(next(w for w in tiny if w.startswith("runs=")).removeprefix("runs=")) / "quick/asked/metrics.jsonl"
-    for _ in range(600):
-        if metrics.exists() and metrics.stat().st_size:
-            break
-        time.sleep(0.1)
-    process.terminate()
-    output = process.communicate(timeout=60)[0]
-    assert process.returncode == -signal.SIGTERM
-    assert "interrupted: stopped by SIGTERM" in output
+    run.until(lambda: metrics.exists() and metrics.stat().st_size)
+    run.kill(group=False)
+    assert run.wait() == -signal.SIGTERM
+    assert "interrupted: stopped by SIGTERM" in run.out
     assert load_checkpoint(metrics.parent / "checkpoints/last.ckpt")["counters"]["images_seen"] > 0
