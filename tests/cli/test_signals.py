@@ -137,7 +137,7 @@ def test_ranks_that_have_not_met_yet(process: Process, tiny: list[str]) -> None:
     assert all_gone(everybody)
 
 
-@pytest.mark.parametrize("name", ["SIGTERM", "SIGINT"])
+@pytest.mark.parametrize("name", ["SIGTERM", pytest.param("SIGINT", marks=pytest.mark.slow)])
 def test_rendering_leaves_nothing(process: Process, tmp_path: Path, name: str) -> None:
     cache = tmp_path / "cache"
     words = ["output=people", f"data.cache={cache}", "data.workers=2", "video.seconds=0"]
