@@ -1,12 +1,14 @@
 """Whole runs of seconds: what they leave behind, and what they refuse."""
 
 import json
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
 import cv2
 import pytest
 import torch
+import yaml
 from safetensors import safe_open
 
 from swaplab.catalogue import known
@@ -82,7 +84,9 @@ def test_a_diverging_run_ends_as_diverged_with_its_record(command: Command, tiny
 
 def test_parts_of_another_run_can_be_taken_over_and_frozen(command: Command, tiny: list[str]) -> None:
     first = train(command, [*tiny, "run_id=first"])
-    taken = load_checkpoint(first / "checkpoints/last.ckpt")["networks"]
+    trained = load_checkpoint(first / "checkpoints/last.ckpt")
+    taken = {f"generator.{name}": value for name, value in trained["ema"].items()}
+    assert not all(torch.equal(value, trained["networks"][name]) for name, value in taken.items())
     for frozen in (True, False):
         source = f"+init_from={{run: {first}, parts: [generator.encoder], frozen: {frozen}}}"
         run = train(command, [*tiny, "seed=2", source, f"run_id=second{frozen}"])
@@ -91,6 +95,24 @@ def test_parts_of_another_run_can_be_taken_over_and_frozen(command: Command, tin
         assert all(torch.equal(state[name], taken[name]) for name in encoder) == frozen
         colour = "generator.decoders.A.colour.weight"
         assert not torch.equal(state[colour], taken[colour])
+
+
+def test_what_a_run_takes_from_another_is_part_of_which_run_it_is(
+    command: Command, tiny: list[str], tmp_path: Path
+) -> None:
+    first = train(command, [*tiny, "run_id=first"])
+    words = [*tiny, "seed=2", "budget.images=8", f"+init_from={{run: {first}}}"]
+    run = train(command, words)
+    assert train(command, words) == run, "the same content makes the same run"
+    (first / "checkpoints/last.ckpt").unlink()
+    code, _, complaint = command("swaplab-train", *words)
+    assert (code, "there is no checkpoint" in complaint) == (2, True)
+    train(command, [*tiny, "budget.images=8", "run_id=first", f"runs={tmp_path / 'shorter'}"])
+    shutil.copy(tmp_path / "shorter/quick/first/checkpoints/last.ckpt", first / "checkpoints/last.ckpt")
+    assert train(command, words) != run
+    pinned = yaml.safe_load((run / "config.yaml").read_text())["init_from"]["weights"]
+    code, _, complaint = command("swaplab-train", *words, f"+init_from.weights={pinned}", "seed=3")
+    assert (code, "has other weights" in complaint) == (2, True)
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,7 @@ from swaplab.ablations.plan import Cell, Plan
 from swaplab.config.border import checked
 from swaplab.config.read import resolved
 from swaplab.errors import UserError
-from swaplab.runs.identity import changed_keys, run_id_of
+from swaplab.runs.identity import changed_keys, pinned, run_id_of
 
 Compose = Callable[[Sequence[str]], DictConfig]  # overrides of conf/train.yaml -> the composed config
 
@@ -60,7 +60,7 @@ def _configs(plan: Plan, level: str, compose: Compose) -> list[dict[str, Any]]:
         config = compose(words)
         for seed in plan.seeds:
             config.seed = seed
-            configs.append(checked("train", resolved(config)) | {"factors": {plan.factor: level}})
+            configs.append(pinned(checked("train", resolved(config))) | {"factors": {plan.factor: level}})
     except UserError as error:
         raise UserError(f"ablation {plan.id}, level {level}: {error}") from None
     return configs

@@ -61,10 +61,11 @@ def train_run(config: dict[str, Any]) -> float | None:
     from pathlib import Path
 
     from swaplab.runs.claim import claimed
-    from swaplab.runs.identity import run_id_of
+    from swaplab.runs.identity import pinned, run_id_of
     from swaplab.training.fit import check_numbers
     from swaplab.training.launch import find_ranks
 
+    config = pinned(config)
     folder = Path(config["runs"]) / config["name"] / run_id_of(config)
     ranks = find_ranks(config["trainer"])
     check_numbers(config, ranks)

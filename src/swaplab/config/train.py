@@ -197,6 +197,7 @@ class InitFrom(TypedDict):
     run: Annotated[Text, Field(description="the run's folder")]
     parts: NotRequired[Annotated[list[Text] | None, Field(description="prefixes of parameters; null: all")]]
     frozen: NotRequired[Annotated[bool, Field(description="what was taken is not trained")]]
+    weights: NotRequired[Annotated[Text | None, Field(description="the content that is taken, by hash; filled in")]]
 
 
 @with_config(STRICT)

@@ -3,7 +3,11 @@
 import hashlib
 import json
 from collections.abc import Iterator
+from functools import lru_cache
+from pathlib import Path
 from typing import Any
+
+from swaplab.errors import UserError
 
 # Keys that cannot change a number: where things are written, how much is shown, how fast data arrives.
 NEUTRAL = (
@@ -48,8 +52,40 @@ def changed_keys(before: dict[str, Any], now: dict[str, Any]) -> list[str]:
     return sorted({key for key, _ in set(leaves(before)) ^ set(leaves(now))})
 
 
+def pinned(config: dict[str, Any]) -> dict[str, Any]:
+    """The config with what it takes from another run named by content: ``init_from.weights``, where that is not given.
+
+    Raises UserError where there is nothing to take.
+    """
+    source = config.get("init_from")
+    if not source or source.get("weights"):
+        return config
+    return config | {"init_from": {**source, "weights": content_of(handed_on(source["run"]))}}
+
+
+def handed_on(run: str) -> Path:
+    """The file of a run's folder that another run takes its weights from."""
+    return Path(run) / "checkpoints" / "last.ckpt"
+
+
+def content_of(file: Path) -> str:
+    """16 hex digits over a file's bytes; UserError if it cannot be read."""
+    try:
+        facts = file.stat()
+        return _content(file, facts.st_mtime_ns, facts.st_size)
+    except OSError as error:
+        raise UserError(f"there is no checkpoint {file} ({error.strerror}); train the run first") from None
+
+
+@lru_cache(maxsize=64)
+def _content(file: Path, changed: int, size: int) -> str:
+    with file.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()[:16]
+
+
 def config_hash(config: dict[str, Any]) -> str:
     """16 hex digits over the resolved config without `NEUTRAL`; independent of key order."""
+    config = pinned(config)
     for key in NEUTRAL:
         config = _without(config, key)
     return hashlib.sha256(json.dumps(config, sort_keys=True).encode()).hexdigest()[:16]

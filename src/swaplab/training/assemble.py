@@ -1,7 +1,6 @@
 """From config nodes to loss terms, actions and the module that trains."""
 
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 from torch import nn
@@ -9,17 +8,20 @@ from torch import nn
 from swaplab.config.build import build
 from swaplab.config.trust import kind_of
 from swaplab.errors import UserError
-from swaplab.losses.context import DISCRIMINATOR, FORWARDS, StepSettings
+from swaplab.losses.context import DISCRIMINATOR, FORWARDS, GENERATOR, StepSettings
 from swaplab.losses.term import LossTerm
 from swaplab.losses.wasserstein import GradientPenalty
 from swaplab.networks import spectral
 from swaplab.networks.composition import Composition
+from swaplab.runs.identity import content_of, handed_on
 from swaplab.training.actions import Action
-from swaplab.training.checkpoint import LAST, load_checkpoint, put_weights
+from swaplab.training.checkpoint import load_checkpoint, put_weights
 from swaplab.training.module import SwapModule
 from swaplab.training.networks import build_networks, check_parts
 from swaplab.training.plan import Plan
 from swaplab.training.rehearsal import rehearse
+
+CODE_MATCH = "code_match."
 
 
 def build_terms(config: Mapping[str, Any]) -> dict[str, LossTerm]:
@@ -135,10 +137,16 @@ def _refuse_missing_derivatives(networks: nn.ModuleDict, terms: Mapping[str, Los
 
 
 def _init_from(module: SwapModule, source: Mapping[str, Any]) -> None:
-    """Take over another run's parameters under the given prefixes; with ``frozen`` they stay as they are."""
-    path = Path(source["run"]) / "checkpoints" / LAST
-    theirs = load_checkpoint(path)["networks"]
-    own = module.networks.state_dict()
+    """Take over another run's weights under the given prefixes; with ``frozen`` they stay as they are.
+
+    Of its generator that is the average, which is what it is judged by. Matched codes are measured, never taken.
+    """
+    path, named = handed_on(source["run"]), source.get("weights")
+    if named and named != content_of(path):
+        raise UserError(f"init_from.run={source['run']} has other weights than {named} by now; begin the run anew")
+    state = load_checkpoint(path)
+    average = {f"{GENERATOR}.{name}": value for name, value in state["ema"].items() if not name.startswith(CODE_MATCH)}
+    own, theirs = module.networks.state_dict(), state["networks"] | average
     prefixes = tuple(source.get("parts") or [""])
     unmatched = [p for p in prefixes if not any(name.startswith(p) for name in own)]
     if unmatched:
