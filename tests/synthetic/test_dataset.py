@@ -1,3 +1,4 @@
+import hashlib
 import json
 from collections.abc import Mapping
 from pathlib import Path
@@ -92,13 +93,32 @@ def test_retrieval_sets_differ_in_one_thing_and_are_shared(made: SyntheticDatase
         sets = made.retrieval[kind]
         states = {name: [r.parameters for r in sets[name].records] for name in sets}
         assert states["A"] == states["B"] == states["C"]
-        assert len({r.clip for r in sets["A"].records}) == len(sets["A"].records) == 5
+        assert len({r.clip for r in sets["A"].records}) == len(sets["A"].records) == 2 * 5
         for parameters in states["A"][1:]:
             first = states["A"][0]
             assert first is not None
             assert parameters is not None
             assert {name for name in first if first[name] != parameters[name]} == differing
         assert np.abs(sets["A"].faces()[0].astype(int) - sets["A"].faces()[1]).max() > 30
+
+
+def test_no_frame_of_val_is_one_of_test(made: SyntheticDataset) -> None:
+    """Choosing on val must not be choosing on test: queries, true swaps, and the sets of retrieval."""
+    facesets = [
+        *made.facesets.values(),
+        *made.truth.values(),
+        *(f for sets in made.retrieval.values() for f in sets.values()),
+    ]
+    pictures: dict[str, set[str]] = {"val": set(), "test": set()}
+    states: dict[str, set[str]] = {"val": set(), "test": set()}
+    for faceset in facesets:
+        for record, face in zip(faceset.records, faceset.faces(), strict=True):
+            if record.split in pictures:
+                pictures[record.split].add(hashlib.sha256(face.tobytes()).hexdigest())
+                states[record.split].add(key(record.parameters))
+    assert min(map(len, pictures.values())) > 30
+    assert not pictures["val"] & pictures["test"]
+    assert not states["val"] & states["test"]
 
 
 def test_content_depends_on_the_seed_and_not_on_workers(made: SyntheticDataset, tmp_path: Path) -> None:

@@ -130,7 +130,7 @@ def swap_task(
     """The task of ``split`` (``val`` or ``test``) from facesets whose records name their split.
 
     ``truth[source, target]`` holds the true swaps of the source's held-out records, in their order;
-    ``retrieval[kind][name]`` frames whose states are equal one to one across names. Raises UserError where a
+    ``retrieval[kind][name]`` held-out frames whose states are equal one to one across names. Raises UserError where a
     split has no faces or the true swaps do not belong to the frames.
     """
     own, other = facesets[source], facesets[target]
@@ -155,7 +155,10 @@ def swap_task(
         truth_mask=None if truth_masks is None else truth_masks["face"],
         query_occluder=None if query_masks is None else query_masks["occluder"],
         truth_occluder=None if truth_masks is None else truth_masks["occluder"],
-        retrieval={kind: _retrieval_set(people[source], people[target]) for kind, people in (retrieval or {}).items()},
+        retrieval={
+            kind: _retrieval_set(_of_split(people[source], split), _of_split(people[target], split))
+            for kind, people in (retrieval or {}).items()
+        },
     )
     return _seen(task, queries)
 

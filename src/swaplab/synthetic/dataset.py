@@ -3,7 +3,8 @@
 dataset.json                       what was asked for
 facesets/NAME/                     train, val and test clips of each identity
 truth/A_to_B/                      faceset of B: the true swap of every val and test frame of A, in that order
-retrieval/expression|pose/NAME/    frames that share everything but expression (or pose), the same for all
+retrieval/expression|pose/NAME/    frames that share everything but expression (or pose), the same for all; others for
+                                   val than for test
 """
 
 import hashlib
@@ -33,7 +34,7 @@ from swaplab.synthetic.states import FrameState, swapped
 from swaplab.synthetic.studio import Studio
 
 RETRIEVAL = ("expression", "pose")
-CANDIDATES = 100
+CANDIDATES = 100  # of each held-out split
 _HELD_OUT = ("val", "test")
 
 
@@ -147,16 +148,20 @@ def _true_swaps(shots: Sequence[Shot], target: Person) -> list[Shot]:
 
 def _retrieval_shots(kind: str, who: Person, seed: int) -> list[Shot]:
     """One state with another expression (or pose) each; the draws leave out the identity, so all share them."""
+    return [
+        Shot(who, _retrieval_state(kind, seed, split, index), split, f"retrieval-{split}-{kind}-{index:03d}", 0, 0.0)
+        for split in _HELD_OUT
+        for index in range(CANDIDATES)
+    ]
+
+
+def _retrieval_state(kind: str, seed: int, split: str, index: int) -> FrameState:
     base = FrameState(expression={"mouthSmileLeft": 0.2, "mouthSmileRight": 0.2})
-    states = []
-    for index in range(CANDIDATES):
-        generator = generator_at(seed, "retrieval", kind, index)
-        if kind == "expression":
-            states.append(replace(base, expression=gesture(generator)))
-        else:
-            yaw, pitch, roll = (float(angle) for angle in generator.uniform((-24, -9, -10), (24, 9, 10)))
-            states.append(replace(base, yaw=yaw, pitch=pitch, roll=roll))
-    return [Shot(who, s, "test", f"retrieval-{kind}-{index:03d}", 0, 0.0) for index, s in enumerate(states)]
+    generator = generator_at(seed, "retrieval", split, kind, index)
+    if kind == "expression":
+        return replace(base, expression=gesture(generator))
+    yaw, pitch, roll = (float(angle) for angle in generator.uniform((-24, -9, -10), (24, 9, 10)))
+    return replace(base, yaw=yaw, pitch=pitch, roll=roll)
 
 
 @contextmanager

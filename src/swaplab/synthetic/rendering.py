@@ -21,7 +21,7 @@ from swaplab.synthetic.states import Background, FrameState, swapped
 Array = NDArray[np.float32]
 
 # Part of every cache key: raise it whenever the same person and state give other pixels.
-RENDERER_VERSION = 6
+RENDERER_VERSION = 7
 
 _SUPERSAMPLING = 2
 _CAMERA_DISTANCE = 9.0
