@@ -17,6 +17,7 @@ from torch import Tensor
 from swaplab.apps.experiment import load_data, tasks_of
 from swaplab.apps.recorded import load_model, recorded_config
 from swaplab.faces.faceset import Faceset
+from swaplab.metrics.task import faces_of, of_split
 from swaplab.runs.record import RunRecord
 
 NEIGHBOURS = 3
@@ -49,7 +50,7 @@ def main(folder: Path) -> None:
             "true swap re-encoded": model.swap(task.truth, task.target, task.target, task.truth_mask)[2],
         }
         for name, picture in pictures.items():
-            neighbours = nearest(picture, task.real().train_target.faces)
+            neighbours = nearest(picture, faces_of(of_split(facesets[task.target], "train")))
             for axis in ("yaw", "pitch"):
                 asked = poses(facesets[task.source], "test", axis)
                 shown = poses(facesets[task.target], "train", axis)[neighbours].mean(1)

@@ -16,7 +16,8 @@ class Metric:
 
     ``unit``: empty for a pure number. ``source``: who proposed it; empty for what is ours or everybody's. ``several``:
     what the bracket of its full name chooses among; empty where a model has one such number. ``counted``: the config
-    alone decides it, so that seeds cannot differ.
+    alone decides it, so that seeds cannot differ. ``relative``: measured against a yardstick of real faces, so that
+    numbers by another one do not compare.
     """
 
     group: str
@@ -26,6 +27,7 @@ class Metric:
     source: str = ""
     several: str = ""
     counted: bool = False
+    relative: bool = False
 
 
 SETS = "candidates: mixed, expression or pose"
@@ -36,7 +38,9 @@ GREY = "255ths"
 WANG = "Wang et al. 2004"
 
 CATALOGUE = {
-    "score": Metric("swap", "higher", "1 - MSE / MSE of the best trivial answer, inside the face of the true swap"),
+    "score": Metric(
+        "swap", "higher", "1 - MSE / MSE of the best trivial answer, inside the face of the true swap", relative=True
+    ),
     "psnr": Metric("swap", "higher", "dB to the true swap inside its face", "dB"),
     "mse": Metric("swap", "lower", "mean squared error to the true swap inside its face"),
     "ssim": Metric("swap", "higher", "structural similarity to the true swap inside its face", source=WANG),
@@ -44,10 +48,14 @@ CATALOGUE = {
         "kept", "higher", "share of frames whose true swap is the nearest candidate", several=SETS
     ),
     "retrieval_mrr": Metric("kept", "higher", "mean reciprocal rank of the true swap", several=SETS),
-    "identity": Metric("identity", "higher", "cosine to the target; 0 is the real source, 1 the real target"),
-    "identity_cosine": Metric("identity", "higher", "cosine of descriptors to the target's centroid"),
-    "identity_distance": Metric("identity", "lower", "Euclidean distance to the target's centroid"),
-    "nearer_to_target": Metric("identity", "higher", "share of frames nearer to the target than to the source"),
+    "identity": Metric(
+        "identity", "higher", "cosine to the target; 0 is the real source, 1 the real target", relative=True
+    ),
+    "identity_cosine": Metric("identity", "higher", "cosine of descriptors to the target's centroid", relative=True),
+    "identity_distance": Metric("identity", "lower", "Euclidean distance to the target's centroid", relative=True),
+    "nearer_to_target": Metric(
+        "identity", "higher", "share of frames nearer to the target than to the source", relative=True
+    ),
     "leak": Metric("identity", "zero", "part of the source's face in the answer's: 0 nothing of it, 1 a copy"),
     "copy_ratio": Metric("identity", "one", "change of the query in units of the true change; 0 is a copy"),
     "error": Metric("regions", "lower", "mean difference to the true swap", GREY, several=REGIONS),

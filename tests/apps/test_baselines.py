@@ -13,6 +13,8 @@ from swaplab.metrics.identity import IdentityScale
 from swaplab.metrics.judge import Row
 from swaplab.metrics.landmarks import QueryLandmarks
 from swaplab.metrics.task import SwapTask
+from swaplab.metrics.yardstick import Yardstick
+from swaplab.synthetic.dataset import SyntheticDataset
 
 
 class Network:
@@ -25,10 +27,23 @@ class Network:
 
 
 def task(split: str = "test") -> SwapTask:
-    def real() -> Any:
-        raise AssertionError("the stand-in for the computation reads no faces")
+    return SwapTask("A", "B", split, torch.zeros(1, 3, 4, 4), ["c"], [0.0])
 
-    return SwapTask("A", "B", split, torch.zeros(1, 3, 4, 4), ["c"], [0.0], real)
+
+class Faces:
+    """A faceset by its digest alone; nobody reads it."""
+
+    records = ()
+
+    def __init__(self, digest: str) -> None:
+        self.digest = lambda: digest
+
+
+class Data:
+    """The own facesets of a run."""
+
+    def split_facesets(self) -> dict[str, Any]:
+        return {"A": Faces("own A"), "B": Faces("own B")}
 
 
 @pytest.fixture
@@ -36,19 +51,26 @@ def load(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Any:
     """`load_baseline` in a cache of its own, where each computation draws numbers of its own."""
     draws = torch.Generator().manual_seed(0)
 
-    def computed(*_: Any) -> Baseline:
+    def computed(_: SwapTask, yardstick: Yardstick, *rest: Any) -> Baseline:
         numbers = torch.rand(3, 4, generator=draws, dtype=torch.float64) / 3
         rows = [Row("copy", "A itself", "trivial", {"mse": float(numbers[0, 0])})]
         scale = IdentityScale(Network(), numbers[0], numbers[1], float(numbers[1, 1]), float(numbers[2, 2]))
         points = QueryLandmarks(Network(), numbers.view(1, 6, 2))
-        return Baseline(rows, "copy", numbers[2], {"swap": 0.3, "reconstruction": None}, scale, points, 0)
+        return Baseline(
+            yardstick.digest, rows, "copy", numbers[2], {"swap": 0.3, "reconstruction": None}, scale, points, 0
+        )
 
-    monkeypatch.setattr(baselines, "_computed", computed)
+    monkeypatch.setattr(Baseline, "of", computed)
 
-    def loaded(split: str = "test", digest: str = "d", kind: str = "synthetic", cache: Path = tmp_path) -> Any:
+    def loaded(
+        split: str = "test", digest: str = "d", kind: str = "synthetic", cache: Path = tmp_path, clean: str = "clean"
+    ) -> Any:
         config = {"data": {"kind": kind, "cache": str(cache)}}
-        facesets: Any = None
-        found = baselines.load_baseline(config, Sources({}, digest), facesets, task(split), Network(), Network())
+        faces: Any = {"A": Faces(clean), "B": Faces("B")}
+        yardstick = SyntheticDataset(tmp_path, faces, {("A", "B"): faces["B"]}, {})
+        monkeypatch.setattr(baselines, "build_yardstick", lambda data: yardstick)
+        data: Any = Data()
+        found = baselines.load_baseline(config, Sources({}, digest), data, task(split), Network(), Network())
         return found.as_json()
 
     return loaded
@@ -61,7 +83,7 @@ def test_the_same_question_is_answered_once_and_exactly(load: Any, tmp_path: Pat
     assert kept.parent.name == "baselines"
 
 
-@pytest.mark.parametrize("other", [{"split": "val"}, {"digest": "e"}])
+@pytest.mark.parametrize("other", [{"split": "val"}, {"digest": "e"}, {"clean": "cleaner"}])
 def test_another_question_has_another_answer(load: Any, other: dict[str, str]) -> None:
     first = load()
     assert load(**other) != first
@@ -82,6 +104,11 @@ def test_a_damaged_file_is_made_again(load: Any, tmp_path: Path, damage: str) ->
     second = load()
     assert second != first
     assert load() == second
+
+
+def test_what_is_fitted_does_not_follow_the_data_of_a_run(load: Any) -> None:
+    assert load(digest="blurred")["yardstick"] == load(digest="bearded")["yardstick"]
+    assert load(kind="facesets")["yardstick"] != load()["yardstick"]  # of real people there is nothing else
 
 
 def test_of_real_people_nothing_is_kept(load: Any, tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import pytest
 import torch
@@ -10,8 +11,9 @@ from torch import Tensor
 
 from swaplab.metrics.baseline import Baseline
 from swaplab.metrics.geometry import mean_head
-from swaplab.metrics.task import RealFaces, RetrievalSet, SwapTask
+from swaplab.metrics.task import RetrievalSet, SwapTask
 from swaplab.metrics.trivial import MaskedFaces
+from swaplab.metrics.yardstick import RealFaces
 
 SIDE = 16
 BASE = {"A": (0.55, 0.35, 0.35), "B": (0.35, 0.55, 0.45)}
@@ -33,7 +35,7 @@ def person(name: str, state: Tensor) -> Tensor:
 
 def made_up_task(split: str, frames: int = 60, seed: int = 0) -> SwapTask:
     """A to B: clips of five frames, the face mask a disc, with a further retrieval set."""
-    shown, other, kept = (states(frames, 10 * seed + i) for i in range(3))
+    shown, kept = (states(frames, 10 * seed + i) for i in (0, 2))
     distance = torch.linspace(-1, 1, SIDE).square()
     disc = ((distance[:, None] + distance) < 0.9).float().expand(frames, 1, SIDE, SIDE)
     return SwapTask(
@@ -43,11 +45,6 @@ def made_up_task(split: str, frames: int = 60, seed: int = 0) -> SwapTask:
         query=person("A", shown),
         clips=[f"{split}{i // 5}" for i in range(frames)],
         times=[0.2 * (i % 5) for i in range(frames)],
-        real=lambda: RealFaces(
-            MaskedFaces.of(person("A", states(80, 100)), None),
-            MaskedFaces.of(person("B", states(80, 101)), None),
-            person("B", other),
-        ),
         query_mask=disc,
         truth=person("B", shown),
         truth_mask=disc,
@@ -56,6 +53,31 @@ def made_up_task(split: str, frames: int = 60, seed: int = 0) -> SwapTask:
                 person("A", kept), disc, person("B", kept), disc, [str(i) for i in range(frames)], [0.0] * frames
             )
         },
+    )
+
+
+@dataclass(frozen=True)
+class MadeUpYardstick:
+    """What a yardstick of facesets gives."""
+
+    faces: RealFaces
+    digest: str = "made up"
+
+    def read(self) -> RealFaces:
+        """The faces."""
+        return self.faces
+
+
+def made_up_faces(task: SwapTask, val_task: SwapTask) -> RealFaces:
+    """Training faces without masks; the ends of the identity scale are the task's queries and other frames of B."""
+    truth = None if val_task.truth is None else MaskedFaces(val_task.truth, val_task.mask)
+    return RealFaces(
+        train_source=MaskedFaces.of(person("A", states(80, 100)), None),
+        train_target=MaskedFaces.of(person("B", states(80, 101)), None),
+        val_source=MaskedFaces.of(val_task.query, val_task.query_mask),
+        val_truth=truth,
+        impostor=task.query,
+        genuine=person("B", states(60, 11)),
     )
 
 
@@ -117,6 +139,16 @@ def val_task() -> SwapTask:
 
 
 @pytest.fixture(scope="session")
+def real(task: SwapTask, val_task: SwapTask) -> RealFaces:
+    return made_up_faces(task, val_task)
+
+
+@pytest.fixture(scope="session")
+def yardstick_of() -> Callable[[RealFaces], Any]:
+    return MadeUpYardstick
+
+
+@pytest.fixture(scope="session")
 def embedder() -> ColourEmbedder:
     return ColourEmbedder()
 
@@ -127,8 +159,9 @@ def finder() -> BalanceFinder:
 
 
 @pytest.fixture(scope="session")
-def baseline(task: SwapTask, val_task: SwapTask, embedder: ColourEmbedder, finder: BalanceFinder) -> Baseline:
-    return Baseline.of(task, val_task, embedder, finder)
+def baseline(task: SwapTask, real: RealFaces, embedder: ColourEmbedder, finder: BalanceFinder) -> Baseline:
+    yardstick: Any = MadeUpYardstick(real)
+    return Baseline.of(task, yardstick, embedder, finder)
 
 
 @pytest.fixture(scope="session")

@@ -13,6 +13,7 @@ from swaplab.metrics.geometry import ANGLES
 from swaplab.metrics.pixels import EXACT
 from swaplab.metrics.task import SwapTask
 from swaplab.metrics.trivial import LABELS
+from swaplab.metrics.yardstick import RealFaces
 
 TOP1, POSE, IDENTITY = "retrieval_top1[mixed]@56", "retrieval_top1[pose]@60", "identity[colour:0]"
 
@@ -88,8 +89,8 @@ def test_copying_model_is_seen_through(model_of: Any, task: SwapTask, baseline: 
     assert model["leak"] == pytest.approx(1)
 
 
-def test_mean_face_keeps_nothing_in_any_set(model_of: Any, task: SwapTask, baseline: Baseline) -> None:
-    mean = task.real().train_target.faces.mean(0)
+def test_mean_face_keeps_nothing_in_any_set(model_of: Any, task: SwapTask, baseline: Baseline, real: RealFaces) -> None:
+    mean = real.train_target.faces.mean(0)
     model = values(evaluate_swap(model_of(lambda faces: mean.expand_as(faces)), task, baseline), "model")
     assert max(model[TOP1], model[POSE]) < 0.1
     assert model["tenengrad_ratio[truth]"] < 0.7  # and is smooth
@@ -148,11 +149,12 @@ def test_retrieval_says_how_many_and_what_chance_is(of_perfect: Evaluation) -> N
 
 
 def test_factor_is_chosen_on_val_and_not_on_test(
-    task: SwapTask, val_task: SwapTask, embedder: Any, finder: Any, baseline: Baseline
+    task: SwapTask, real: RealFaces, yardstick_of: Any, embedder: Any, finder: Any, baseline: Baseline
 ) -> None:
-    assert val_task.truth is not None
-    still = replace(val_task, truth=val_task.real().train_target.faces.mean(0).expand_as(val_task.truth))
-    assert Baseline.of(task, still, embedder, finder).factors["swap"] == 0
+    assert real.val_truth is not None
+    truth = real.train_target.faces.mean(0).expand_as(real.val_truth.faces)
+    still = replace(real, val_truth=replace(real.val_truth, faces=truth))
+    assert Baseline.of(task, yardstick_of(still), embedder, finder).factors["swap"] == 0
     assert baseline.factors["swap"] > 0.5
 
 
@@ -179,27 +181,35 @@ def test_result_is_plain_json(of_perfect: Evaluation) -> None:
 
 
 def test_a_baseline_that_was_kept_gives_the_same_numbers(
-    of_perfect: Evaluation, perfect: Any, task: SwapTask, val_task: SwapTask, embedder: Any, finder: Any
+    of_perfect: Evaluation, perfect: Any, task: SwapTask, real: RealFaces, yardstick_of: Any, embedder: Any, finder: Any
 ) -> None:
-    made = Baseline.of(task, val_task, embedder, finder)
+    made = Baseline.of(task, yardstick_of(real), embedder, finder)
     assert evaluate_swap(perfect, task, made).as_json() == of_perfect.as_json()
     kept = Baseline.from_json(json.loads(json.dumps(made.as_json())), embedder, finder)
     assert kept.as_json() == made.as_json()
     assert evaluate_swap(perfect, task, kept).as_json() == of_perfect.as_json()
 
 
-def test_a_kept_baseline_needs_no_real_faces(perfect: Any, task: SwapTask, baseline: Baseline) -> None:
-    def unread() -> Any:
-        raise AssertionError("read again")
-
-    evaluate_swap(perfect, replace(task, real=unread), baseline)
+def test_a_score_is_divided_by_what_was_fitted_on_the_yardstick(
+    of_perfect: Evaluation, model_of: Any, task: SwapTask, baseline: Baseline, real: RealFaces, yardstick_of: Any
+) -> None:
+    assert of_perfect.settings["yardstick"] == "made up"
+    assert of_perfect.settings["judged_on"] == task.digest
+    assert replace(task, query=task.query.flip(0)).digest != task.digest
+    spoiled = replace(real, train_target=replace(real.train_target, faces=real.train_target.faces * 0.8))
+    other = Baseline.of(task, yardstick_of(spoiled), baseline.identity.embedder, baseline.landmarks.finder)
+    copied = [evaluate_swap(model_of(lambda faces: faces), task, each) for each in (other, baseline)]
+    scores = [values(each, "model")["score"] for each in copied]
+    assert abs(scores[0] - scores[1]) > 0.05  # which is why numbers by different yardsticks are not compared
+    assert values(copied[0], "model")["psnr"] == values(copied[1], "model")["psnr"]
 
 
 def test_real_people_lose_only_what_needs_the_true_swap(
-    perfect: Any, task: SwapTask, embedder: Any, finder: Any
+    perfect: Any, task: SwapTask, real: RealFaces, yardstick_of: Any, embedder: Any, finder: Any
 ) -> None:
-    real = replace(task, truth=None, truth_mask=None, retrieval={})
-    evaluation = evaluate_swap(perfect, real, Baseline.of(real, real, embedder, finder))
+    unknown = replace(task, truth=None, truth_mask=None, retrieval={})
+    yardstick = yardstick_of(replace(real, val_truth=None))
+    evaluation = evaluate_swap(perfect, unknown, Baseline.of(unknown, yardstick, embedder, finder))
     model = values(evaluation, "model")
     needs_truth = ("score", "mse", "psnr", "ssim", "copy_ratio", "retrieval", "coherence")
     assert not [name for name in model if name.startswith(needs_truth)]

@@ -1,3 +1,4 @@
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -6,16 +7,16 @@ import torch.nn.functional as F
 
 from swaplab.metrics.identity import IdentityScale
 from swaplab.metrics.task import SwapTask
+from swaplab.metrics.yardstick import RealFaces
 
 
 @pytest.fixture(scope="module")
-def scale(task: SwapTask, embedder: Any) -> IdentityScale:
-    real = task.real()
-    return IdentityScale.fit(embedder, real.train_source.faces, real.train_target.faces, task.query, real.genuine)
+def scale(real: RealFaces, embedder: Any) -> IdentityScale:
+    return IdentityScale.fit(embedder, real)
 
 
-def test_real_people_are_nought_and_one(scale: IdentityScale, task: SwapTask) -> None:
-    for faces, expected in ((task.query, 0.0), (task.real().genuine, 1.0)):
+def test_real_people_are_nought_and_one(scale: IdentityScale, real: RealFaces) -> None:
+    for faces, expected in ((real.impostor, 0.0), (real.genuine, 1.0)):
         found = scale.measure(faces)
         assert float(found["identity[colour:0]"].mean()) == pytest.approx(expected, abs=1e-6)
         assert (found["nearer_to_target[colour:0]"] == expected).all()
@@ -32,8 +33,10 @@ def test_the_way_from_a_to_b_rises(scale: IdentityScale, task: SwapTask) -> None
         assert values == sorted(values)
 
 
-def test_cosine_and_distance_are_to_the_centroid_of_the_training_faces(scale: IdentityScale, task: SwapTask) -> None:
-    centroid = task.real().train_target.faces.double().mean((0, 2, 3))
+def test_cosine_and_distance_are_to_the_centroid_of_the_training_faces(
+    scale: IdentityScale, task: SwapTask, real: RealFaces
+) -> None:
+    centroid = real.train_target.faces.double().mean((0, 2, 3))
     found = scale.measure(task.query[:3])
     own = task.query[:3].double().mean((2, 3))
     torch.testing.assert_close(
@@ -42,7 +45,7 @@ def test_cosine_and_distance_are_to_the_centroid_of_the_training_faces(scale: Id
     torch.testing.assert_close(found["identity_distance[colour:0]"], (own - centroid).norm(dim=1), atol=1e-6, rtol=0)
 
 
-def test_people_that_the_recogniser_does_not_tell_apart_have_no_identity(task: SwapTask, embedder: Any) -> None:
-    faces = task.query
-    found = IdentityScale.fit(embedder, faces, faces, faces, faces).measure(faces)
+def test_people_that_the_recogniser_does_not_tell_apart_have_no_identity(real: RealFaces, embedder: Any) -> None:
+    same = replace(real, train_source=real.train_target, impostor=real.genuine)
+    found = IdentityScale.fit(embedder, same).measure(real.genuine)
     assert set(found) == {f"{name}[colour:0]" for name in ("identity_cosine", "identity_distance", "nearer_to_target")}

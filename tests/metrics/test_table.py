@@ -8,6 +8,7 @@ from swaplab.metrics.baseline import Baseline
 from swaplab.metrics.evaluation import Evaluation, evaluate_swap
 from swaplab.metrics.table import markdown, table
 from swaplab.metrics.task import SwapTask
+from swaplab.metrics.yardstick import RealFaces
 
 
 @pytest.fixture(scope="module")
@@ -52,9 +53,12 @@ def test_page_says_what_must_hold_together(of_perfect: Evaluation) -> None:
         assert row.label in page
 
 
-def test_page_without_true_swaps_has_no_empty_tables(perfect: Any, task: SwapTask, embedder: Any, finder: Any) -> None:
-    real = replace(task, truth=None, truth_mask=None, retrieval={})
-    page = markdown(evaluate_swap(perfect, real, Baseline.of(real, None, embedder, finder)))
+def test_page_without_true_swaps_has_no_empty_tables(
+    perfect: Any, task: SwapTask, real: RealFaces, yardstick_of: Any, embedder: Any, finder: Any
+) -> None:
+    unknown = replace(task, truth=None, truth_mask=None, retrieval={})
+    baseline = Baseline.of(unknown, yardstick_of(replace(real, val_truth=None)), embedder, finder)
+    page = markdown(evaluate_swap(perfect, unknown, baseline))
     assert "score" not in page
     assert "Is it the true swap?" not in page
     assert "Whose face is it?" in page

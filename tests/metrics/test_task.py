@@ -10,6 +10,7 @@ from swaplab.faces.alignment import Alignment
 from swaplab.faces.faceset import Faceset, FacesetWriter
 from swaplab.faces.ground import Ground
 from swaplab.metrics.task import swap_task
+from swaplab.metrics.yardstick import Yardstick
 
 ALIGNMENT = Alignment(8)
 PLAN = [("train", "t0", 3), ("train", "t1", 3), ("val", "v0", 2), ("test", "e0", 2), ("test", "e1", 2)]
@@ -48,7 +49,8 @@ def people(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Faceset]:
 def test_each_array_comes_from_its_split_and_person(people: dict[str, Faceset]) -> None:
     retrieval = {"expression": {"A": people["kept A"], "B": people["kept B"]}}
     task = swap_task(people, "A", "B", "test", {("A", "B"): people["truth"]}, retrieval)
-    real = task.real()
+    yardstick = Yardstick.of(people, "A", "B", "test")
+    real = yardstick.read()
     assert task.direction == "A->B"
 
     def levels(faces: torch.Tensor | None) -> list[list[int]]:
@@ -68,6 +70,9 @@ def test_each_array_comes_from_its_split_and_person(people: dict[str, Faceset]) 
     assert task.query_mask is not None
     assert (task.query_mask[:, 0, 0, 0] * 255).round().int().tolist() == [8, 9, 10, 11]
     assert (real.train_target.mask[:, 0, 0, 0] * 255).round().int().tolist() == list(range(6))
+    assert levels(real.impostor) == [[10, k] for k in (8, 9, 10, 11)]
+    assert levels(real.val_source.faces) == [[10, k] for k in (6, 7)]
+    assert real.val_truth is None
     assert task.clips == ["e0", "e0", "e1", "e1"]
     assert task.times == [0, 0.2, 0, 0.2]
     assert list(task.retrieval_sets) == ["mixed", "expression"]
@@ -118,3 +123,20 @@ def test_regions_share_the_picture(people: dict[str, Faceset]) -> None:
     assert truth == [(3, "face"), (200, "occluder"), (52, "surroundings")]
     kept = [(round(float(mask[1, 0, 0, 0]) * 255), name) for name, mask in task.kept_regions.items()]
     assert kept == [(200, "occluder"), (46, "surroundings")]  # of both faces the larger one, 9
+
+
+def test_a_yardstick_is_named_by_its_faces_and_their_splits(people: dict[str, Faceset]) -> None:
+    truth = {("A", "B"): people["truth"]}
+    known = Yardstick.of(people, "A", "B", "val", truth)
+    real = known.read()
+    assert real.val_truth is not None
+    assert (real.val_truth.faces[:, 0, 0, 0] * 255).round().tolist() == [30, 30]
+    moved = replace(people["B"], records=tuple(replace(record, split="train") for record in people["B"].records))
+    others = [
+        Yardstick.of(people, "A", "B", "val"),
+        Yardstick.of(people, "B", "A", "val"),
+        Yardstick.of(people, "A", "B", "test", truth),
+        Yardstick.of(people | {"B": moved}, "A", "B", "val", truth),
+    ]
+    assert len({known.digest, *(other.digest for other in others)}) == 5
+    assert Yardstick.of(people, "A", "B", "val", truth).digest == known.digest

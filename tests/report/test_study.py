@@ -14,7 +14,7 @@ from PIL import Image
 from swaplab.errors import UserError
 from swaplab.report.grids import Grid
 from swaplab.report.outcomes import matching, outcome, seconds_to
-from swaplab.report.study import read_ablation, read_group
+from swaplab.report.study import Study, read_ablation, read_group
 from swaplab.report.study_page import Findings, findings, html, markdown, table
 from swaplab.runs.record import RunRecord
 from swaplab.runs.statistics import paired_interval
@@ -254,3 +254,33 @@ def test_the_time_to_a_value_is_by_the_better_side_of_its_metric(study_folder: M
     run = replace(next(iter(read_ablation(study_folder()).runs.values())), rows=rows)
     assert seconds_to(run, "val/reconstruction_psnr", 22.0) == 20
     assert seconds_to(run, "val/mse", 0.4) == 30  # of what the catalogue does not know less is wanted
+
+
+def judged_by(folder: Path, yardsticks: dict[str, str], frames: dict[str, str]) -> Study:
+    """The ablation's study, its levels measured against these yardsticks on these frames."""
+    for file in folder.glob("*/evaluation/final/test.json"):
+        level = file.parents[2].name.partition("-")[2]
+        content = json.loads(file.read_text())
+        for way in content["directions"]:
+            way["settings"] = {"yardstick": yardsticks.get(level, "clean"), "judged_on": frames.get(level, "frames")}
+        file.write_text(json.dumps(content))
+    return read_ablation(folder)
+
+
+def test_levels_that_were_measured_against_different_people_are_not_compared(study_folder: Make) -> None:
+    assert findings(judged_by(study_folder(), {}, {})).verdict == "supported"
+    with pytest.raises(UserError, match=r"score was measured against different people .*; take psnr, which needs none"):
+        findings(judged_by(study_folder(name="apart"), {"group": "others"}, {}))
+
+
+def test_guards_that_do_not_compare_are_left_out_with_a_remark(study_folder: Make) -> None:
+    folder = study_folder(metric="mse", guards=["score", "retrieval_top1[mixed]"], contrast=None, direction="lower")
+    study = judged_by(folder, {"group": "others"}, {})
+    assert "score" not in grid(findings(study), "Guards").head
+    assert any(remark.endswith("measured against different people or faces: score") for remark in study.remarks)
+
+
+def test_levels_that_were_judged_on_other_frames_are_remarked(study_folder: Make) -> None:
+    study = judged_by(study_folder(), {}, {"group": "others"})
+    assert any(remark.startswith("not all of one set of held-out frames: ") for remark in study.remarks)
+    assert findings(study).verdict == "supported"

@@ -6,21 +6,21 @@ import os
 import tempfile
 from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import swaplab
-from swaplab.apps.experiment import task_of
 from swaplab.data.module import FaceData
 from swaplab.data.sources import Sources
 from swaplab.metrics.baseline import Baseline
 from swaplab.metrics.identity import Embedder
 from swaplab.metrics.landmarks import LandmarkFinder
 from swaplab.metrics.task import SwapTask
+from swaplab.metrics.yardstick import Yardstick
 from swaplab.runs.atomic import write_text_atomically
 from swaplab.runs.environment import environment
 from swaplab.synthetic.dataset import cache_folder
+from swaplab.synthetic.yardstick import build_yardstick
 
 SEED = 0  # of retrieval candidates and resamples
 # What a baseline is computed by.
@@ -38,24 +38,24 @@ def load_baseline(
 ) -> Baseline:
     """The baseline of a task of the config's data, its numbers bit-equal whether it was kept or is computed now.
 
-    Of real people nothing is kept: what recognises them belongs to their facesets and nowhere else.
+    Of rendered people it is fitted on their yardstick, of real people on their own facesets. Of these nothing is kept:
+    what recognises them belongs to their facesets and nowhere else.
     """
     if config["data"]["kind"] != "synthetic":
-        return _computed(sources, data, task, embedder, finder)
-    known = [sources.digest, task.source, task.target, task.split, SEED, embedder.name, finder.name, _version()]
+        own = Yardstick.of(data.split_facesets(), task.source, task.target, task.split)
+        return Baseline.of(task, own, embedder, finder, SEED)
+    clean = build_yardstick(config["data"])
+    yardstick = Yardstick.of(clean.facesets, task.source, task.target, "val", clean.truth)
+    networks = embedder.name, finder.name
+    known = [sources.digest, yardstick.digest, task.source, task.target, task.split, SEED, *networks, _version()]
     key = hashlib.sha256(json.dumps(known).encode()).hexdigest()[:16]
     path = cache_folder(config["data"]["cache"]) / "baselines" / f"{key}.json"
     with suppress(OSError, ValueError, KeyError, TypeError):  # missing or damaged: it is made again
         return Baseline.from_json(json.loads(path.read_text()), embedder, finder)
-    baseline = _computed(sources, data, task, embedder, finder)
+    baseline = Baseline.of(task, yardstick, embedder, finder, SEED)
     with suppress(OSError):  # rendered data may lie where nothing can be written
         _keep(path, json.dumps(baseline.as_json()))
     return baseline
-
-
-def _computed(sources: Sources, data: FaceData, task: SwapTask, embedder: Embedder, finder: LandmarkFinder) -> Baseline:
-    val_task = task_of(replace(sources, retrieval={}), data, "val", task.source, task.target)
-    return Baseline.of(task, val_task, embedder, finder, SEED)
 
 
 def _version() -> dict[str, Any]:

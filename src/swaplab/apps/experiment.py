@@ -48,7 +48,7 @@ def task_of(sources: Sources, data: FaceData, split: str, source: str, target: s
 
 
 def validation_tasks(sources: Sources, data: FaceData) -> list[SwapTask]:
-    """The val split without its retrieval sets: neither training nor the fit of trivial answers reads them."""
+    """The val split without its retrieval sets: training does not read them."""
     return tasks_of(replace(sources, retrieval={}), data, "val")
 
 

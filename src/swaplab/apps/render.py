@@ -38,6 +38,7 @@ def render(config: dict[str, Any]) -> None:
     from swaplab.synthetic.dataset import build_from_config, people_of, published
     from swaplab.synthetic.preview import preview_clip, sheet, write_clip
     from swaplab.synthetic.profile import profiles
+    from swaplab.synthetic.yardstick import build_yardstick
 
     output, data, video = Path(config["output"]), config["data"], config["video"]
     if output.exists():
@@ -48,6 +49,7 @@ def render(config: dict[str, Any]) -> None:
     settings = profiles(data["profile"], people)
     with published(output) as unfinished:
         dataset = build_from_config(data)
+        build_yardstick(data)  # so that a cache which is then only read has all that measuring needs
         for name, faceset in dataset.facesets.items():
             shutil.copytree(faceset.folder, unfinished / "facesets" / name)
         cv2.imwrite(str(unfinished / "preview.png"), cv2.cvtColor(sheet(people), cv2.COLOR_RGB2BGR))

@@ -14,17 +14,20 @@ from torch import Tensor
 from swaplab.metrics.identity import Embedder, IdentityScale, thinned
 from swaplab.metrics.judge import Answer, Judge, Row, scored
 from swaplab.metrics.landmarks import LandmarkFinder, QueryLandmarks
-from swaplab.metrics.task import RealFaces, SwapTask
+from swaplab.metrics.task import SwapTask
 from swaplab.metrics.trivial import LABELS, MaskedFaces, TrivialAnswers
+from swaplab.metrics.yardstick import RealFaces, Yardstick
 
 
 @dataclass(frozen=True)
 class Baseline:
-    """``rows``: the trivial answers, then the real target. ``best``: the key of the trivial answer with the lowest mean
-    squared error, and ``mse`` (n,) that of its frames; None without true swaps. ``factors``: the two chosen k of the
-    shifted mean. ``seed`` draws retrieval candidates and resamples.
+    """``yardstick``: the digest of what it was fitted on. ``rows``: the trivial answers, then the real target.
+    ``best``: the key of the trivial answer with the lowest mean squared error, and ``mse`` (n,) that of its frames;
+    None without true swaps. ``factors``: the two chosen k of the shifted mean. ``seed`` draws retrieval candidates and
+    resamples.
     """
 
+    yardstick: str
     rows: list[Row]
     best: str | None
     mse: Tensor | None
@@ -35,24 +38,26 @@ class Baseline:
 
     @classmethod
     def of(
-        cls, task: SwapTask, val_task: SwapTask | None, embedder: Embedder, finder: LandmarkFinder, seed: int = 0
+        cls, task: SwapTask, yardstick: Yardstick, embedder: Embedder, finder: LandmarkFinder, seed: int = 0
     ) -> "Baseline":
-        """Of a task; k of the shifted mean is chosen on ``val_task``."""
-        real = task.real()
-        fitted = IdentityScale.fit(embedder, real.train_source.faces, real.train_target.faces, task.query, real.genuine)
+        """Of a task: everything is fitted on the yardstick, and measured on the task."""
+        real = yardstick.read()
+        fitted = IdentityScale.fit(embedder, real)
         landmarks = QueryLandmarks.of(finder, task.query[thinned(task.query)])
         judge = Judge(task, fitted, landmarks, seed)
-        trivial, factors = _trivial_answers(task, real, val_task)
+        trivial, factors = _trivial_answers(task, real)
         answers = [*trivial, _real(task, real)]
         measured = {answer.key: judge.measure(answer) for answer in answers}
         errors = {a.key: measured[a.key]["mse"].values for a in trivial if "mse" in measured[a.key]}
         best = min((key for key in errors if errors[key].any()), key=lambda key: errors[key].mean(), default=None)
         mse = None if best is None else errors[best]
-        return cls([scored(a, measured[a.key], mse) for a in answers], best, mse, factors, fitted, landmarks, seed)
+        rows = [scored(a, measured[a.key], mse) for a in answers]
+        return cls(yardstick.digest, rows, best, mse, factors, fitted, landmarks, seed)
 
     def as_json(self) -> dict[str, Any]:
         """Plain values, all of them exact."""
         return {
+            "yardstick": self.yardstick,
             "rows": [asdict(row) for row in self.rows],
             "best": self.best,
             "mse": None if self.mse is None else self.mse.tolist(),
@@ -76,6 +81,7 @@ class Baseline:
 
         identity, mse = content["identity"], content["mse"]
         return cls(
+            content["yardstick"],
             [Row(**row) for row in content["rows"]],
             content["best"],
             None if mse is None else exact(mse),
@@ -92,19 +98,11 @@ class Baseline:
         )
 
 
-def _trivial_answers(
-    task: SwapTask, real: RealFaces, val_task: SwapTask | None
-) -> tuple[list[Answer], dict[str, float | None]]:
+def _trivial_answers(task: SwapTask, real: RealFaces) -> tuple[list[Answer], dict[str, float | None]]:
     """The trivial answers to the swap and, fitted to A alone, to reconstruction; and the two chosen k."""
-    source, target = real.train_source, real.train_target
-    swap_frames = own_frames = None
-    if val_task is not None:
-        shown = MaskedFaces.of(val_task.query, val_task.query_mask)
-        own_frames = (shown, shown)
-        if val_task.truth is not None:
-            swap_frames = (shown, MaskedFaces(val_task.truth, val_task.mask))
-    swap = TrivialAnswers.fit(source, target, swap_frames)
-    own = TrivialAnswers.fit(source, source, own_frames)
+    source, target, shown = real.train_source, real.train_target, real.val_source
+    swap = TrivialAnswers.fit(source, target, None if real.val_truth is None else (shown, real.val_truth))
+    own = TrivialAnswers.fit(source, source, (shown, shown))
     query = MaskedFaces.of(task.query, task.query_mask)
     images, reconstructions = swap(query), own(query)
     sets = {kind: swap(MaskedFaces.of(f.query, f.query_mask)) for kind, f in task.retrieval.items()}

@@ -99,6 +99,8 @@ def evaluate_swap(model: Swapper, task: SwapTask, baseline: Baseline) -> Evaluat
         frames=[{"clip": clip, "time": time} for clip, time in zip(task.clips, task.times, strict=True)],
         settings={
             "seed": baseline.seed,
+            "yardstick": baseline.yardstick,
+            "judged_on": task.digest,
             "side": task.query.shape[-1],
             "best_trivial_by_mse": baseline.best,
             "shifted_mean_k": baseline.factors,

@@ -7,6 +7,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from swaplab.metrics.yardstick import RealFaces
 from swaplab.thinning import evenly
 
 BATCH = 64
@@ -37,8 +38,8 @@ def embedded(embedder: Embedder, faces: Tensor) -> Tensor:
 class IdentityScale:
     """Identity of A and B as one recogniser sees it, with 0 and 1 fixed by real frames.
 
-    ``source`` and ``target`` are mean descriptors (D,) of training frames. ``genuine`` and ``impostor`` are
-    the mean cosines to the target's of held-out real frames of the target and of the source.
+    ``source`` and ``target`` are mean descriptors (D,) of the yardstick's training frames. ``genuine`` and ``impostor``
+    are the mean cosines to the target's of its held-out frames of the target and of the source.
     """
 
     embedder: Embedder
@@ -48,14 +49,13 @@ class IdentityScale:
     impostor: float
 
     @classmethod
-    def fit(
-        cls, embedder: Embedder, train_source: Tensor, train_target: Tensor, source: Tensor, target: Tensor
-    ) -> "IdentityScale":
+    def fit(cls, embedder: Embedder, real: RealFaces) -> "IdentityScale":
         """From training faces (enrolment) and held-out real faces of both people."""
-        centroids = [embedded(embedder, train[thinned(train)]).mean(0) for train in (train_source, train_target)]
+        enrolled = real.train_source.faces, real.train_target.faces
+        centroids = [embedded(embedder, faces[thinned(faces)]).mean(0) for faces in enrolled]
         genuine, impostor = (
-            float(F.cosine_similarity(embedded(embedder, real[thinned(real)]), centroids[1]).mean())
-            for real in (target, source)
+            float(F.cosine_similarity(embedded(embedder, faces[thinned(faces)]), centroids[1]).mean())
+            for faces in (real.genuine, real.impostor)
         )
         return cls(embedder, centroids[0], centroids[1], genuine, impostor)
 

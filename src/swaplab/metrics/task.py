@@ -1,6 +1,7 @@
 """What is measured on: one direction A to B of one held-out split, as arrays."""
 
-from collections.abc import Callable, Mapping
+import hashlib
+from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, replace
 from typing import Any
 
@@ -11,10 +12,6 @@ from torch import Tensor
 from swaplab.errors import UserError
 from swaplab.faces.faceset import MASKS, Faceset
 from swaplab.metrics.trivial import MaskedFaces
-from swaplab.thinning import evenly
-
-# Enough for colour statistics, 32 principal components and a centroid; keeps a large faceset out of memory.
-TRAIN_FACES = 1000
 
 
 @dataclass(frozen=True)
@@ -30,23 +27,13 @@ class RetrievalSet:
 
 
 @dataclass(frozen=True)
-class RealFaces:
-    """What is known of both people without a model: training faces of ``source`` and ``target``, in any order, and the
-    target's real frames of the split (n, 3, R, R), ``genuine``."""
-
-    train_source: MaskedFaces
-    train_target: MaskedFaces
-    genuine: Tensor
-
-
-@dataclass(frozen=True)
 class SwapTask:
     """One direction ``source`` to ``target`` of a split. Faces (N, 3, R, R), masks (N, 1, R, R), in [0, 1].
 
     ``query``: the source's frames with their ``clips`` and ``times`` (seconds); ``query_mask``: their own
     face masks. ``truth``, ``truth_mask``: the true swaps and their face masks; rendered people only, else
     None. ``query_occluder``, ``truth_occluder``: what stands before both faces, which no face mask has.
-    ``real`` reads the real faces that a baseline is made of. ``retrieval``: further sets by what their frames
+    ``retrieval``: further sets by what their frames
     differ in. Masks are None where not known. Raises ValueError where shapes disagree.
     """
 
@@ -56,7 +43,6 @@ class SwapTask:
     query: Tensor
     clips: list[str]
     times: list[float]
-    real: Callable[[], RealFaces]
     query_mask: Tensor | None = None
     truth: Tensor | None = None
     truth_mask: Tensor | None = None
@@ -80,6 +66,12 @@ class SwapTask:
     def direction(self) -> str:
         """How tables call it."""
         return f"{self.source}->{self.target}"
+
+    @property
+    def digest(self) -> str:
+        """16 hex digits over the frames and, where known, their true swaps: what answers were judged on."""
+        shown = [each for each in (self.query, self.truth, self.mask) if each is not None]
+        return hashlib.sha256(b"".join(each.numpy().tobytes() for each in shown)).hexdigest()[:16]
 
     @property
     def mask(self) -> Tensor:
@@ -133,12 +125,10 @@ def swap_task(
     ``retrieval[kind][name]`` held-out frames whose states are equal one to one across names. Raises UserError where a
     split has no faces or the true swaps do not belong to the frames.
     """
-    own, other = facesets[source], facesets[target]
-    queries, genuine = _of_split(own, split), _of_split(other, split)
-    train_source, train_target = (_thinned(_of_split(faceset, "train")) for faceset in (own, other))
+    queries = of_split(facesets[source], split)
     true_swaps = truth.get((source, target)) if truth else None
     if true_swaps is not None:
-        true_swaps = _of_split(true_swaps, split)
+        true_swaps = of_split(true_swaps, split)
         _check_pairs(queries, true_swaps)
     query_masks = _known_masks(queries)
     truth_masks = None if true_swaps is None else _masks(true_swaps)
@@ -146,17 +136,16 @@ def swap_task(
         source=source,
         target=target,
         split=split,
-        query=_faces(queries),
+        query=faces_of(queries),
         clips=[record.clip for record in queries.records],
         times=[record.time for record in queries.records],
-        real=lambda: RealFaces(_masked(train_source), _masked(train_target), _faces(genuine)),
         query_mask=None if query_masks is None else query_masks["face"],
-        truth=None if true_swaps is None else _faces(true_swaps),
+        truth=None if true_swaps is None else faces_of(true_swaps),
         truth_mask=None if truth_masks is None else truth_masks["face"],
         query_occluder=None if query_masks is None else query_masks["occluder"],
         truth_occluder=None if truth_masks is None else truth_masks["occluder"],
         retrieval={
-            kind: _retrieval_set(_of_split(people[source], split), _of_split(people[target], split))
+            kind: _retrieval_set(of_split(people[source], split), of_split(people[target], split))
             for kind, people in (retrieval or {}).items()
         },
     )
@@ -182,16 +171,17 @@ def _regions(face: Tensor, occluder: Tensor | None) -> dict[str, Tensor]:
 def _retrieval_set(queries: Faceset, truths: Faceset) -> RetrievalSet:
     _check_pairs(queries, truths)
     return RetrievalSet(
-        query=_faces(queries),
+        query=faces_of(queries),
         query_mask=None if (masks := _known_masks(queries)) is None else masks["face"],
-        truth=_faces(truths),
+        truth=faces_of(truths),
         truth_mask=_masks(truths)["face"],
         clips=[record.clip for record in queries.records],
         times=[record.time for record in queries.records],
     )
 
 
-def _of_split(faceset: Faceset, split: str) -> Faceset:
+def of_split(faceset: Faceset, split: str) -> Faceset:
+    """The records of a split; UserError where it has none."""
     chosen = [i for i, record in enumerate(faceset.records) if record.split == split]
     if not chosen:
         raise UserError(
@@ -199,10 +189,6 @@ def _of_split(faceset: Faceset, split: str) -> Faceset:
             f"give {faceset.identity} more clips or split it anew"
         )
     return faceset.select(chosen)
-
-
-def _thinned(faceset: Faceset) -> Faceset:
-    return faceset.select(evenly(len(faceset.records), TRAIN_FACES))
 
 
 def _check_pairs(queries: Faceset, truths: Faceset) -> None:
@@ -213,14 +199,16 @@ def _check_pairs(queries: Faceset, truths: Faceset) -> None:
         )
 
 
-def _faces(faceset: Faceset) -> Tensor:
+def faces_of(faceset: Faceset) -> Tensor:
+    """The face regions (n, 3, R, R) in [0, 1]."""
     regions = faceset.alignment.region_of(faceset.faces())
     return torch.from_numpy(np.ascontiguousarray(regions.transpose(0, 3, 1, 2))).float() / 255
 
 
-def _masked(faceset: Faceset) -> MaskedFaces:
+def masked_faces(faceset: Faceset) -> MaskedFaces:
+    """The face regions with their masks, where all are known."""
     masks = _known_masks(faceset)
-    return MaskedFaces.of(_faces(faceset), None if masks is None else masks["face"])
+    return MaskedFaces.of(faces_of(faceset), None if masks is None else masks["face"])
 
 
 def _known_masks(faceset: Faceset) -> dict[str, Tensor] | None:

@@ -101,7 +101,8 @@ def matching(metric: str, names: Sequence[str]) -> list[str]:
 
 
 def outcome(study: Study, metric: str) -> Outcome:
-    """The metric in every run. UserError where its name stands for several, or for others in other runs."""
+    """The metric in every run. UserError where its name stands for several, or for others in other runs, and where runs
+    were measured against different yardsticks and it depends on them."""
     states, values = {}, {}
     names: dict[str, None] = {}
     for level in study.levels:
@@ -118,16 +119,31 @@ def outcome(study: Study, metric: str) -> Outcome:
                 names |= {found[0]: None}
     if len(names) > 1:
         raise UserError(f"the metric {metric} is {', '.join(names)} in different runs: their numbers do not compare")
+    if is_relative(metric) and len(study.yardsticks) > 1:
+        raise UserError(
+            f"the metric {metric} was measured against different people or faces "
+            f"({'; '.join(sorted(study.yardsticks))}): its numbers do not compare; take psnr, which needs none"
+        )
     return Outcome(metric, tuple(names), states, values)
 
 
+def is_relative(metric: str) -> bool:
+    """Whether a metric depends on the yardstick."""
+    entry = known(metric)
+    return entry is not None and entry.relative
+
+
 def guards(study: Study) -> list[Outcome]:
-    """The guard metrics; a name that stands for several gives them all, one that no run has gives nothing."""
-    known: dict[str, None] = {}
+    """The guard metrics; a name that stands for several gives them all, one that no run has gives nothing, and so does
+    one whose numbers do not compare, which is remarked."""
+    measured: dict[str, None] = {}
     for run in study.runs.values():
-        known |= dict.fromkeys(numbers(run, study.split))
-    names = dict.fromkeys(name for guard in study.guards for name in matching(guard, list(known)))
-    return [outcome(study, name) for name in names]
+        measured |= dict.fromkeys(numbers(run, study.split))
+    names = list(dict.fromkeys(name for guard in study.guards for name in matching(guard, list(measured))))
+    apart = [name for name in names if is_relative(name)] if len(study.yardsticks) > 1 else []
+    if apart:
+        study.remarks.append(f"left out, as levels were measured against different people or faces: {', '.join(apart)}")
+    return [outcome(study, name) for name in names if name not in apart]
 
 
 def pairs(study: Study, found: Outcome, level: str) -> Pairs:

@@ -75,6 +75,13 @@ class ReportedRun:
         judged = (e for e in self.evaluations if (e["weights"], e["split"]) == (JUDGED, split))
         return next(judged, None)
 
+    def judged_by(self, split: str | None, what: str) -> str:
+        """What the evaluation of a split depends on besides the run, by direction: its ``yardstick``, or the frames
+        that it was ``judged_on``."""
+        content = self.evaluation(split)
+        ways = content["directions"] if content else []
+        return ", ".join(f"{way['direction']} {way.get('settings', {}).get(what)}" for way in ways)
+
     @property
     def series(self) -> list[str]:
         """Names of all reported numbers but the axis, in the order of their first appearance."""

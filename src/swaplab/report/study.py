@@ -43,6 +43,11 @@ class Study:
         """The runs of a level, in the order of the seeds."""
         return [self.runs[level, seed] for seed in self.seeds if (level, seed) in self.runs]
 
+    @property
+    def yardsticks(self) -> set[str]:
+        """What its runs were measured against; their relative metrics compare only where it is one."""
+        return {run.judged_by(self.split, "yardstick") for run in self.runs.values() if run.evaluation(self.split)}
+
     def complete(self, level: str) -> list[ReportedRun]:
         """Those of them that have ended with a result."""
         return [run for run in self.of(level) if run.status == "complete"]
@@ -66,7 +71,7 @@ def read_ablation(folder: Path, *, mixed_precision: bool = False) -> Study:
         reference=plan.reference,
         plan=plan,
         stored=stored_at(folder),
-        remarks=damaged + _remarks(list(runs.values()), mixed_precision),
+        remarks=damaged + _remarks(list(runs.values()), plan.split, mixed_precision),
     )
     early = [run.label for run in runs.values() if study.stored and str(run.facts.get("created", "")) < study.stored]
     if early:
@@ -112,7 +117,7 @@ def read_group(folders: Sequence[Path], metric: str | None = None, *, mixed_prec
         metric=metric or ("score" if split else best),
         guards=("identity", "retrieval_top1[mixed]", "tenengrad_ratio") if split else (),
         split=split,
-        remarks=damaged + _remarks(found, mixed_precision),
+        remarks=damaged + _remarks(found, split, mixed_precision),
     )
 
 
@@ -152,14 +157,15 @@ def beside(key: str) -> bool:
     return any(key == name or key.startswith(f"{name}.") for name in BESIDE)
 
 
-def _remarks(runs: Sequence[ReportedRun], mixed_precision: bool) -> list[str]:
+def _remarks(runs: Sequence[ReportedRun], split: str | None, mixed_precision: bool) -> list[str]:
     """Sentences about all runs together. UserError for runs of unequal precision, unless that is wanted."""
     remarks = []
     if not mixed_precision:
         refuse_unequal_precision(runs)
     elif len(precisions(runs)) > 1:
         remarks.append(f"unequal precision ({', '.join(precisions(runs))}): a difference may be that of precision")
-    for name, values in _facts(runs).items():
+    frames = {"set of held-out frames": {run.judged_by(split, "judged_on") for run in runs if run.evaluation(split)}}
+    for name, values in (_facts(runs) | frames).items():
         if len(values) > 1:
             remarks.append(f"not all of one {name}: {', '.join(sorted(values))}")
     if any(run.evaluations and any(content.get("weak") for content in run.evaluations) for run in runs):

@@ -51,20 +51,21 @@ class SyntheticDataset:
     def load(cls, folder: Path) -> "SyntheticDataset":
         """Read the manifests. Raises UserError if the folder is no rendered data set."""
         try:
-            names = list(json.loads((folder / "dataset.json").read_text())["identities"])
+            known = json.loads((folder / "dataset.json").read_text())
+            names, kinds = list(known["identities"]), list(known["retrieval"])
         except (OSError, ValueError, KeyError, TypeError):
             raise UserError(f"{folder} is not a rendered data set; remove it and it is made again") from None
         return cls(
             folder,
             {name: Faceset.load(folder / "facesets" / name) for name in names},
             {(a, b): Faceset.load(folder / "truth" / f"{a}_to_{b}") for a, b in permutations(names, 2)},
-            {kind: {n: Faceset.load(folder / "retrieval" / kind / n) for n in names} for kind in RETRIEVAL},
+            {kind: {n: Faceset.load(folder / "retrieval" / kind / n) for n in names} for kind in kinds},
         )
 
     def digest(self) -> str:
         """SHA-256 over every face and label."""
         facesets = [*self.facesets.values(), *self.truth.values()]
-        facesets += [faceset for kind in RETRIEVAL for faceset in self.retrieval[kind].values()]
+        facesets += [faceset for sets in self.retrieval.values() for faceset in sets.values()]
         digests = [faceset.digest() for faceset in facesets]
         return hashlib.sha256("".join(digests).encode()).hexdigest()
 
@@ -76,10 +77,12 @@ def build(
     seed: int,
     cache: Path,
     workers: int,
+    retrieval: Sequence[str] = RETRIEVAL,
 ) -> SyntheticDataset:
     """The data set of these people, from the cache or rendered into it by ``workers`` processes.
 
-    ``region`` is the side of the face region in pixels. The content depends on all arguments but the last two.
+    ``region`` is the side of the face region in pixels, ``retrieval`` the kinds of retrieval sets. The content depends
+    on all arguments but ``cache`` and ``workers``.
     Two processes may build the same data set at once; one of the results is kept. Raises UserError if ``cache``
     cannot be written.
     """
@@ -89,13 +92,14 @@ def build(
         "seed": seed,
         "identities": {name: who.to_dict() for name, who in identities.items()},
         "profile": {name: asdict(profile[name]) for name in identities},
+        "retrieval": list(retrieval),
     }
     key = hashlib.sha256(json.dumps(known, sort_keys=True).encode()).hexdigest()[:16]
     folder = cache / key
     if folder.is_dir():
         return SyntheticDataset.load(folder)
     with published(folder) as unfinished:
-        write(albums(identities, profile, seed), unfinished, Alignment(region), workers)
+        write(albums(identities, profile, seed, retrieval), unfinished, Alignment(region), workers)
         (unfinished / "dataset.json").write_text(json.dumps(known, indent=2) + "\n")
     return SyntheticDataset.load(folder)
 
@@ -109,7 +113,9 @@ class Album:
     shots: Sequence[Shot]
 
 
-def albums(identities: Mapping[str, Person], profile: Mapping[str, IdentityProfile], seed: int) -> list[Album]:
+def albums(
+    identities: Mapping[str, Person], profile: Mapping[str, IdentityProfile], seed: int, retrieval: Sequence[str]
+) -> list[Album]:
     """Everything a data set holds, before it is rendered."""
     shots = {
         name: [
@@ -125,12 +131,12 @@ def albums(identities: Mapping[str, Person], profile: Mapping[str, IdentityProfi
         Album(f"truth/{source}_to_{target}", target, _true_swaps(shots[source], identities[target]))
         for source, target in permutations(identities, 2)
     ]
-    retrieval = [
+    sets = [
         Album(f"retrieval/{kind}/{name}", name, _retrieval_shots(kind, who, seed))
-        for kind in RETRIEVAL
+        for kind in retrieval
         for name, who in identities.items()
     ]
-    return [*facesets, *truths, *retrieval]
+    return [*facesets, *truths, *sets]
 
 
 def write(plan: Sequence[Album], folder: Path, alignment: Alignment, workers: int) -> None:
