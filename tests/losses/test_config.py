@@ -84,6 +84,10 @@ def test_systems_train(compose: Compose, tiny: list[str], experiment: str) -> No
         (["mask=given", "mask_loss=l1"], "not learned but given"),
         (["mask_smoothness=total_variation"], "needs a mask"),
         (["auxiliary=l1"], "outputs at lower resolutions"),
+        *(
+            (["discriminator=faceswap_gan_v1", f"adversarial={o}"], "discriminator.sigmoid=false")
+            for o in ("standard", "hinge", "wgan_gp")
+        ),
         (["cycle=l1", "~data.identities.B"], "needs a second identity"),
         (["identity=embedding", "~data.identities.B"], "needs a second identity"),
         (["adversarial=wgan_gp", "norm=batch", *ADVERSARIAL], "means nothing under batch norm"),

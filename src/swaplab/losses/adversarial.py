@@ -78,7 +78,11 @@ def _swaps(step: StepContext, name: str) -> list[Judged]:
 
 @dataclass(frozen=True)
 class AdversarialTerm:
-    """What both sides share. ``judged``: the images that are judged, see `judged_images`; None is the usual choice."""
+    """What both sides share. ``judged``: the images that are judged, see `judged_images`; None is the usual choice.
+
+    One that reads scores as any real number says so by ``unbounded = True``; a discriminator that ends in a sigmoid has
+    none for it.
+    """
 
     weight: Weight = 1.0
     judged: Annotated[Sequence[Kind], Field(min_length=1)] | None = None
@@ -165,6 +169,8 @@ class LSGANGenerator(PointwiseGenerator):
 class StandardDiscriminator(PointwiseDiscriminator):
     """Cross entropy of real and generated (Goodfellow et al. 2014, equation 1); scores are logits."""
 
+    unbounded = True
+
     def real(self, scores: Tensor) -> Tensor:
         return F.softplus(-scores)
 
@@ -175,12 +181,16 @@ class StandardDiscriminator(PointwiseDiscriminator):
 class StandardGenerator(PointwiseGenerator):
     """Minus log of the probability of being real, the non-saturating form (Goodfellow et al. 2014, section 3)."""
 
+    unbounded = True
+
     def fooled(self, scores: Tensor) -> Tensor:
         return F.softplus(-scores)
 
 
 class HingeDiscriminator(PointwiseDiscriminator):
     """Hinge (Lim & Ye 2017; Miyato et al. 2018, equation 16): real scores above 1, others below -1 cost nothing."""
+
+    unbounded = True
 
     def real(self, scores: Tensor) -> Tensor:
         return F.relu(1 - scores)
@@ -191,6 +201,8 @@ class HingeDiscriminator(PointwiseDiscriminator):
 
 class HingeGenerator(PointwiseGenerator):
     """Minus the score (Lim & Ye 2017; Miyato et al. 2018, equation 17)."""
+
+    unbounded = True
 
     def fooled(self, scores: Tensor) -> Tensor:
         return -scores

@@ -20,10 +20,11 @@ class WassersteinDiscriminator(PointwiseDiscriminator):
     """The critic: mean score of judged images minus that of real faces (Arjovsky et al. 2017, equation 2).
 
     ``sign``: 1 scores real faces high as the paper does; -1 scores them low, the convention of the 2018 face-swap
-    notebook (real labelled 1 in mean(label * score)).
+    notebook (real labelled 1 in mean(label * score)). ``unbounded``: no sigmoid ends the critic; that notebook has one.
     """
 
     sign: Literal[1, -1] = 1
+    unbounded: bool = True
 
     def __post_init__(self) -> None:
         _check_sign(self.sign)
@@ -37,9 +38,10 @@ class WassersteinDiscriminator(PointwiseDiscriminator):
 
 @dataclass(frozen=True)
 class WassersteinGenerator(PointwiseGenerator):
-    """Judged images are to get the scores of real faces (Arjovsky et al. 2017). ``sign``: as the critic's."""
+    """Judged images are to get the scores of real faces (Arjovsky et al. 2017). The options are the critic's."""
 
     sign: Literal[1, -1] = 1
+    unbounded: bool = True
 
     def __post_init__(self) -> None:
         _check_sign(self.sign)

@@ -25,7 +25,7 @@ SITE = "discriminator."
 
 @runtime_checkable
 class Discriminator(Protocol):
-    """Any ``nn.Module`` with this member."""
+    """Any ``nn.Module`` with this member. One whose scores never leave [0, 1] says so by ``sigmoid = True``."""
 
     def judge(self, faces: Tensor, identity: str, condition: Tensor) -> Tensor:
         """Scores (n, k, h, w), higher = more like a real face of ``identity``; any real number.

@@ -86,6 +86,7 @@ def build_module(
     }
     networks, terms = build_networks(config, identities, resolution), build_terms(config)
     _refuse_missing_derivatives(networks, terms)
+    _refuse_bounded_scores(networks, terms)
     module = SwapModule(
         networks,
         terms,
@@ -134,6 +135,18 @@ def _refuse_missing_derivatives(networks: nn.ModuleDict, terms: Mapping[str, Los
             f"losses.{penalties[0]} needs a second derivative, which the {streaming[0]} of the discriminator does not "
             f"have; use attention=sagan, or attention_sites of the generator only"
         )
+
+
+def _refuse_bounded_scores(networks: nn.ModuleDict, terms: Mapping[str, LossTerm]) -> None:
+    """UserError for a loss on logits or margins where the discriminator ends in a sigmoid."""
+    if DISCRIMINATOR not in networks or not getattr(networks[DISCRIMINATOR], "sigmoid", False):
+        return
+    for name, term in terms.items():
+        if getattr(term, "unbounded", False):
+            raise UserError(
+                f"losses.{name} reads scores as any real number, but the discriminator's end in a sigmoid and never "
+                f"leave [0, 1]; set discriminator.sigmoid=false, or choose adversarial=lsgan"
+            )
 
 
 def _init_from(module: SwapModule, source: Mapping[str, Any]) -> None:
