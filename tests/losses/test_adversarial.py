@@ -128,12 +128,12 @@ def test_mixtures_are_labelled_by_their_real_share(faces: Faces) -> None:
     expected_d = expected_g = expected_mixed = 0.0
     for n in "AB":
         x, y = faces[n]["input"].numpy(), faces[n]["target"].numpy()
-        share = step.one_beta("mixup of judged faces", n, 0.2)
+        share, own = (step.one_beta(f"mixup of judged faces{s}", n, 0.2) for s in ("", ", generator"))
         assert 0 <= share <= 1
+        assert own != share  # the generator, where it sees mixtures, sees others than the discriminator
         for image in images(faces, n, True).values():
-            mixture = scores(share * y + (1 - share) * image, x)
-            expected_d += ((mixture - share) ** 2).mean()
-            expected_mixed += ((mixture - (1 - share)) ** 2).mean()
+            expected_d += ((scores(share * y + (1 - share) * image, x) - share) ** 2).mean()
+            expected_mixed += ((scores(own * y + (1 - own) * image, x) - (1 - own)) ** 2).mean()
             expected_g += ((scores(image, x) - 1) ** 2).mean()
     assert adv.MixupLSGANDiscriminator()(step).item() == pytest.approx(expected_d, rel=1e-9)
     assert adv.MixupLSGANGenerator()(step).item() == pytest.approx(expected_g, rel=1e-9)

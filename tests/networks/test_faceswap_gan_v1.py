@@ -4,7 +4,7 @@ from torch import nn
 
 from swaplab.errors import UserError
 from swaplab.networks.discriminator import Discriminator
-from swaplab.networks.faceswap_gan_v1 import FaceswapGANV1, FaceswapGANV1Discriminator
+from swaplab.networks.faceswap_gan_v1 import ConvBlock, FaceswapGANV1, FaceswapGANV1Discriminator
 from swaplab.networks.generator import Generator
 from swaplab.networks.mask import LearnedMask
 
@@ -49,3 +49,33 @@ def test_another_resolution_is_refused() -> None:
     for kind in (FaceswapGANV1, FaceswapGANV1Discriminator):
         with pytest.raises(UserError, match="faceswap_gan_v1 works at 64 pixels, not 128"):
             kind(("A",), resolution=128)
+
+
+def test_kernels_start_as_published_at_full_width_and_the_heads_as_keras_does() -> None:
+    torch.manual_seed(0)
+    assert float(ConvBlock(64, 128, kernel=3, slope=0, published=64).conv.weight.detach().std()) == pytest.approx(
+        0.02, rel=0.02
+    )
+    colour = FaceswapGANV1(("A",), width=0.1, latent=16).decoders["A"].colour.weight
+    bound = (6 / (25 * (colour.shape[0] + colour.shape[1]))) ** 0.5
+    assert 0.95 * bound < float(colour.detach().abs().max()) <= bound
+
+
+def strengths(width: float) -> list[float]:
+    """Deviation of every layer's output at the start, of generator and discriminator."""
+    torch.manual_seed(0)
+    network, judge = FaceswapGANV1(("A",), width=width, latent=256), FaceswapGANV1Discriminator(("A",), width=width)
+    found: list[float] = []
+    for layer in (*network.modules(), *judge.modules()):
+        if isinstance(layer, nn.Conv2d | nn.Linear):
+            layer.register_forward_hook(lambda _, __, output: found.append(float(output.std())))
+    with torch.no_grad():
+        faces = torch.rand(4, 3, 64, 64)
+        network.decode(network.encode(faces, "A"), "A")
+        judge.judge(faces, "A", faces)
+    return found
+
+
+def test_signals_are_as_strong_at_any_width() -> None:
+    for narrow, wide in zip(strengths(0.125), strengths(0.5), strict=True):
+        assert 0.4 < narrow / wide < 2.5  # with N(0, 0.02) at both the last ones differ several hundredfold

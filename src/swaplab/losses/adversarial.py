@@ -19,6 +19,7 @@ from swaplab.schedule import Weight
 
 Kind = Literal["composed", "raw", "swap"]
 JUDGED: tuple[Kind, ...] = get_args(Kind)
+MIXUP = "mixup of judged faces"  # the stream of the shares; the generator, where it sees mixtures, has one of its own
 
 
 class History(Protocol):
@@ -225,7 +226,7 @@ class MixupLSGANDiscriminator(DiscriminatorTerm):
         losses = []
         for name in step.identities:
             for fake in self.fakes(step, name):
-                mixture, condition, share = mixed(step, name, fake, self.alpha)
+                mixture, condition, share = mixed(step, name, fake, self.alpha, MIXUP)
                 losses.append(step.mean(least_squares(step.judge(mixture, name, condition), share)))
         return torch.stack(losses).sum()
 
@@ -234,7 +235,8 @@ class MixupLSGANDiscriminator(DiscriminatorTerm):
 class MixupLSGANGenerator(PointwiseGenerator):
     """Least squares towards 1 for the judged images themselves, never mixed (faceswap-GAN v2.2, 2018).
 
-    ``mixed``: judge the discriminator's mixtures instead and want the opposite label, 1 - share (v1 and v2, 2018).
+    ``mixed``: judge mixtures instead, with a share of their own, and want the opposite label, 1 - share (v1 and v2,
+    2018).
     """
 
     mixed: bool = False
@@ -252,14 +254,15 @@ class MixupLSGANGenerator(PointwiseGenerator):
         losses = []
         for name in step.identities:
             for fake in judged_images(step, name, self.judged):
-                mixture, condition, share = mixed(step, name, fake, self.alpha)
+                mixture, condition, share = mixed(step, name, fake, self.alpha, f"{MIXUP}, generator")
                 losses.append(step.mean(least_squares(step.judge(mixture, name, condition), 1 - share)))
         return torch.stack(losses).sum()
 
 
-def mixed(step: StepContext, name: str, fake: Judged, alpha: float) -> tuple[Tensor, Tensor, float]:
-    """The mixture of real faces of ``name`` and judged ones, that of their conditions, and the real share."""
-    share = step.one_beta("mixup of judged faces", name, alpha)
+def mixed(step: StepContext, name: str, fake: Judged, alpha: float, stream: str) -> tuple[Tensor, Tensor, float]:
+    """The mixture of real faces of ``name`` and judged ones, that of their conditions, and the real share, which is
+    drawn from ``stream``."""
+    share = step.one_beta(stream, name, alpha)
     mixture = share * step.target(name) + (1 - share) * fake.image
     return mixture, share * step.input(name) + (1 - share) * fake.condition, share
 

@@ -1,8 +1,8 @@
 """The networks of faceswap-GAN v1 and v2 (December 2017 to early 2018): 64 pixels, no norm, no attention, no decay."""
 
+import math
 from collections import OrderedDict
-from collections.abc import Sequence
-from functools import partial
+from collections.abc import Callable, Sequence
 
 import torch
 import torch.nn.functional as F
@@ -14,19 +14,28 @@ from swaplab.networks.generator import SwapOutput
 from swaplab.ranges import Count, Share, Width
 
 RESOLUTION = 64
-_CODE_SIDE = 4
+_CODE, _CODE_SIDE = 512, 4  # channels of the code at full width; the side between the dense layers
 
 
-def _kernel(weight: Tensor) -> Tensor:
-    return nn.init.normal_(weight, 0.0, 0.02)
+def _kernel(published: int) -> Callable[[Tensor], Tensor]:
+    """N(0, 0.02) for a layer that sees ``published`` channels, as the original's does. For one that sees fewer the
+    deviation grows, so that what leaves it is as strong: there is no norm to mend it, and over all layers a network of
+    3/16 of the width would answer a thousandth of the full one's."""
+
+    def fill(weight: Tensor) -> Tensor:
+        return nn.init.normal_(weight, 0.0, 0.02 * math.sqrt(published / weight.shape[1]))
+
+    return fill
 
 
 class ConvBlock(nn.Module):
-    """Strided convolution without bias and a leaky ReLU: (n, in, h, w) -> (n, out, h / 2, w / 2)."""
+    """Strided convolution without bias and a leaky ReLU: (n, in, h, w) -> (n, out, h / 2, w / 2).
 
-    def __init__(self, in_channels: int, out_channels: int, *, kernel: int, slope: float) -> None:
+    ``published``, here and below: the input channels of the original's layer."""
+
+    def __init__(self, in_channels: int, out_channels: int, *, kernel: int, slope: float, published: int) -> None:
         super().__init__()
-        self.conv = SameConv2d(in_channels, out_channels, kernel, stride=2, bias=False, init=_kernel)
+        self.conv = SameConv2d(in_channels, out_channels, kernel, stride=2, bias=False, init=_kernel(published))
         self.slope = slope
 
     def forward(self, x: Tensor) -> Tensor:
@@ -36,9 +45,9 @@ class ConvBlock(nn.Module):
 class Upscale(nn.Module):
     """3x3 convolution without bias, leaky ReLU 0.1, pixel shuffle: (n, in, h, w) -> (n, out, 2h, 2w)."""
 
-    def __init__(self, in_channels: int, out_channels: int) -> None:
+    def __init__(self, in_channels: int, out_channels: int, published: int) -> None:
         super().__init__()
-        self.conv = SameConv2d(in_channels, 4 * out_channels, 3, bias=False, init=_kernel)
+        self.conv = SameConv2d(in_channels, 4 * out_channels, 3, bias=False, init=_kernel(published))
 
     def forward(self, x: Tensor) -> Tensor:
         return F.pixel_shuffle(F.leaky_relu(self.conv(x), 0.1), 2)
@@ -47,28 +56,33 @@ class Upscale(nn.Module):
 class ResidualBlock(nn.Module):
     """Two 3x3 convolutions without bias around a leaky ReLU 0.2, the input added, another."""
 
-    def __init__(self, channels: int) -> None:
+    def __init__(self, channels: int, published: int) -> None:
         super().__init__()
-        self.conv1, self.conv2 = (SameConv2d(channels, channels, 3, bias=False, init=_kernel) for _ in range(2))
+        self.conv1, self.conv2 = (
+            SameConv2d(channels, channels, 3, bias=False, init=_kernel(published)) for _ in range(2)
+        )
 
     def forward(self, x: Tensor) -> Tensor:
         return F.leaky_relu(self.conv2(F.leaky_relu(self.conv1(x), 0.2)) + x, 0.2)
 
 
 class Encoder(nn.Module):
-    """Linear stem, four strided blocks, two dense layers, one upscale: (n, 3, 64, 64) in [-1, 1] -> (n, out, 8, 8)."""
+    """Linear stem, four strided blocks, two dense layers, one upscale: (n, 3, 64, 64) in [-1, 1] -> (n, c, 8, 8)."""
 
-    def __init__(self, widths: Sequence[int], out: int, latent: int, slope: float) -> None:
+    def __init__(self, width: float, latent: int, slope: float) -> None:
         super().__init__()
-        self.stem = SameConv2d(3, widths[0], 5, bias=False, init=_kernel)
+        published = (64, 128, 256, 512, 1024)
+        widths = [scaled(c, width) for c in published]
+        self.stem = SameConv2d(3, widths[0], 5, bias=False, init=_kernel(3))
         blocks = (
-            (f"down{i}", ConvBlock(widths[i - 1], widths[i], kernel=3, slope=slope)) for i in range(1, len(widths))
+            (f"down{i}", ConvBlock(widths[i - 1], widths[i], kernel=3, slope=slope, published=published[i - 1]))
+            for i in range(1, len(widths))
         )
         self.down = nn.Sequential(OrderedDict(blocks))
         self.top = widths[-1]
         self.squeeze = Dense(self.top * _CODE_SIDE**2, latent)
         self.expand = Dense(latent, self.top * _CODE_SIDE**2)
-        self.up = Upscale(self.top, out)
+        self.up = Upscale(self.top, scaled(_CODE, width), published[-1])
 
     def forward(self, x: Tensor) -> Tensor:
         latent = self.squeeze(self.down(self.stem(x)).flatten(1))
@@ -77,16 +91,20 @@ class Encoder(nn.Module):
 
 
 class Decoder(nn.Module):
-    """Code (n, widths[0], 8, 8) -> colours in [0, 1], alpha by a mask head: three upscales, two residual blocks."""
+    """Code (n, c, 8, 8) -> colours in [0, 1], alpha by a mask head: three upscales, two residual blocks.
 
-    def __init__(self, widths: Sequence[int], mask: Factory | None) -> None:
+    The heads alone start as Keras does, Glorot uniform."""
+
+    def __init__(self, width: float, mask: Factory | None) -> None:
         super().__init__()
+        published = (_CODE, 256, 128, 64)
+        widths = [scaled(c, width) for c in published]
         blocks: OrderedDict[str, nn.Module] = OrderedDict(
-            (f"up{i}", Upscale(widths[i - 1], widths[i])) for i in range(1, len(widths))
+            (f"up{i}", Upscale(widths[i - 1], widths[i], published[i - 1])) for i in range(1, len(widths))
         )
-        blocks.update(residual1=ResidualBlock(widths[-1]), residual2=ResidualBlock(widths[-1]))
+        blocks |= {f"residual{i}": ResidualBlock(widths[-1], published[-1]) for i in (1, 2)}
         self.up = nn.Sequential(blocks)
-        self.colour = SameConv2d(widths[-1], 3, 5, init=_kernel)
+        self.colour = SameConv2d(widths[-1], 3, 5)
         self.mask = mask(widths[-1]) if mask else None
 
     def forward(self, code: Tensor) -> SwapOutput:
@@ -117,11 +135,9 @@ class FaceswapGANV1(nn.Module):
     ) -> None:
         super().__init__()
         _check_resolution(resolution, "generator")
-        channels = partial(scaled, width=width)
         self.identities = tuple(identities)
-        self.encoder = Encoder([channels(c) for c in (64, 128, 256, 512, 1024)], channels(512), latent, slope)
-        decoded = [channels(c) for c in (512, 256, 128, 64)]
-        self.decoders = nn.ModuleDict({name: Decoder(decoded, mask) for name in self.identities})
+        self.encoder = Encoder(width, latent, slope)
+        self.decoders = nn.ModuleDict({name: Decoder(width, mask) for name in self.identities})
 
     def encode(self, faces: Tensor, source: str) -> Tensor:
         """The code (n, 512 width, 8, 8) of faces (n, 3, 64, 64), whoever they show."""
@@ -151,8 +167,7 @@ class FaceswapGANV1Discriminator(nn.Module):
         super().__init__()
         _check_resolution(resolution, "discriminator")
         self.conditional, self.sigmoid = conditional, sigmoid
-        widths = [6 if conditional else 3, *(scaled(c, width) for c in (64, 128, 256))]
-        self.patches = nn.ModuleDict({name: _patches(widths) for name in identities})
+        self.patches = nn.ModuleDict({name: _patches(6 if conditional else 3, width) for name in identities})
 
     def judge(self, faces: Tensor, identity: str, condition: Tensor) -> Tensor:
         """Scores (n, 1, 8, 8) of faces (n, 3, 64, 64) as ``identity``."""
@@ -161,11 +176,14 @@ class FaceswapGANV1Discriminator(nn.Module):
         return torch.sigmoid(scores) if self.sigmoid else scores
 
 
-def _patches(widths: Sequence[int]) -> nn.Sequential:
+def _patches(seen: int, width: float) -> nn.Sequential:
+    published = (seen, 64, 128, 256)
+    widths = [seen, *(scaled(c, width) for c in published[1:])]
     blocks: OrderedDict[str, nn.Module] = OrderedDict(
-        (f"down{i}", ConvBlock(widths[i - 1], widths[i], kernel=4, slope=0.2)) for i in range(1, len(widths))
+        (f"down{i}", ConvBlock(widths[i - 1], widths[i], kernel=4, slope=0.2, published=published[i - 1]))
+        for i in range(1, len(widths))
     )
-    blocks["score"] = SameConv2d(widths[-1], 1, 4, bias=False, init=_kernel)
+    blocks["score"] = SameConv2d(widths[-1], 1, 4, bias=False, init=_kernel(published[-1]))
     return nn.Sequential(blocks)
 
 
