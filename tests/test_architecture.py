@@ -39,6 +39,7 @@ GROUND_FLOOR = {
     "schedule",
     "stopping",
     "thinning",
+    "unfinished",
     "conf",
     "__init__",
 }

@@ -4,9 +4,7 @@ import json
 import os
 import shutil
 import signal
-import subprocess
 import sys
-import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -240,18 +238,23 @@ def test_bad_settings_and_runs(
     assert "read-only" in refused(command, tmp_path, f"run={run}", *words)
 
 
-def test_a_kill_leaves_no_output(run: Path, face: Any, tmp_path: Path) -> None:
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGKILL])
+def test_a_signal_leaves_no_output(
+    number: signal.Signals, process: Callable[..., Any], command: Command, run: Path, face: Any, tmp_path: Path
+) -> None:
     source, output = film(tmp_path / "long.mp4", [face] * 400), tmp_path / "out.mp4"
-    code = "from swaplab.apps.convert import main; main()"
-    words = [sys.executable, "-c", code, f"run={run}", f"input={source}", f"output={output}"]
-    process = subprocess.Popen(words, env={**os.environ, "OMP_NUM_THREADS": "1"})
-    until = time.monotonic() + 120
-    while not list(tmp_path.glob(".swaplab-*/unsigned.mp4")):
-        assert process.poll() is None
-        assert time.monotonic() < until
-        time.sleep(0.02)
-    process.send_signal(signal.SIGKILL)
-    process.wait()
-    assert not output.exists()
-    assert not Path(f"{output}.json").exists()
-    assert len(decoded(source)) == 400
+    running = process("convert", f"run={run}", f"input={source}", f"output={output}")
+    running.until(lambda: list(tmp_path.glob(".swaplab-*/unsigned.mp4")))
+    running.kill(number)
+    running.wait()
+    left = [path.name for path in tmp_path.iterdir() if path != source]
+    assert [name[:9] for name in left] == ([".swaplab-"] if number == signal.SIGKILL else [])
+    if number != signal.SIGKILL:
+        assert "continues" not in running.err
+        return
+    Image.fromarray(face).save(tmp_path / "face.png")
+    code, _, complaint = command(
+        "convert", f"run={run}", f"input={tmp_path / 'face.png'}", f"output={tmp_path / 'o.png'}"
+    )
+    assert code == 0, complaint
+    assert {path.name for path in tmp_path.iterdir()} == {"long.mp4", "face.png", "o.png", "o.png.json"}

@@ -175,7 +175,7 @@ def older(request: pytest.FixtureRequest, conversion: Callable[..., Path], tmp_p
         ("swaplab.marking.writer.verify", UserError("cannot be read back"), "cannot be read back"),
         ("swaplab.marking.writer.sidecar_text", FULL, "No space left"),
         ("swaplab.marking.writer.sidecar_text", KeyboardInterrupt(), None),
-        ("tempfile.TemporaryDirectory", FULL, "No space left"),
+        ("tempfile.mkdtemp", FULL, "No space left"),
     ],
 )
 def test_a_fault_leaves_everything_as_it_was(

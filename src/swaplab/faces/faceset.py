@@ -9,9 +9,8 @@ masks/000000.png  optional, four channels of the same size: face, eyes, mouth, o
 import hashlib
 import json
 import os
-import shutil
-import tempfile
 from collections.abc import Iterator, Sequence
+from contextlib import ExitStack
 from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
 from types import TracebackType
@@ -24,6 +23,7 @@ from numpy.typing import NDArray
 from swaplab.errors import UserError
 from swaplab.faces.alignment import Alignment
 from swaplab.faces.ground import Ground
+from swaplab.unfinished import unfinished_folder
 
 VERSION = 1
 MASKS = ("face", "eyes", "mouth", "occluder")
@@ -66,7 +66,10 @@ class FacesetWriter:
 
     def __enter__(self) -> "FacesetWriter":
         self.folder.parent.mkdir(parents=True, exist_ok=True)
-        self._unfinished = Path(tempfile.mkdtemp(prefix=f".{self.folder.name}.", dir=self.folder.parent))
+        with ExitStack() as stack:
+            self._unfinished = stack.enter_context(unfinished_folder(self.folder)) / "faceset"
+            self._unfinished.mkdir()
+            self._stack = stack.pop_all()
         (self._unfinished / "faces").mkdir()
         (self._unfinished / "masks").mkdir()
         return self
@@ -93,9 +96,11 @@ class FacesetWriter:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        if kind is not None:
-            shutil.rmtree(self._unfinished, ignore_errors=True)
-            return
+        with self._stack:
+            if kind is None:
+                self._finish()
+
+    def _finish(self) -> None:
         header = {
             "version": VERSION,
             "identity": self.identity,
@@ -106,7 +111,6 @@ class FacesetWriter:
         (self._unfinished / "faceset.json").write_text(json.dumps(header, indent=2) + "\n")
         lines = (json.dumps(asdict(record)) + "\n" for record in self._records)
         (self._unfinished / "records.jsonl").write_text("".join(lines))
-        self._unfinished.chmod(0o755)
         os.rename(self._unfinished, self.folder)
 
 

@@ -2,9 +2,8 @@
 
 import json
 import os
-import tempfile
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Literal
 
@@ -14,6 +13,7 @@ from swaplab.marking.claim import Claim
 from swaplab.marking.sidecar import sidecar_of, sidecar_text
 from swaplab.marking.signer import SigningKey, signing_key
 from swaplab.marking.verify import verify
+from swaplab.unfinished import unfinished_folder
 
 # What can be written, because it can carry content credentials.
 SUFFIXES: dict[str, Literal["picture", "video"]] = {
@@ -113,13 +113,13 @@ def _signed(
 
 @contextmanager
 def _folder_beside(output: Path) -> Iterator[Path]:
-    """A temporary folder on the file system of ``output``, so that a rename is one step."""
-    try:
-        folder = tempfile.TemporaryDirectory(prefix=".swaplab-", dir=output.parent)
-    except OSError as error:
-        raise UserError(f"{output}: folder {output.parent} cannot be written ({error.strerror})") from None
-    with folder as name:
-        yield Path(name)
+    """A folder for what is not finished yet; UserError where none can be made."""
+    with ExitStack() as stack:
+        try:
+            folder = stack.enter_context(unfinished_folder(output))
+        except OSError as error:
+            raise UserError(f"{output}: folder {output.parent} cannot be written ({error.strerror})") from None
+        yield folder
 
 
 def _read_back(signed: Path, stated: Claim) -> None:

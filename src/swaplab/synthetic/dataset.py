@@ -11,10 +11,8 @@ import hashlib
 import json
 import os
 import re
-import shutil
-import tempfile
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, dataclass, replace
 from itertools import permutations
 from pathlib import Path
@@ -32,6 +30,7 @@ from swaplab.synthetic.profile import IdentityProfile, profiles
 from swaplab.synthetic.rendering import RENDERER_VERSION
 from swaplab.synthetic.states import FrameState, swapped
 from swaplab.synthetic.studio import Studio
+from swaplab.unfinished import unfinished_folder
 
 RETRIEVAL = ("expression", "pose")
 CANDIDATES = 100  # of each held-out split
@@ -173,21 +172,19 @@ def _retrieval_state(kind: str, seed: int, split: str, index: int) -> FrameState
 @contextmanager
 def published(folder: Path) -> Iterator[Path]:
     """A temporary folder that becomes ``folder`` when the block ends well; whoever is first wins."""
-    try:
-        folder.parent.mkdir(parents=True, exist_ok=True)
-        unfinished = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", dir=folder.parent))
-    except OSError as error:
-        raise UserError(f"folder {folder.parent} cannot be written ({error.strerror}); choose another") from None
-    try:
+    with ExitStack() as stack:
+        try:
+            folder.parent.mkdir(parents=True, exist_ok=True)
+            unfinished = stack.enter_context(unfinished_folder(folder)) / "dataset"
+            unfinished.mkdir()
+        except OSError as error:
+            raise UserError(f"folder {folder.parent} cannot be written ({error.strerror}); choose another") from None
         yield unfinished
-        unfinished.chmod(0o755)
         try:
             os.rename(unfinished, folder)
         except OSError:
             if not folder.is_dir():
                 raise
-    finally:
-        shutil.rmtree(unfinished, ignore_errors=True)
 
 
 def people_of(specifications: Mapping[str, Mapping[str, Any]]) -> dict[str, Person]:
