@@ -238,7 +238,9 @@ def test_bad_settings_and_runs(
     assert "read-only" in refused(command, tmp_path, f"run={run}", *words)
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGKILL])
+@pytest.mark.parametrize(
+    "number", [signal.SIGTERM, pytest.param(signal.SIGINT, marks=pytest.mark.slow), signal.SIGKILL]
+)
 def test_a_signal_leaves_no_output(
     number: signal.Signals, process: Callable[..., Any], command: Command, run: Path, face: Any, tmp_path: Path
 ) -> None:
