@@ -24,7 +24,7 @@ DEFAULTS = {
     "group": "",
     "factor": "",
     "metric": "score",
-    "guards": "ssim,tenengrad_ratio[truth]",
+    "guards": "psnr,ssim,tenengrad_ratio[truth]",
     "curve": "val/reconstruction_psnr",
 }
 COSTS = ("cost/seconds", "cost/images_per_second", "cost/peak_memory_mb", "cost/parameters")

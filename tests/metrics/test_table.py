@@ -44,7 +44,8 @@ def test_all_lines_have_the_same_width(of_perfect: Evaluation) -> None:
 def test_page_says_what_must_hold_together(of_perfect: Evaluation) -> None:
     page = markdown(of_perfect)
     assert page.startswith("## A->B, split test: 60 frames of 12 clips, 16 px")
-    assert "score 1.000 [1.000, 1.000] (0: mean B + k(A - mean A); 1: the true swap)" in page
+    said = r"score 1\.000 \[1\.000, 1\.000\] and \d+\.\d\d dB to the true swap \(0: mean B \+ k\(A - mean A\), \d\d\.\d"
+    assert re.search(said, page)
     assert "true frame first in 100%, 100% of colour-matched A's 1.00 (chance 1.8%)" in page
     assert re.search(r"\(0: real source, cosine 0\.\d\d; 1: real target, [01]\.\d\d; best trivial [\d.]+: ", page)
     assert re.search(r"head turned \d\.\d degrees from the query's \(mean B \d+\.\d; true swap, real B \d\.\d\)", page)

@@ -46,7 +46,13 @@ def _evaluation(level: str, seed: int) -> dict[str, Any]:
     directions = []
     for name, apart in (("A->B", 0.1), ("B->A", -0.1)):
         score = score_of(level, seed) + apart
-        own = {"score": score, "mse": 0.004 * (1 - score), TOP1: 0.5 + SHIFT[level], IDENTITY: 0.6 + 0.01 * seed}
+        own = {
+            "score": score,
+            "psnr": 24 - 10 * np.log10(1 - score),
+            "mse": 0.004 * (1 - score),
+            TOP1: 0.5 + SHIFT[level],
+            IDENTITY: 0.6 + 0.01 * seed,
+        }
         described = {
             n: {"group": metric(n).group, "better": metric(n).better, "meaning": metric(n).meaning} for n in own
         }

@@ -172,12 +172,14 @@ def test_the_file_needs_nothing_else(tmp_path: Path) -> None:
 
 def test_numbers_of_the_record_appear(tmp_path: Path) -> None:
     found = page(make_run(tmp_path / "s1"))
-    # direction, weights, split, score with interval, top-1, that of the colour-matched source, chance, identity
+    # direction, weights, split, score with interval, dB and the best trivial ones, top-1, that of the colour-matched
+    # source, chance, identity
     assert found.row("A → B") == [
         "A → B",
         "final",
         "test",
         "0.2340.123\u00a0… 0.346",
+        "24.5623.50",
         "0.870",
         "0.940",
         "0.010",

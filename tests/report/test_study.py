@@ -101,6 +101,7 @@ def test_the_tables_beside_the_verdict(study_folder: Make) -> None:
     guards = grid(found, "Guards")
     assert row(guards, "group − none")["retrieval_top1[mixed]@100"] == "+0.040"
     assert "No verdict rests on these" in guards.note
+    assert guards.head[0] == "psnr"  # dB stand beside a score, named or not
     best = row(grid(found, "Best of n"), "group")
     top = max(score("group", s) for s in range(1, 7))
     assert best["best"] == f"{top:.3f}"

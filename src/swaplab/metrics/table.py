@@ -48,7 +48,7 @@ def spread(evaluation: Evaluation) -> str:
 
 
 def together(evaluation: Evaluation) -> str:
-    """Score, retrieval, identity and pose of the model in one paragraph; each alone is won by a trivial answer."""
+    """Score and dB, retrieval, identity and pose of the model in one paragraph; each alone has a trivial winner."""
     model = evaluation.row("model")
     assert model is not None
     tellers = {
@@ -70,7 +70,13 @@ def _score(evaluation: Evaluation, name: str, value: float) -> str:
     best = evaluation.row(evaluation.settings["best_trivial_by_mse"])
     interval = evaluation.intervals.get(name)
     span = f" [{interval[0]:.3f}, {interval[1]:.3f}]" if interval else ""
-    return f"score {value:.3f}{span} (0: {best.label if best else ''}; 1: the true swap)"
+    own = evaluation.row("model")
+    assert own is not None
+    beside = f", {best.values['psnr']:.2f} dB" if best else ""
+    return (
+        f"score {value:.3f}{span} and {own.values['psnr']:.2f} dB to the true swap "
+        f"(0: {best.label if best else ''}{beside}; 1: the true swap)"
+    )
 
 
 def _retrieval(evaluation: Evaluation, name: str, value: float) -> str:

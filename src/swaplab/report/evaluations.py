@@ -85,6 +85,8 @@ class Headline:
     split: str
     score: str
     interval: str
+    psnr: str
+    trivial_psnr: str
     top1: str
     kept: str
     chance: str
@@ -111,6 +113,7 @@ def pretty(direction: str) -> str:
 
 def _headline(label: str, content: dict[str, Any], found: dict[str, Any]) -> Headline:
     values = {row["key"]: row["values"] for row in found["rows"]}
+    best = values.get(found["metrics"].get("psnr", {}).get("best_trivial"), {})
     model, kept = values.get("model", {}), values.get("colour_match", {})
     top1, identity = _named(model, "retrieval_top1[mixed]"), _named(model, "identity[", "identity")
     return Headline(
@@ -120,6 +123,8 @@ def _headline(label: str, content: dict[str, Any], found: dict[str, Any]) -> Hea
         split=content["split"],
         score=measured("score", model.get("score")),
         interval=_interval("score", found.get("intervals", {}).get("score")),
+        psnr=measured("psnr", model.get("psnr")),
+        trivial_psnr=measured("psnr", best.get("psnr")),
         top1=measured(top1, model.get(top1)),
         kept=measured(top1, kept.get(top1)),
         chance=measured(top1, found["metrics"].get(top1, {}).get("chance")),

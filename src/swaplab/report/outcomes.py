@@ -134,12 +134,14 @@ def is_relative(metric: str) -> bool:
 
 
 def guards(study: Study) -> list[Outcome]:
-    """The guard metrics; a name that stands for several gives them all, one that no run has gives nothing, and so does
-    one whose numbers do not compare, which is remarked."""
+    """The guard metrics, and dB wherever the score is; a name that stands for several gives them all, one that no run
+    has gives nothing, and so does one whose numbers do not compare, which is remarked."""
     measured: dict[str, None] = {}
     for run in study.runs.values():
         measured |= dict.fromkeys(numbers(run, study.split))
-    names = list(dict.fromkeys(name for guard in study.guards for name in matching(guard, list(measured))))
+    beside = ["psnr"] if "score" in (study.metric, *study.guards) else []
+    wanted = [name for name in (*beside, *study.guards) if name != study.metric]
+    names = list(dict.fromkeys(full for name in wanted for full in matching(name, list(measured))))
     apart = [name for name in names if is_relative(name)] if len(study.yardsticks) > 1 else []
     if apart:
         study.remarks.append(f"left out, as levels were measured against different people or faces: {', '.join(apart)}")
