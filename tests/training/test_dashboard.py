@@ -7,16 +7,21 @@ import struct
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from swaplab.errors import UserError
+from swaplab.runs.offline import unsent
 from swaplab.runs.record import RunRecord
 from swaplab.training.dashboard import TAG, Dashboard, publish_evaluation, tags_of
 
+SLOW, MANNERS = pytest.mark.slow, ("refuses", "silent", "core dies", "answers")
 SETTINGS = {"mode": "offline", "project": "lab", "group": "norms", "job_type": "train", "tags": ["quick"]}
 CONFIG: dict[str, Any] = {
     "name": "norms",
@@ -197,12 +202,13 @@ def test_images_seen_is_the_only_axis(sessions: list[list[Any]]) -> None:
     ]
 
 
-def test_the_picture_is_there(run_folder: Path, sessions: list[list[Any]]) -> None:
-    row = values(of_kind(sessions[0], "history")[1].item)
-    assert row["images_seen"] == 128
-    assert (row["samples.width"], row["samples.height"]) == (12, 8)
-    logged = next(run_folder.glob("wandb/offline-run-*-1/files")) / row["samples.path"]
-    assert logged.read_bytes() == (run_folder / "samples" / "000000128.png").read_bytes()
+def test_the_picture_is_there_also_when_it_is_told_again(run_folder: Path, sessions: list[list[Any]]) -> None:
+    for number, found in enumerate(sessions, 1):
+        row = values(of_kind(found, "history")[1].item)
+        assert row["images_seen"] == 128
+        assert (row["samples.width"], row["samples.height"]) == (12, 8)
+        logged = next(run_folder.glob(f"wandb/offline-run-*-{number}/files")) / row["samples.path"]
+        assert logged.read_bytes() == (run_folder / "samples" / "000000128.png").read_bytes()
 
 
 def test_summary_and_how_it_ended(sessions: list[list[Any]]) -> None:
@@ -248,8 +254,6 @@ def test_a_measurement_is_a_run_beside_the_trained_one(run_folder: Path, evaluat
 
 
 def test_a_run_that_was_measured_is_sent_as_two(run_folder: Path, sessions: list[list[Any]]) -> None:
-    from swaplab.runs.offline import unsent
-
     kinds = [part.name.rpartition("-")[2] for part in unsent(run_folder)]
     assert sorted(kinds) == ["2", "test"]
 
@@ -276,14 +280,7 @@ def test_offline_calls_nobody(run_folder: Path, contacts: tuple[str, list[bytes]
 
 @pytest.mark.skipif(not Path("/proc").is_dir(), reason="reads /proc")
 def test_the_service_ended_with_the_run(run_folder: Path) -> None:
-    mark, left = f"DASHBOARD_TEST={run_folder}".encode(), []
-    for process in Path("/proc").glob("[0-9]*"):
-        try:
-            if mark in (process / "environ").read_bytes().split(b"\0"):
-                left.append((process / "cmdline").read_bytes())
-        except OSError:
-            continue
-    assert left == []
+    assert of_this_test(run_folder) == []
 
 
 def test_disabled_writes_nothing(tmp_path: Path) -> None:
@@ -307,13 +304,124 @@ def test_an_unknown_mode_is_named(tmp_path: Path) -> None:
         Dashboard(SETTINGS | {"mode": "dryrun"}, record, CONFIG, "s3-abc")
 
 
-def test_online_without_an_account_says_what_to_do(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_online_without_an_account_goes_on_offline_and_says_what_to_do(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
     import wandb
 
-    def refuse(**_: Any) -> None:
+    modes = []
+
+    def refuse(**settings: Any) -> None:
+        modes.append(settings["mode"])
         raise wandb.errors.UsageError("No API key configured.\nMore words.")
 
     monkeypatch.setattr(wandb, "init", refuse)
     record = RunRecord.create(tmp_path / "run", CONFIG, {})
-    with pytest.raises(UserError, match=r"could not begin a run \(No API key configured\.\); use `wandb login`"):
-        Dashboard(SETTINGS | {"mode": "online"}, record, CONFIG, "s3-abc")
+    assert Dashboard(SETTINGS | {"mode": "online"}, record, CONFIG, "s3-abc").logger is None
+    assert modes == ["online", "offline"]
+    assert "(No API key configured) (`wandb login` gives it a key)" in caplog.text
+
+
+@contextmanager
+def service(manner: str) -> Iterator[str]:
+    """A W&B service on this machine, by its address: it ``refuses``, is ``silent``, or ``answers``."""
+    if manner == "answers":
+        with ThreadingHTTPServer(("127.0.0.1", 0), Answers) as server:
+            threading.Thread(target=server.serve_forever, daemon=True).start()
+            yield f"http://127.0.0.1:{server.server_address[1]}"
+            server.shutdown()
+        return
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port = server.getsockname()[1]
+        if manner == "refuses":
+            server.close()
+        yield f"http://127.0.0.1:{port}"
+
+
+class Answers(BaseHTTPRequestHandler):
+    """As much of the service as a run needs to believe that it is there."""
+
+    def do_POST(self) -> None:
+        sent = self.rfile.read(int(self.headers["Content-Length"]))
+        asked = json.loads(sent) if self.path == "/graphql" else {}
+        name = asked.get("variables", {}).get("name")  # of the run, which goes by what the service calls it
+        bucket: dict[str, Any] = {"id": "x", "name": name, "displayName": name, "config": "{}"}
+        bucket["project"] = {"id": "p", "name": "lab", "entity": {"id": "e", "name": "me"}}
+        viewer = {"id": "v", "entity": "me", "username": "me", "flags": "{}", "teams": {"edges": []}}
+        files = {"runID": "x", "uploadHeaders": [], "files": []}
+        data = {"viewer": viewer, "upsertBucket": {"bucket": bucket, "inserted": True}, "createRunFiles": files}
+        body = json.dumps({"data": data} if asked else {"limits": {}}).encode()
+        self.send_response(200)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, *_: Any) -> None:
+        """Nothing."""
+
+
+ONLINE = """
+import json, sys, time
+from pathlib import Path
+from swaplab.runs.record import RunRecord
+from swaplab.training.dashboard import Dashboard
+
+config = json.loads(sys.argv[2])
+record = RunRecord.create(Path(sys.argv[1]), config, {"cost": {"seconds": 1.0}})
+dashboard = Dashboard(config["wandb"], record, config, "s3-abc")
+print("begun", flush=True)
+sys.stdin.readline()
+dashboard.publish({"images_seen": 8, "loss": 0.5}, None)
+record.end("complete", "done", metrics={})
+dashboard.finish({"status": "complete"}, failed=False)
+print("ended", flush=True)
+"""
+
+
+@pytest.mark.parametrize("manner", ["dies", *(pytest.param(m, marks=SLOW) for m in MANNERS)])
+def test_a_service_that_is_away_costs_seconds_and_a_sentence(tmp_path: Path, manner: str) -> None:
+    """Dead before the run, dead or without its own process in it: the record is complete, and the rows are kept."""
+    folder, config = tmp_path / "run", CONFIG | {"wandb": SETTINGS | {"mode": "online"}}
+    environment = {k: v for k, v in os.environ.items() if "PROXY" not in k.upper() and "WANDB" not in k}
+    with service("answers" if manner in ("dies", "core dies") else manner) as address:
+        environment |= {"WANDB_BASE_URL": address, "WANDB_API_KEY": "a" * 40, "DASHBOARD_TEST": str(folder)}
+        words = [sys.executable, "-c", ONLINE, str(folder), json.dumps(config)]
+        run = subprocess.Popen(
+            words, env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        )
+        assert run.stdout is not None
+        started = time.monotonic()
+        assert run.stdout.readline() == "begun\n"
+        waited = time.monotonic() - started
+        if manner == "core dies":
+            for process in of_this_test(folder):
+                if b"wandb-core" in (process / "cmdline").read_bytes():
+                    os.kill(int(process.name), 9)
+        if manner != "dies":
+            _, complaint = run.communicate("go\n", timeout=90)
+    if manner == "dies":  # now nobody listens at its address
+        _, complaint = run.communicate("go\n", timeout=90)
+    assert run.returncode == 0, complaint
+    assert "Traceback" not in complaint
+    assert RunRecord.load(folder).status == "complete"
+    assert complaint.count("W&B does not take what it is told") == (manner != "answers")
+    assert not of_this_test(folder)
+    assert waited < 40
+    kept = unsent(folder)
+    assert len(kept) == (manner != "answers")
+    if manner in ("refuses", "silent", "dies"):
+        (found,) = kept
+        rows = of_kind(records(next(found.glob("*.wandb"))), "history")
+        assert [values(row.item)["images_seen"] for row in rows] == [8]
+
+
+def of_this_test(folder: Path) -> list[Path]:
+    """The processes in /proc that a test started."""
+    mark, found = f"DASHBOARD_TEST={folder}".encode(), []
+    for process in Path("/proc").glob("[0-9]*"):
+        try:
+            if mark in (process / "environ").read_bytes().split(b"\0"):
+                found.append(process)
+        except OSError:
+            continue
+    return found

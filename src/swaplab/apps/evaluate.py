@@ -1,6 +1,5 @@
 """swaplab-evaluate: measure a trained run on held-out clips, beside trivial answers and ceilings."""
 
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -82,14 +81,10 @@ def tell_dashboard(record: "RunRecord", config: dict[str, Any], place: Path) -> 
     """Send the evaluation to W&B if the run went there; what the service does not take is said, and the files stay."""
     import json
 
-    from swaplab.errors import UserError
     from swaplab.training.dashboard import publish_evaluation
 
     content = json.loads(place.read_text())
-    try:
-        publish_evaluation(record, config, content, sorted(place.parent.glob(f"{place.stem}-*.png")))
-    except UserError as error:
-        print(f"swaplab-evaluate: the dashboard has not been told: {error}", file=sys.stderr)
+    publish_evaluation(record, config, content, sorted(place.parent.glob(f"{place.stem}-*.png")))
 
 
 def write_evaluation(place: Path, content: dict[str, Any], evaluations: "list[Evaluation]") -> None:

@@ -1,4 +1,4 @@
-"""Offline W&B runs inside run folders, and sending each of them once."""
+"""W&B runs inside run folders that the service has not taken yet, and sending each of them once."""
 
 import re
 import shutil
@@ -13,7 +13,9 @@ SESSION = re.compile(r"(.*)-(\d+)")  # a W&B id of a training session: the run, 
 
 
 def unsent(folder: Path) -> list[Path]:
-    """The offline folders of a run that are worth sending: ended, new, and told again by no later one.
+    """The W&B folders of a run that are worth sending: ended, not taken yet, and told again by no later one.
+
+    Offline ones, and those that were to go online while the service was away or the run was killed.
 
     Every session of a run tells it from the first row, so the newest stands for all; the same for evaluations, which
     have one id however often they are made.
@@ -21,12 +23,24 @@ def unsent(folder: Path) -> list[Path]:
     if RunRecord.load(folder).status == "running":
         return []
     newest: dict[str, Path] = {}
-    for part in sorted((folder / "wandb").glob("offline-run-*"), key=lambda part: part.name):
-        identity = part.name.split("-", 3)[-1]
+    parts = [part for part in (folder / "wandb").glob("*run-*-*") if part.is_dir() and not part.is_symlink()]
+    for part in sorted(parts, key=_begun):
+        identity = _begun(part).partition("-")[2]
         session = SESSION.fullmatch(identity)
         if data_file(part) is not None:
             newest[session[1] if session else identity] = part
     return [part for part in newest.values() if not _mark(part).exists()]
+
+
+def _begun(part: Path) -> str:
+    """``MOMENT-ID`` of ``run-MOMENT-ID`` and ``offline-run-MOMENT-ID``."""
+    return part.name.removeprefix("offline-").removeprefix("run-")
+
+
+def mark_sent(part: Path) -> None:
+    """Note that the service has all of a W&B folder."""
+    if data_file(part) is not None:
+        _mark(part).touch()
 
 
 def data_file(part: Path) -> Path | None:
@@ -56,5 +70,5 @@ def send(program: str, part: Path) -> str | None:
     if done.returncode != 0:
         lines = (done.stderr + done.stdout).strip().splitlines()
         return f"not sent ({lines[-1].strip() if lines else f'wandb ended with {done.returncode}'})"
-    _mark(part).touch()
+    mark_sent(part)
     return None

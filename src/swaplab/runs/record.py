@@ -96,6 +96,10 @@ class RunRecord:
     def checkpoints(self) -> Path:
         return self.folder / "checkpoints"
 
+    def sheet(self, images_seen: int) -> Path:
+        """Where the sheet of samples that was drawn after so many images is."""
+        return self.folder / "samples" / f"{images_seen:09d}.png"
+
     @property
     def status(self) -> str:
         """One of `STATUSES`; a run whose process is gone without an end counts as failed."""

@@ -4,7 +4,10 @@ A run carries what a workspace needs to group it: its ablation as the group, wha
 as config keys ``factor/NAME``. A measurement on held-out clips is a run of its own (job type evaluate) beside it.
 """
 
+import contextlib
+import logging
 import os
+import threading
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,11 +17,14 @@ from lightning.pytorch.loggers import WandbLogger
 from swaplab.catalogue import ORACLE, better
 from swaplab.errors import UserError
 from swaplab.runs.evaluations import means, plotted_name
+from swaplab.runs.offline import mark_sent
 from swaplab.runs.record import RunRecord
 
 if TYPE_CHECKING:
     from wandb import Run
 
+# Seconds that W&B may take to begin and to end a run, and to leave when it failed to: the longest wait is their sum.
+WAIT, GRACE = 6.0, 2.0
 MODES = ("offline", "online", "disabled")
 TAG = 64  # letters, W&B's limit
 
@@ -34,7 +40,8 @@ def check_mode(settings: Mapping[str, Any]) -> str:
 class Dashboard:
     """Sends rows and sheets to W&B, with ``images_seen`` as the step of every curve; does nothing where disabled.
 
-    Offline is the default of the project: nothing leaves the machine until `swaplab-runs sync`.
+    Offline is the default of the project: nothing leaves the machine until `swaplab-runs sync`. Whatever W&B cannot do
+    costs a sentence and a bounded wait, never the run.
     """
 
     def __init__(
@@ -49,25 +56,34 @@ class Dashboard:
         # each session is a run of its own, told from the first row: its id counts the sessions of the record
         identity = f"{_identity(record, name)}-{len(record.facts['sessions'])}"
         run = _begin(settings, record, config, name=name, identity=identity, job_type=settings["job_type"])
-        # a run of our own making: Lightning's would define its step counter as the axis and set WANDB_MODE for good
-        self.logger = WandbLogger(experiment=run, save_dir=str(record.folder))
+        if run is not None:
+            # a run of our own making: Lightning's would define its step counter as the axis and set WANDB_MODE for good
+            self.logger = WandbLogger(experiment=run, save_dir=str(record.folder))
 
     def replay(self, rows: list[dict[str, float]]) -> None:
-        """Send the rows that earlier sessions wrote: an offline run cannot be continued, so it is told again."""
+        """Send the rows that earlier sessions wrote, with their sheets: an offline run cannot be continued, so it is
+        told again.
+        """
         for row in rows:
-            self.publish(row, None)
+            assert self.record is not None
+            sheet = self.record.sheet(int(row["images_seen"]))
+            self.publish(row, str(sheet) if sheet.exists() else None)
 
     def publish(self, row: dict[str, Any], sheet: str | None) -> None:
         """Send one row, and one sheet as a picture, in a single call."""
-        if self.logger is None:
+        if self.logger is None or self.record is None:
             return
         import wandb
 
         for name, value in row.items():
             if chooses(name) and better(name, value, self.best.get(f"best/{name}")):
                 self.best[f"best/{name}"] = value
-        pictures = {"samples": wandb.Image(str(Path(sheet)))} if sheet else {}
-        self.logger.experiment.log(row | pictures)
+        try:
+            pictures = {"samples": wandb.Image(str(Path(sheet)))} if sheet else {}
+            self.logger.experiment.log(row | pictures)
+        except Exception as error:
+            self.logger = None
+            _give_up(self.record, error)
 
     def finish(self, summary: Mapping[str, Any], failed: bool) -> None:
         """Write the summary (the given final values, the best ones, cost, how it ended) and close.
@@ -75,10 +91,10 @@ class Dashboard:
         A failed run is shown as failed. Final values keep their plain names: W&B's own minimum or maximum of a metric
         would take the place of its last value in tables, and what is judged is the end of a run.
         """
-        if self.logger is None or self.record is None:
-            return
-        self.logger.experiment.summary.update(self.best | cost_of(self.record.facts) | dict(summary))
-        self.logger.experiment.finish(exit_code=int(failed))
+        if self.logger is not None and self.record is not None:
+            _close(
+                self.logger.experiment, self.record, self.best | cost_of(self.record.facts) | dict(summary), int(failed)
+            )
 
 
 def publish_evaluation(
@@ -87,8 +103,8 @@ def publish_evaluation(
     """Send what ``evaluation/WEIGHTS/SPLIT.json`` says, one number a metric and one a direction, and its sheets.
 
     A run beside the trained one, in its group, of job type ``evaluate``; measured again it has the same id, so that
-    the new one takes the old one's place. UserError if the service does not take it. Nothing is sent where W&B is
-    disabled, nor from a job of a W&B sweep, which may tell of one run only.
+    the new one takes the old one's place. What the service does not take is kept for `swaplab-runs sync`. Nothing is
+    sent where W&B is disabled, nor from a job of a W&B sweep, which may tell of one run only.
     """
     settings = config["wandb"]
     if check_mode(settings) == "disabled" or "WANDB_SWEEP_ID" in os.environ:
@@ -104,12 +120,18 @@ def publish_evaluation(
         identity=f"{_identity(record, name)}-evaluate-{weights}-{split}",
         job_type="evaluate",
     )
+    if run is None:
+        return
     values = {plotted_name(metric): value for metric, value in means(dict(content)).items()}
     values["images_seen"] = record.facts.get("images_seen", 0)
-    pictures = {f"evaluation/{weights}/{sheet.stem.replace('-', '/', 1)}": wandb.Image(str(sheet)) for sheet in sheets}
-    run.log(values | pictures)
-    run.summary.update({"status": record.status, **cost_of(record.facts)})
-    run.finish()
+    try:
+        place = f"evaluation/{weights}"
+        pictures = {f"{place}/{sheet.stem.replace('-', '/', 1)}": wandb.Image(str(sheet)) for sheet in sheets}
+        run.log(values | pictures)
+    except Exception as error:
+        _give_up(record, error)
+        return
+    _close(run, record, {"status": record.status, **cost_of(record.facts)}, 0)
 
 
 def chooses(name: str) -> bool:
@@ -138,15 +160,19 @@ def _identity(record: RunRecord, name: str) -> str:
 
 def _begin(
     settings: Mapping[str, Any], record: RunRecord, config: dict[str, Any], *, name: str, identity: str, job_type: str
-) -> "Run":
-    """A run on the dashboard, with ``images_seen`` as its axis; UserError if the service does not take it."""
+) -> "Run | None":
+    """A run on the dashboard, with ``images_seen`` as its axis: offline where the service does not take it in time.
+
+    None, after a sentence, where W&B can do neither.
+    """
     import wandb
 
     if settings["mode"] == "offline":  # W&B would still send a few words on how it is used
         os.environ["WANDB_ERROR_REPORTING"] = "false"
     # without dots: W&B takes the parts of a dotted key for levels of a tree, and groups by none of them
     factors = {f"factor/{factor.replace('.', '/')}": level for factor, level in config.get("factors", {}).items()}
-    try:
+
+    def begun(mode: str) -> "Run":
         run = wandb.init(
             project=settings["project"],
             name=name,
@@ -156,14 +182,60 @@ def _begin(
             tags=list(dict.fromkeys([*settings["tags"], *tags_of(config)])),
             dir=str(record.folder),
             config=config | factors,
-            mode=settings["mode"],
-            settings=wandb.Settings(silent=True, console="off"),
+            mode=mode,  # type: ignore[arg-type]
+            settings=wandb.Settings(
+                silent=True, console="off", init_timeout=WAIT, finish_timeout=WAIT, finish_timeout_raises=True
+            ),
         )
-    except wandb.errors.Error as error:
-        reason = str(error).splitlines()[0]
-        raise UserError(
-            f"wandb.mode={settings['mode']} could not begin a run ({reason}); use `wandb login`, or wandb.mode=offline"
-        ) from None
-    run.define_metric("images_seen", hidden=True)
-    run.define_metric("*", step_metric="images_seen")
-    return run
+        run.define_metric("images_seen", hidden=True)
+        run.define_metric("*", step_metric="images_seen")
+        return run
+
+    try:
+        return begun(settings["mode"])
+    except Exception as error:
+        _give_up(record, error, " (`wandb login` gives it a key)" if isinstance(error, wandb.errors.UsageError) else "")
+    if settings["mode"] == "offline":
+        return None
+    try:
+        return begun("offline")
+    except Exception:
+        return None
+
+
+def _close(run: "Run", record: RunRecord, summary: Mapping[str, Any], exit_code: int) -> None:
+    """End a run with its summary, and mark it as sent if all of it was."""
+    try:
+        run.summary.update(summary)
+        run.finish(exit_code=exit_code)
+    except Exception as error:
+        _give_up(record, error)
+        return
+    if not run.offline:
+        mark_sent(Path(run.dir).parent)
+
+
+def _give_up(record: RunRecord, error: Exception, hint: str = "") -> None:
+    """Say that the dashboard is not told, and end W&B's own process, which would keep ours at its end."""
+    reason = (str(error).strip() or type(error).__name__).splitlines()[0].rstrip(".")
+    logging.getLogger("swaplab").warning(
+        "W&B does not take what it is told (%s)%s; the run's record is complete without it, and `swaplab-runs sync %s` "
+        "sends what is kept",
+        reason,
+        hint,
+        record.folder,
+    )
+    import wandb
+
+    # a name of W&B's own, held by a test: its atexit hook waits for this process without a limit
+    service = getattr(getattr(wandb.setup()._connection, "_proc", None), "_process", None)
+
+    def torn_down() -> None:
+        with contextlib.suppress(Exception):
+            wandb.teardown()
+
+    ending = threading.Thread(target=torn_down, daemon=True)
+    ending.start()
+    ending.join(GRACE)
+    if service is not None and service.poll() is None:
+        service.kill()

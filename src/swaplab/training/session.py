@@ -202,7 +202,7 @@ class Session(Callback):
     def _sheet(self, module: SwapModule) -> str | None:
         if self.record is None:
             return None
-        path = self.record.folder / "samples" / f"{module.counters.images_seen:09d}.png"
+        path = self.record.sheet(module.counters.images_seen)
         save_sheet(path, self.draw(self.average(module)))
         return str(path)
 
