@@ -42,15 +42,23 @@ def test_the_start_is_forgotten() -> None:
     assert ema_decay(64, 6400, 10_000, 0.05) == pytest.approx(0.5 ** (64 / 320))
 
 
-def test_follows_parameters_by_the_decay_and_copies_buffers() -> None:
-    network = nn.BatchNorm1d(2)
+@pytest.mark.parametrize("wrapped", [False, True])
+def test_parameters_and_running_statistics_follow_by_the_decay_and_other_buffers_are_copied(wrapped: bool) -> None:
+    norm = nn.BatchNorm1d(2)
+    network = nn.Sequential(norm) if wrapped else norm
+    network.register_buffer("other", torch.zeros(1))
     ema = EMA(network, half_life=100, ramp=1e9)
     with torch.no_grad():
-        network.weight.fill_(3.0)
-        network.running_mean.fill_(5.0)
+        norm.weight.fill_(3.0)
+        norm.running_mean.fill_(5.0)
+        norm.num_batches_tracked.fill_(7)
+        network.get_buffer("other").fill_(2.0)
     ema.follow(network, images=100, images_seen=1)
-    assert ema.network.weight.tolist() == pytest.approx([2.0, 2.0])  # half way from 1 to 3
-    assert ema.network.running_mean.tolist() == [5.0, 5.0]
+    average = ema.network[0] if wrapped else ema.network
+    assert average.weight.tolist() == pytest.approx([2.0, 2.0])  # half way from 1 to 3
+    assert average.running_mean.tolist() == pytest.approx([2.5, 2.5])
+    assert average.num_batches_tracked == 7
+    assert ema.network.get_buffer("other") == 2.0
     assert not ema.network.training
     assert not any(p.requires_grad for p in ema.network.parameters())
 

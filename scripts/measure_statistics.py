@@ -1,0 +1,70 @@
+"""Which running statistics go with the averaged weights: the averaged, the live network's, or new ones?
+
+    python scripts/measure_statistics.py runs/NAME/s1-... runs/NAME/s2-...
+
+For runs with batch norm. Printed for each: the validation of its averaged generator in dB, with the running statistics
+that it keeps (averaged as the weights are), and the differences with those of the network that was trained, and with
+new ones of 512 training faces an identity without noise, as training forwards see them: identities encoded together,
+each decoded as itself.
+"""
+
+import copy
+import sys
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+
+from swaplab.apps.experiment import load_data, validator
+from swaplab.apps.recorded import recorded_config
+from swaplab.networks.statistics import tracking
+from swaplab.runs.record import RunRecord
+from swaplab.training.checkpoint import LAST, load_checkpoint
+from swaplab.training.fit import preparer, some_faces
+from swaplab.training.networks import build_networks
+
+PART = 32  # faces of an identity in a forward
+METRICS = {"reconstruction": "val/reconstruction_psnr", "swap": "val/oracle_swap_psnr"}
+
+
+@torch.no_grad()
+def renew(generator: nn.Module, faces: dict[str, Tensor]) -> None:
+    """Give ``generator`` the running statistics of faces (n, 3, R, R) uint8, the same n for each identity."""
+    layers = tracking(generator).values()
+    for layer in layers:
+        layer.reset_running_stats()  # type: ignore[operator]
+        layer.momentum = None  # type: ignore[assignment]
+        layer.train()
+    for parts in zip(*(images.split(PART) for images in faces.values()), strict=True):
+        codes = generator.encode(torch.cat(parts).float().div(255), next(iter(faces)))  # type: ignore[operator]
+        for name, code in zip(faces, codes.split([len(part) for part in parts]), strict=True):
+            generator.decode(code, name)  # type: ignore[operator]
+    for layer in layers:
+        layer.eval()
+
+
+def main(folder: Path) -> None:
+    """Print one line."""
+    config = recorded_config(RunRecord.load(folder))
+    sources, data = load_data(config)
+    validate, prepare = validator(config, sources, data), preparer(data)
+    state = load_checkpoint(folder / "checkpoints" / LAST)
+    kept = build_networks(config, data.identities, data.resolution)["generator"].eval()
+    kept.load_state_dict(state["ema"])
+    statistics = {f"{path}.running_{what}" for path in tracking(kept) for what in ("mean", "var")}
+    live, new = copy.deepcopy(kept), copy.deepcopy(kept)
+    live.load_state_dict(state["ema"] | {name: state["networks"][f"generator.{name}"] for name in statistics})
+    renew(new, {name: some_faces(data, name) for name in data.identities})
+    found = []
+    for generator in (kept, live, new):
+        prepare(generator)
+        values = validate(generator)
+        found.append({name: values[metric] for name, metric in METRICS.items() if metric in values})
+    for name, value in found[0].items():
+        print(f"{folder}: {name} {value:.2f}, live {found[1][name] - value:+.2f}, new {found[2][name] - value:+.2f}")
+
+
+if __name__ == "__main__":
+    torch.set_num_threads(1)
+    for run in sys.argv[1:]:
+        main(Path(run))
