@@ -18,6 +18,7 @@ from torch import Tensor, nn
 from swaplab.apps.experiment import load_data, validator
 from swaplab.apps.recorded import recorded_config
 from swaplab.networks.statistics import tracking
+from swaplab.networks.swap_model import swap_model
 from swaplab.runs.record import RunRecord
 from swaplab.training.checkpoint import LAST, load_checkpoint
 from swaplab.training.fit import preparer, some_faces
@@ -47,7 +48,8 @@ def main(folder: Path) -> None:
     """Print one line."""
     config = recorded_config(RunRecord.load(folder))
     sources, data = load_data(config)
-    validate, prepare = validator(config, sources, data), preparer(data)
+    shifts = data.colour_shifts()
+    validate, prepare = validator(config, sources, data), preparer(data, lambda g: swap_model(g, config, shifts))
     state = load_checkpoint(folder / "checkpoints" / LAST)
     kept = build_networks(config, data.identities, data.resolution)["generator"].eval()
     kept.load_state_dict(state["ema"])

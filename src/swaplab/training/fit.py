@@ -157,7 +157,7 @@ def _session(
         record,
         Cadence(**config["every"], keep=int(config["checkpoint"]["keep"])),
         requests,
-        prepare=_preparer(data, use),
+        prepare=preparer(data, use),
         validate=evaluator,
         draw=_drawer(data, use),
         publish=dashboard.publish,
@@ -300,7 +300,7 @@ def _drawn(faces: Faces, rows: int) -> tuple[Tensor, Tensor | None]:
     return pictures(faces.images), None if faces.face_masks is None else pictures(faces.face_masks)
 
 
-def _preparer(data: FaceData, use: Callable[[nn.Module], SwapModel]) -> Callable[[nn.Module], None]:
+def preparer(data: FaceData, use: Callable[[nn.Module], SwapModel]) -> Callable[[nn.Module], None]:
     """Measures the codes of training faces without noise, for a generator that matches codes between identities."""
     faces: dict[str, Tensor] = {}
 
@@ -310,7 +310,7 @@ def _preparer(data: FaceData, use: Callable[[nn.Module], SwapModel]) -> Callable
         if code_match is None:
             return
         if not faces:
-            faces.update({name: _some_faces(data, name) for name in data.identities})
+            faces.update({name: some_faces(data, name) for name in data.identities})
         model = use(generator)
         codes = {
             name: torch.cat([model.encode(part.to(model.dtype).div(255), name) for part in images.split(64)])
@@ -321,7 +321,7 @@ def _preparer(data: FaceData, use: Callable[[nn.Module], SwapModel]) -> Callable
     return prepare
 
 
-def _some_faces(data: FaceData, name: str) -> Tensor:
+def some_faces(data: FaceData, name: str) -> Tensor:
     """Training faces of an identity, spread evenly: (n, 3, R, R) uint8."""
     training = of_split(data.split_facesets()[name], "train")
     chosen = training.select(evenly(len(training.records), CODES))
