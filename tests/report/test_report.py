@@ -2,6 +2,7 @@ import copy
 import json
 import re
 from collections.abc import Callable
+from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
@@ -225,6 +226,15 @@ def test_test_split_makes_the_headline_and_val_is_shown_too(tmp_path: Path) -> N
     assert [(line.direction, line.split) for line in headlines(run)] == [("A → B", "test"), ("B → A", "test")]
     assert [way.split for way in directions(run)] == ["test", "test", "val"]
     assert any(remark.startswith("weak split (val)") for remark in run.remarks)
+
+
+def test_runs_by_different_yardsticks_are_remarked(tmp_path: Path) -> None:
+    folders = [make_run(tmp_path / name) for name in ("s1", "s2")]
+    text = "their scores and identities do not compare"
+    assert text not in render([read_run(folder) for folder in folders])
+    other = evaluation()
+    put_evaluation(folders[1], [replace(other, settings={"yardstick": "another"})])
+    assert text in render([read_run(folder) for folder in folders])
 
 
 def test_other_weights_stand_apart_and_are_never_what_is_compared(tmp_path: Path) -> None:

@@ -7,7 +7,7 @@ import pytest
 
 from swaplab.errors import UserError
 from swaplab.runs.record import RunRecord
-from swaplab.sweeps.jobs import Job
+from swaplab.sweeps.jobs import Job, Outcome
 
 
 def test_how_far_it_is_comes_from_the_last_full_line(job: Callable[..., Job]) -> None:
@@ -32,3 +32,11 @@ def test_factors_do_not_make_another_run(job: Callable[..., Job], tmp_path: Path
     plain, named = job("a"), job("a", factors={"norm": "none"})
     RunRecord.create(plain.folder, plain.config, {}).end("complete", "", metrics={})
     assert named.done() is not None
+
+
+@pytest.mark.parametrize(("best", "objective"), [("val/reconstruction_mse", 0.5), ("val/reconstruction_psnr", -20.0)])
+def test_less_is_better_whatever_the_metric(job: Callable[..., Job], best: str, objective: float) -> None:
+    each = job("a", checkpoint={"best": best})
+    values = {"val/reconstruction_mse": 0.5, "val/reconstruction_psnr": 20.0}
+    RunRecord.create(each.folder, each.config, {}).end("complete", "", metrics=values)
+    assert Outcome(each, "complete", "", 0.0).objective == objective

@@ -12,7 +12,7 @@ from optuna.trial import TrialState
 
 from swaplab.errors import UserError
 from swaplab.runs.record import RunRecord
-from swaplab.sweeps.search import Drawn, Goal, Search, opened, steps
+from swaplab.sweeps.search import Drawn, Goal, Search, direction_of, opened, steps
 from swaplab.sweeps.space import Space, space_of
 
 GOAL = Goal("val/error", "minimize", "tpe", seed=3, startup_trials=4, pruner="median", warmup_images=0, cadence=40)
@@ -232,3 +232,11 @@ def test_a_study_cut_short_by_a_kill_goes_on(space: Space, tmp_path: Path) -> No
 def test_a_goal_that_cannot_be_is_refused(change: dict[str, object], sentence: str) -> None:
     with pytest.raises(UserError, match=sentence):
         replace(GOAL, **change).check()  # type: ignore[arg-type]
+
+
+def test_a_search_goes_towards_the_better_side_of_its_metric() -> None:
+    assert direction_of("val/reconstruction_mse") == "minimize"
+    assert direction_of("val/reconstruction_psnr/A") == "maximize"
+    for metric in ("loss/discriminator/adversarial", "loss/other"):
+        with pytest.raises(UserError, match=r"has no better side; set hydra\.sweeper\.direction"):
+            direction_of(metric)

@@ -89,14 +89,13 @@ def tell_dashboard(record: "RunRecord", config: dict[str, Any], place: Path) -> 
 
 def write_evaluation(place: Path, content: dict[str, Any], evaluations: "list[Evaluation]") -> None:
     """Write ``place``, which ends in .json: ``content`` with every direction; and the tables beside it, in .md."""
-    import json
-
     from swaplab.metrics.table import markdown
     from swaplab.runs.atomic import write_text_atomically
+    from swaplab.runs.rows import as_json
 
     place.parent.mkdir(parents=True, exist_ok=True)
     written = content | {"directions": [e.as_json() for e in evaluations]}
-    write_text_atomically(place, json.dumps(written, indent=1) + "\n")
+    write_text_atomically(place, as_json(written, indent=1) + "\n")
     head = f"weights: {content['weights']} ({content['weights_digest']})\n\n"
     head += "weak split: parts of the same clips, one second apart\n\n" if content["weak"] else ""
     if any(CIRCULAR in name for e in evaluations for name in e.metrics):

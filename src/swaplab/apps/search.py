@@ -5,11 +5,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from swaplab.apps.sweep import planned_jobs
-from swaplab.catalogue import known
 from swaplab.errors import UserError
 from swaplab.sweeps.jobs import Job
 from swaplab.sweeps.runner import run_jobs
-from swaplab.sweeps.search import Drawn, Goal, Search, opened
+from swaplab.sweeps.search import Drawn, Goal, Search, direction_of, opened
 from swaplab.sweeps.space import Space, space_of
 
 if TYPE_CHECKING:
@@ -56,21 +55,10 @@ def _goal(settings: Mapping[str, Any], config: "DictConfig") -> Goal:
     metric = settings["metric"] or str(config.checkpoint.best)
     kind = "validate" if metric.startswith("val/") else "report"
     names = ("sampler", "seed", "startup_trials", "pruner", "warmup_images")
-    direction = settings["direction"] or _direction(metric)
+    direction = settings["direction"] or direction_of(metric)
     goal = Goal(metric, direction, cadence=int(config.every[kind]), **{name: settings[name] for name in names})
     goal.check()
     return goal
-
-
-def _direction(metric: str) -> str:
-    """Towards the metric's better side. UserError where it has none."""
-    entry = known(metric)
-    side = {"lower": "minimize", "higher": "maximize"}.get(str(entry.better)) if entry else None
-    if side is None:
-        raise UserError(
-            f"hydra.sweeper.metric={metric} has no better side; set hydra.sweeper.direction=minimize or maximize"
-        )
-    return side
 
 
 def _check_launcher(launcher: "Launcher", goal: Goal) -> None:

@@ -90,6 +90,9 @@ def _remarks(runs: Sequence[ReportedRun]) -> list[tuple[str, str]]:
     if len(unequal) > 1:
         text = f"these runs are of unequal precision ({', '.join(unequal)}): their numbers do not compare"
         remarks.insert(0, ("", text))
+    if len({run.judged_by("test", "yardstick") for run in runs if run.evaluation("test")}) > 1:
+        text = "these runs were measured against different people or faces: their scores and identities do not compare"
+        remarks.insert(0, ("", text))
     return remarks
 
 

@@ -1,5 +1,6 @@
 """Evaluations of a run, each by its weights and split: where they lie, and what they say as single numbers."""
 
+import math
 import re
 from pathlib import Path
 from typing import Any
@@ -25,7 +26,7 @@ def means(content: dict[str, Any]) -> dict[str, float]:
         model = next(row for row in direction["rows"] if row["key"] == "model")
         way = str(direction["direction"]).replace("->", "_to_")
         for name, value in model["values"].items():
-            found.setdefault(name, {})[way] = float(value)
+            found.setdefault(name, {})[way] = math.nan if value is None else float(value)
     values, place = {}, f"evaluation/{content['weights']}/{content['split']}"
     for name, ways in found.items():
         values[f"{place}/{name}"] = sum(ways.values()) / len(ways)

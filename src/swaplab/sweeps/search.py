@@ -13,6 +13,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, cast
 
+from swaplab.catalogue import known
 from swaplab.errors import UserError
 from swaplab.randomness import key_of
 from swaplab.runs.atomic import write_text_atomically
@@ -62,6 +63,17 @@ class Goal:
                 f"{self.metric} is known at the end only, so no trial can be stopped by it; "
                 "set every.validate (every.report for a loss) or hydra.sweeper.pruner=none"
             )
+
+
+def direction_of(metric: str) -> str:
+    """The direction towards a metric's better side. UserError where it has none."""
+    entry = known(metric)
+    side = {"lower": "minimize", "higher": "maximize"}.get(str(entry.better)) if entry else None
+    if side is None:
+        raise UserError(
+            f"hydra.sweeper.metric={metric} has no better side; set hydra.sweeper.direction=minimize or maximize"
+        )
+    return side
 
 
 @dataclass(frozen=True)
