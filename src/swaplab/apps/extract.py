@@ -50,7 +50,6 @@ def extract(config: dict[str, Any]) -> None:
     from swaplab.faces.media import expand_inputs
     from swaplab.faces.search import FaceSearch
 
-    _check(config)
     output, alignment = Path(config["output"]).expanduser(), Alignment(config["resolution"])
     _check_place(output)
     writer = FacesetWriter(output, config["identity"], _ground(config), alignment)
@@ -80,20 +79,6 @@ def extract(config: dict[str, Any]) -> None:
     if config["sheet"]:
         _write_sheet(Faceset.load(output), output / "sheet.png", config["sheet"])
     _report(extraction, unreadable, output, bool(config["sheet"]))
-
-
-def _check(config: dict[str, Any]) -> None:
-    from swaplab.errors import UserError
-
-    least = {"resolution": 16, "every": 1, "sheet": 0}
-    for key, smallest in least.items():
-        value = config[key]
-        if not isinstance(value, int) or value < smallest or (key == "resolution" and value % 2):
-            even = "an even" if key == "resolution" else "a"
-            raise UserError(f"{key}={value} is not possible; give {even} whole number of at least {smallest}")
-    for key in ("input", "identity", "output"):
-        if not str(config[key]).strip():
-            raise UserError(f"{key} is empty; give {key}=VALUE")
 
 
 def _check_place(output: "Path") -> None:
