@@ -144,7 +144,7 @@ def test_a_job_takes_what_it_was_given(
         ("8 GPUs", {"accelerator": "cpu", "backend": None}, "gloo"),
         ("no GPU", {"accelerator": "cpu", "backend": BOTH}, "leave it null, which is gloo"),
         ("no GPU", {"accelerator": "cpu", "backend": "mpi"}, "trainer.backend=mpi cannot be on processors"),
-        ("no GPU", {"accelerator": "mps", "backend": None}, "Apple's GPUs know no float64"),
+        ("no GPU", {"accelerator": "mps", "backend": None}, "trainer.accelerator=mps is not known; choose auto, cpu"),
     ],
 )
 def test_what_processes_talk_through(

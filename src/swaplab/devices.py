@@ -28,10 +28,6 @@ def visible_gpus() -> list[str]:
 def on_gpu(settings: Mapping[str, Any]) -> bool:
     """Whether it trains on GPUs here: ``auto`` where there is one. UserError for what is no accelerator of ours."""
     wanted = settings["accelerator"]
-    if wanted == "mps":
-        raise UserError(
-            "trainer.accelerator=mps cannot be: Apple's GPUs know no float64, in which sums are taken; use cpu"
-        )
     if wanted not in ACCELERATORS:
         raise UserError(f"trainer.accelerator={wanted} is not known; choose {', '.join(ACCELERATORS)}")
     return wanted in ("gpu", "cuda") or (wanted == "auto" and bool(visible_gpus()))

@@ -6,8 +6,9 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -31,12 +32,11 @@ class Trouble(MAE):
 '''
 
 # How a session is started: alone, as two ranks of our own, or as two of torchrun's.
-ALONE = ("-m", "swaplab.apps.train", "trainer.accelerator=cpu")
-TWO = ("-m", "swaplab.apps.train", "trainer=ddp_cpu")
-TORCHRUN = ("-m", "torch.distributed.run", "--standalone", "--nproc_per_node=2", *TWO)
+ALONE, TWO = "trainer.accelerator=cpu", "trainer=ddp_cpu"
+TORCHRUN = ("-m", "torch.distributed.run", "--standalone", "--nproc_per_node=2", "-m", "swaplab.apps.train", TWO)
 IMAGES = 800
 
-Session = subprocess.Popen[str]
+Process = Callable[..., Any]
 End = Callable[["Lab"], None]
 
 
@@ -63,44 +63,42 @@ def wait_for(condition: Callable[[], object], seconds: float, what: str) -> None
 class Lab:
     """Starts and continues one run, named at will, whose loss can be told to fail on rank 1."""
 
-    def __init__(self, tiny: list[str], place: Path) -> None:
+    def __init__(self, process: Process, tiny: list[str], place: Path) -> None:
+        self.process, self.place = process, place
         (place / "mylab").mkdir()
         (place / "mylab/__init__.py").write_text(TROUBLE)
         self.trouble = place / "trouble"
-        self.environment = os.environ | {
-            "SWAPLAB_PACKAGES": "mylab",
-            "PYTHONPATH": str(place),
-            "TROUBLE": str(self.trouble),
-        }
+        self.environment = {"SWAPLAB_PACKAGES": "mylab", "TROUBLE": str(self.trouble)}
         self.words = [
             *(*tiny, "trainer.progress=false", "losses.reconstruction._target_=mylab.Trouble"),
             *("trainer.precision=64-true", f"budget.images={IMAGES}", "every.checkpoint=16", "every.validate=400"),
         ]
         self.runs = Path(next(w for w in tiny if w.startswith("runs=")).removeprefix("runs=")) / "quick"
         self.folder = self.runs / "two"
-        self.started: list[Session] = []
 
-    def begin(self, how: tuple[str, ...], *more: str, run_id: str = "two") -> Session:
-        command = [sys.executable, *how, *self.words, f"run_id={run_id}", *more]
-        pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
-        session: Session = subprocess.Popen(command, env=self.environment, **pipes)  # type: ignore[call-overload]
-        self.started.append(session)
-        return session
+    def begin(self, how: str, *more: str, run_id: str = "two") -> Any:
+        words = [how, *self.words, f"run_id={run_id}", *more]
+        return self.process("train", *words, env=self.environment, cwd=self.place)
 
-    def finish(self, how: tuple[str, ...], *more: str, run_id: str = "two") -> str:
-        output, complaint = self.begin(how, *more, run_id=run_id).communicate(timeout=300)
-        assert f"run record: {self.runs / run_id}" in output, complaint
-        return output
+    def begin_torchrun(self) -> "Torchrun":
+        environment = os.environ | self.environment | {"PYTHONPATH": f"{self.place}:{os.environ.get('PYTHONPATH', '')}"}
+        return Torchrun([sys.executable, *TORCHRUN, *self.words, "run_id=two"], environment)
 
-    def under_way(self, how: tuple[str, ...], *more: str) -> tuple[Session, int, int]:
+    def finish(self, how: str, *more: str, run_id: str = "two") -> str:
+        session = self.begin(how, *more, run_id=run_id)
+        session.wait(300)
+        assert f"run record: {self.runs / run_id}" in session.out, session.err
+        return str(session.out)
+
+    def under_way(self, how: str, *more: str) -> tuple[Any, int, int]:
         """A session that has reported twice, and the processes of its rank 0 and its rank 1."""
         before = (self.folder / "run.json").read_bytes() if self.folder.exists() else b""
-        session = self.begin(how, *more)
+        session = self.begin_torchrun() if how == "torchrun" else self.begin(how, *more)
         wait_for(lambda: self._beyond(before), 300, "it does not begin")
         count = self._reports()
         wait_for(lambda: self._reports() >= count + 2, 300, "it does not report")
         main = RunRecord.load(self.folder).facts["sessions"][-1]["pid"]
-        others = [p for p in children_of(session.pid if how is TORCHRUN else main) if p != main]
+        others = [p for p in children_of(session.pid if how == "torchrun" else main) if p != main]
         return session, main, others[0]
 
     def _beyond(self, before: bytes) -> bool:
@@ -111,13 +109,23 @@ class Lab:
         return path.read_text().count("train/progress") if path.exists() else 0
 
 
+class Torchrun:
+    """A session that torchrun starts; it cannot be forked from the warm server."""
+
+    def __init__(self, words: list[str], environment: dict[str, str]) -> None:
+        pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
+        self._process = subprocess.Popen(words, env=environment, **pipes)  # type: ignore[call-overload]
+        self.pid = self._process.pid
+        self.out = self.err = ""
+
+    def wait(self, timeout: float) -> int:
+        self.out, self.err = self._process.communicate(timeout=timeout)
+        return int(self._process.returncode)
+
+
 @pytest.fixture
-def lab(tiny: list[str], tmp_path: Path) -> Iterator[Lab]:
-    lab = Lab(tiny, tmp_path)
-    yield lab
-    for session in lab.started:
-        if session.poll() is None:
-            session.kill()
+def lab(process: Process, tiny: list[str], tmp_path: Path) -> Lab:
+    return Lab(process, tiny, tmp_path)
 
 
 def rows(run: Path) -> list[dict[str, float]]:
@@ -137,9 +145,8 @@ def leaves(node: object, path: str = "") -> dict[str, torch.Tensor]:
     return {k: v for key, value in items for k, v in leaves(value, f"{path}.{key}").items()}
 
 
-def ending(run: subprocess.Popen[str]) -> tuple[int, str, str]:
-    output, complaint = run.communicate(timeout=LIMIT)
-    return run.returncode, output, complaint
+def ending(session: Any) -> tuple[int, str, str]:
+    return session.wait(LIMIT), session.out, session.err
 
 
 def a_rank_fails(lab: Lab) -> None:
@@ -147,7 +154,7 @@ def a_rank_fails(lab: Lab) -> None:
     lab.trouble.touch()
     code, output, complaint = ending(session)
     assert code == 1
-    assert output.count("failed: rank 1 ended: ValueError: made to fail; run record:") == 1
+    assert output.count("failed: rank 1 ended: ValueError: made to fail; run record:") == 1, complaint
     assert "ValueError: made to fail" in complaint  # rank 1's traceback
     assert "gloo" not in complaint  # rank 0 has nothing to add
     assert gone(other)
@@ -177,7 +184,7 @@ def rank_0_is_killed(lab: Lab) -> None:
 
 
 def rank_0_is_asked_to_stop(lab: Lab) -> None:
-    session, main, other = lab.under_way(TORCHRUN)
+    session, main, other = lab.under_way("torchrun")
     os.kill(main, signal.SIGTERM)
     code, output, complaint = ending(session)
     assert code == 1, complaint  # what torchrun makes of every code
@@ -225,4 +232,4 @@ def test_a_rank_that_stalls_ends_the_run(lab: Lab, rank: int) -> None:
     finally:
         if not gone(stalled):
             os.kill(stalled, signal.SIGKILL)
-        session.communicate()
+        session.wait()

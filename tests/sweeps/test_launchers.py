@@ -4,9 +4,6 @@ import csv
 import os
 import re
 import signal
-import subprocess
-import sys
-import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -16,7 +13,6 @@ import pytest
 from swaplab.runs.record import RunRecord
 
 SLURM = Path(__file__).with_name("slurm")  # sbatch, srun, sacct, scontrol
-TRAIN = [sys.executable, "-m", "swaplab.apps.train"]
 Command = Callable[..., tuple[int, str, str]]
 Process = Callable[..., Any]
 Train = Callable[..., Any]
@@ -39,10 +35,10 @@ def records(where: Path) -> list[RunRecord]:
 
 
 def test_joblib_runs_jobs_and_a_failed_one_stops_no_other(train: Train, tmp_path: Path) -> None:
-    words = ["hydra/launcher=joblib", "hydra.launcher.n_jobs=2", "batch_size=0,4", "budget.images=16"]
+    words = ["hydra/launcher=joblib", "hydra.launcher.n_jobs=2", "batch_size=999,4", "budget.images=16"]
     done = train(*words)
     assert done.code == 2
-    assert "batch_size=0: the run failed" in done.err
+    assert "batch_size=999: the run failed" in done.err
     assert "Traceback" not in done.err
     [found] = records(tmp_path)
     assert (found.status, found.config()["factors"]) == ("complete", {"batch_size": 4})
@@ -130,15 +126,14 @@ def test_a_job_of_several_ranks_runs_under_a_launcher(launcher: str, train: Trai
     assert [record.facts["environment"]["ranks"] for record in records(tmp_path)] == [2, 2]
 
 
-def test_the_warning_of_a_cluster_ends_a_run_with_a_checkpoint(tiny: list[str], tmp_path: Path) -> None:
-    words = [*TRAIN, *tiny, "budget.images=1000000"]
-    process = subprocess.Popen(words, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
-    while not any(len(record.metrics()) > 1 for record in records(tmp_path)):
-        assert process.poll() is None, process.communicate()[0]
-        time.sleep(0.1)
-    process.send_signal(signal.SIGUSR2)
-    output = process.communicate(timeout=120)[0]
+def test_the_warning_of_a_cluster_ends_a_run_with_a_checkpoint(
+    process: Process, tiny: list[str], tmp_path: Path
+) -> None:
+    run = process("train", *tiny, "budget.images=1000000", cwd=tmp_path)
+    run.until(lambda: any(len(record.metrics()) > 1 for record in records(tmp_path)))
+    run.kill(signal.SIGUSR2, group=False)
+    code = run.wait()
     [record] = records(tmp_path)
-    assert (record.status, process.returncode) == ("interrupted", -signal.SIGUSR2), output
+    assert (record.status, code) == ("interrupted", -signal.SIGUSR2), run.err
     assert record.facts["exit_reason"] == "stopped by SIGUSR2"
     assert (record.checkpoints / "last.ckpt").exists()

@@ -140,16 +140,16 @@ class Optimizers(TypedDict):
 class Trainer(TypedDict):
     """Where a run is computed, and by how many processes."""
 
-    accelerator: Literal["auto", "cpu", "gpu", "cuda", "mps"]
+    accelerator: Literal["auto", "cpu", "gpu", "cuda"]  # not mps: sums are taken in float64, which it has not
     devices: Annotated[
         Annotated[Whole, Field(ge=1)] | Literal["auto"], Field(description="processes of a machine, each with a device")
     ]
     nodes: Annotated[Annotated[Whole, Field(ge=1)] | Literal["auto"], Field(description="machines")]
     launcher: Annotated[Literal["auto", "srun"], Field(description="who starts the processes")]
-    backend: Annotated[
-        Literal["gloo", "nccl", "cpu:gloo,cuda:nccl"] | None, Field(description="what processes talk through")
+    backend: Annotated[  # not nccl alone: counts and signals are exchanged on processors
+        Literal["gloo", "cpu:gloo,cuda:nccl"] | None, Field(description="what processes talk through; null: chosen")
     ]
-    precision: Literal["auto", "32-true", "bf16-mixed", "16-mixed", "64-true"]
+    precision: Literal["auto", "32-true", "bf16-mixed", "64-true"]
     sync_batchnorm: Annotated[bool, Field(description="plain batch norms take their statistics over all ranks")]
     threads: Annotated[Threads, Field(description="of a process; null: chosen")]
     progress: bool

@@ -102,7 +102,10 @@ class Watch:
         # the main thread waits for what will never come
         closing = threading.Thread(target=self._close, args=(self._reason,), daemon=True)
         closing.start()
-        closing.join(GRACE)
+        if asked:
+            closing.join(GRACE)
+        else:
+            time.sleep(GRACE)  # the main thread may still come
         for child in self.children.values():
             child.kill()
         if self.ranks.main:
