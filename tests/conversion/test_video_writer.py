@@ -92,6 +92,16 @@ def test_colours_and_their_tags_stay(tags: tuple[int, int, int], videos: Any, tm
         assert (codec.colorspace, codec.color_primaries, codec.color_trc) == tags
 
 
+def test_an_rgb_original_becomes_a_video_that_any_player_shows(videos: Any, tmp_path: Path) -> None:
+    source = videos.write(tmp_path / "a.mov", codec="png", pixels="rgb24")
+    rewritten(source, tmp_path / "out.mp4")
+    with av.open(str(tmp_path / "out.mp4")) as container:
+        codec = container.streams.video[0].codec_context
+        assert (codec.pix_fmt, codec.colorspace) == ("yuv420p", 2)
+    images, _ = videos.frames_of(tmp_path / "out.mp4")
+    assert np.abs(images[3].astype(int) - videos.picture(3, 64, 48)).mean() < 3
+
+
 def test_a_wide_pixel_stays_wide_and_turns_with_the_picture(videos: Any, tmp_path: Path) -> None:
     source = videos.write(tmp_path / "a.mp4", sample_aspect_ratio=Fraction(12, 11))
     rewritten(source, tmp_path / "out.mp4")

@@ -19,7 +19,7 @@ from swaplab.faces.media import Video
 QUALITY = {"crf": "16", "preset": "medium"}
 # Ticks a second in which the container says when a stream begins; by default they are milliseconds.
 MOVIE_TIMESCALE = "90000"
-UNSPECIFIED = 2
+RGB, UNSPECIFIED = 0, 2
 LIMITED_RANGE = 1
 
 
@@ -61,8 +61,10 @@ class VideoWriter:
         target.width, target.height = self.width, self.height
         target.pix_fmt, target.time_base = "yuv420p", self._time_base
         target.sample_aspect_ratio = original.aspect
-        target.color_range, self._matrix = LIMITED_RANGE, codec.colorspace
-        target.colorspace, target.color_primaries = codec.colorspace, codec.color_primaries
+        # The matrix of an RGB original is none that 4:2:0 can have; players would show its tag in green.
+        self._matrix = UNSPECIFIED if codec.colorspace == RGB else codec.colorspace
+        target.color_range = LIMITED_RANGE
+        target.colorspace, target.color_primaries = self._matrix, codec.color_primaries
         target.color_trc = codec.color_trc
         if (self.width, self.height) != (original.width, original.height):
             self.notes.append(
