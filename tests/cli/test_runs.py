@@ -72,6 +72,20 @@ def test_list(runs: Path, command: Command) -> None:
     assert lines[-1] == "3 of 3 runs under runs"
 
 
+def test_decibels_stand_beside_a_score(runs: Path, command: Command) -> None:
+    place = runs / "norms/s1-batch/evaluation/final/test.json"
+    place.parent.mkdir(parents=True)
+    rows = [{"key": "model", "values": {"score": 0.5, "psnr": 26.25}}]
+    content = {"weights": "final", "split": "test", "directions": [{"direction": "A->B", "rows": rows}]}
+    place.write_text(json.dumps(content))
+    code, out, _ = command("swaplab-runs", "list")
+    lines = [line.split() for line in out.splitlines()]
+    assert code == 0
+    assert lines[0][5:7] == ["evaluation/final/test/score", "evaluation/final/test/psnr"]
+    assert lines[1][5:7] == ["0.5", "26.25"]
+    assert lines[2][5:7] == ["-", "-"]
+
+
 def test_list_with_conditions_and_another_metric(runs: Path, command: Command) -> None:
     code, out, _ = command("swaplab-runs", "list", "norm=batch", "seed=2,3", "metric=loss/gen", f"runs={runs}")
     assert code == 0

@@ -121,17 +121,18 @@ def list_unfinished(runs: Path, named: list[str], conditions: dict[str, str]) ->
 
 def _print_table(entries: "Sequence[Entry]", metric: str | None) -> None:
     """Aligned columns, one line a run, so that it reads in a terminal and through `grep`."""
-    name = _metric_name(entries, metric)
-    rows = [("name", "id", "seed", "status", "images", name or "metric", "time", "factors")]
+    name = _metric_name(entries, metric) or "metric"
+    shown = [name, name.removesuffix("score") + "psnr"] if name.endswith("/score") else [name]  # dB beside a score
+    rows = [("name", "id", "seed", "status", "images", *shown, "time", "factors")]
     for e in entries:
-        value = e.metrics.get(name or "")
-        number = f"{value:.6g}" if isinstance(value, int | float) else "-"
+        values = [e.metrics.get(each) for each in shown]
+        numbers = [f"{value:.6g}" if isinstance(value, int | float) else "-" for value in values]
         factors = " ".join(f"{key}={level}" for key, level in e.factors.items()) or "-"
         seed, images = str(e.config.get("seed", "-")), f"{e.images_seen:,}"
-        rows.append((e.name, e.id, seed, e.status, images, number, _duration(e.seconds), factors))
+        rows.append((e.name, e.id, seed, e.status, images, *numbers, _duration(e.seconds), factors))
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     for row in rows:
-        right = {2, 4, 5, 6}
+        right = {2, *range(4, len(row) - 1)}
         cells = [c.rjust(w) if i in right else c.ljust(w) for i, (c, w) in enumerate(zip(row, widths, strict=True))]
         print("  ".join(cells).rstrip())
     for entry in entries:
