@@ -179,7 +179,7 @@ def sheet(folders: dict[str, Path]) -> dict[str, int | None]:
         record = RunRecord.load(folder)
         config = recorded_config(record)
         sources, data = load_data(config)
-        model, tasks = load_model(record, config, "final"), tasks_of(sources, data, "test")
+        (model, _), tasks = load_model(record, config, "final"), tasks_of(sources, data, "test")
         macs[name] = macs_of(model.generator, data.resolution)
         shown = [evenly(len(task.query), FRAMES) for task in tasks]
         if not columns:

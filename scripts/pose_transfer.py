@@ -40,7 +40,7 @@ def main(folder: Path) -> None:
     record = RunRecord.load(folder)
     config = recorded_config(record)
     sources, data = load_data(config)
-    model = load_model(record, config, "final")
+    model, _ = load_model(record, config, "final")
     facesets = data.split_facesets()
     for task in tasks_of(sources, data, "test"):
         assert task.truth is not None, "the true swap is known of rendered people only"

@@ -1,5 +1,6 @@
 """swaplab-convert from end to end on invented people, and what it says to every kind of bad input."""
 
+import hashlib
 import json
 import os
 import shutil
@@ -260,3 +261,31 @@ def test_a_signal_leaves_no_output(
     )
     assert code == 0, complaint
     assert {path.name for path in tmp_path.iterdir()} == {"long.mp4", "face.png", "o.png", "o.png.json"}
+
+
+def test_what_is_signed_is_what_was_read(
+    command: Command, run: Path, face: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A run that still trains replaces its files during a conversion."""
+    from swaplab.conversion.swapper import FaceSwapper
+
+    still = tmp_path / "still"
+    shutil.copytree(run, still)
+    files = {"config_sha256": still / "config.yaml", "weights_sha256": still / "checkpoints/final.safetensors"}
+    read = {name: hashlib.sha256(file.read_bytes()).hexdigest() for name, file in files.items()}
+    swapped = FaceSwapper.__call__
+
+    def replaced(*of: Any) -> Any:
+        for file in files.values():
+            file.write_bytes(b"newer")
+        return swapped(*of)
+
+    monkeypatch.setattr(FaceSwapper, "__call__", replaced)
+    Image.fromarray(face).save(tmp_path / "face.png")
+    code, _, complaint = command(
+        "convert", f"run={still}", f"input={tmp_path / 'face.png'}", f"output={tmp_path / 'out.png'}"
+    )
+    assert code == 0, complaint
+    claim = json.loads((tmp_path / "out.png.json").read_text())["claim"]
+    assert {name: claim[name] for name in files} == read
+    assert files["weights_sha256"].read_bytes() == b"newer"

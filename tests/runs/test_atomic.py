@@ -1,3 +1,4 @@
+import errno
 import os
 from collections.abc import Callable
 from pathlib import Path
@@ -5,7 +6,11 @@ from typing import Any
 
 import pytest
 
+from swaplab.errors import UserError
 from swaplab.runs.atomic import write_atomically
+from swaplab.runs.record import RunRecord
+from swaplab.training import ending, session
+from swaplab.training.checkpoint import load_weights, save_checkpoint
 
 
 class Disk:
@@ -47,3 +52,81 @@ def test_success_replaces_the_file(tmp_path: Path) -> None:
     write_atomically(path, lambda file: file.write(b"new"))
     assert path.read_text() == "new"
     assert [p.name for p in tmp_path.iterdir()] == ["file"]
+
+
+@pytest.mark.parametrize("left", [0, 1, 2, 5])
+def test_a_full_disk_is_one_sentence_also_from_torch(
+    tmp_path: Path, left: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "last.ckpt"
+    save_checkpoint(path, {"a": 1})
+    before = path.read_bytes()
+    opened = Path.open
+
+    def full(self: Path, *how: Any, **more: Any) -> Any:
+        file, writes = opened(self, *how, **more), []
+
+        class Full:
+            def __enter__(self) -> "Full":
+                return self
+
+            def __exit__(self, *_: object) -> None:
+                file.close()
+
+            def write(self, data: bytes) -> int:
+                writes.append(0)
+                if len(writes) > left:
+                    raise OSError(errno.ENOSPC, "No space left on device")
+                return int(file.write(data))
+
+            def flush(self) -> None:
+                file.flush()
+
+        return Full()
+
+    says = r"last\.ckpt cannot be written \(No space left on device\); free some space"
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Path, "open", full)
+        with pytest.raises(UserError, match=says):
+            save_checkpoint(path, {"a": 2})
+    assert path.read_bytes() == before
+    assert [p.name for p in tmp_path.iterdir()] == ["last.ckpt"]
+
+
+@pytest.mark.parametrize("where", [pytest.param("checkpoint", marks=pytest.mark.slow), "final"])
+def test_a_run_on_a_full_disk_says_so_and_goes_on_later(
+    where: str, tmp_path: Path, tiny: list[str], command: Callable[..., tuple[int, str, str]]
+) -> None:
+    """Every write fails from a moment on until the reserve is given up; what was there before stays."""
+    folder, module = tmp_path / "runs/quick/x", session if where == "checkpoint" else ending
+    name = "save_checkpoint" if module is session else "save_weights"
+    words = [*(word for word in tiny if not word.startswith(("budget.", "every.checkpoint")))]
+    words += ["budget.images=32", "every.checkpoint=16"]
+    with pytest.MonkeyPatch.context() as patch:
+        saved = getattr(module, name)
+        calls: list[int] = []
+
+        def full(file: int) -> None:
+            if (folder / ".reserve").exists():
+                raise OSError(errno.ENOSPC, "No space left on device")
+
+        def save(*of: Any) -> Any:
+            calls.append(0)
+            if module is ending or len(calls) > 1:  # the first checkpoint has room
+                patch.setattr(os, "fsync", full)
+            return saved(*of)
+
+        patch.setattr(module, name, save)
+        code, out, complaint = command("train", *words, "run_id=x")
+    assert (code, complaint.count("cannot be written (No space left on device); free some space")) == (2, 1), out
+    assert "Traceback" not in complaint
+    record = RunRecord.load(folder)
+    assert (record.facts["status"], "No space left" in record.facts["exit_reason"]) == ("failed", True)
+    assert not list(folder.rglob("*.tmp"))
+    assert not (folder / ".reserve").exists()
+    assert command("train", *words, "run_id=x")[0] == 0
+    assert command("train", *words, "run_id=straight")[0] == 0
+    again, straight = (
+        load_weights(folder.parent / each / "checkpoints/final.safetensors") for each in ("x", "straight")
+    )
+    assert all(again[key].equal(straight[key]) for key in straight)

@@ -60,7 +60,7 @@ def convert(config: dict[str, Any]) -> None:
         raise UserError(f"{source} is a {kind}, which {output.name} cannot hold; give an output ending in {fitting}")
     _check_readable(source, kind)
     label = Label(config["label"]) if config["disclosure_elsewhere"] is None else None
-    swapper = load_swapper(record, config)
+    swapper, weights = load_swapper(record, config)
     converter, reports = _converter(config, swapper, label), []
 
     def through(work: "Work") -> Callable[[Path], None]:
@@ -74,7 +74,7 @@ def convert(config: dict[str, Any]) -> None:
         sidecar = write_marked(
             output,
             source,
-            lambda: _claim(config, record, swapper, label, kind, reports[-1]),
+            lambda: _claim(config, record, weights, swapper, label, kind, reports[-1]),
             through(converter.video if kind == "video" else converter.picture),
             config["overwrite"],
             through(converter.trial) if kind == "video" else None,
@@ -95,8 +95,8 @@ def _check_readable(source: Path, kind: str) -> None:
         pass
 
 
-def load_swapper(record: "RunRecord", config: dict[str, Any]) -> "FaceSwapper":
-    """The run's generator in the direction asked for, from the run's folder alone.
+def load_swapper(record: "RunRecord", config: dict[str, Any]) -> "tuple[FaceSwapper, str]":
+    """The run's generator in the direction asked for, from the run's folder alone; and the SHA-256 of its weights.
 
     Raises UserError if its record does not say what its faces are like, or its weights are missing or do not fit.
     """
@@ -112,7 +112,8 @@ def load_swapper(record: "RunRecord", config: dict[str, Any]) -> "FaceSwapper":
         torch.set_num_threads(config["threads"])
     faces = recorded_faces(record)
     source, target = direction(faces.identities, config["source"], config["target"])
-    return FaceSwapper(load_model(record, recorded_config(record), config["weights"]), faces.alignment, source, target)
+    model, digest = load_model(record, recorded_config(record), config["weights"])
+    return FaceSwapper(model, faces.alignment, source, target), digest
 
 
 def _converter(config: dict[str, Any], swapper: "FaceSwapper", label: "Label | None") -> "Converter":
@@ -134,21 +135,15 @@ def _converter(config: dict[str, Any], swapper: "FaceSwapper", label: "Label | N
 def _claim(
     config: dict[str, Any],
     record: "RunRecord",
+    weights: str,
     swapper: "FaceSwapper",
     label: "Label | None",
     kind: Any,
     done: "Report",
 ) -> "Claim":
-    """What is signed of the output."""
-    import hashlib
-
+    """What is signed of the output. ``weights``: their SHA-256 as they were read."""
     from swaplab.marking.claim import Claim, GroundDigest
-    from swaplab.training.checkpoint import BEST, FINAL
 
-    weights = record.checkpoints / (FINAL if config["weights"] == "final" else BEST)
-    config_digest, weights_digest = (
-        hashlib.sha256(path.read_bytes()).hexdigest() for path in (record.folder / "config.yaml", weights)
-    )
     source, target = (
         GroundDigest(record.facts["grounds"][name]["kind"], record.facts["grounds"][name]["digest"])
         for name in (swapper.source, swapper.target)
@@ -156,8 +151,8 @@ def _claim(
     return Claim(
         kind=kind,
         run=record.folder.resolve().name,
-        config_sha256=config_digest,
-        weights_sha256=weights_digest,
+        config_sha256=record.config_sha256,
+        weights_sha256=weights,
         source=source,
         target=target,
         frames=done.frames_out,

@@ -49,7 +49,7 @@ def evaluate_run(run: str, split: str, weights: str, threads: int | None) -> Non
 
     from swaplab.apps.baselines import load_baseline
     from swaplab.apps.experiment import load_data, tasks_of
-    from swaplab.apps.recorded import load_model, recorded_config, weights_digest
+    from swaplab.apps.recorded import load_model, recorded_config
     from swaplab.metrics.evaluation import evaluate_swap
     from swaplab.networks.pretrained.identity import IdentityEmbedder
     from swaplab.networks.pretrained.landmarks import Landmarker
@@ -60,7 +60,8 @@ def evaluate_run(run: str, split: str, weights: str, threads: int | None) -> Non
     record = RunRecord.load(Path(run).expanduser())
     config = recorded_config(record)
     sources, data = load_data(config)
-    model, embedder, landmarker = load_model(record, config, weights), IdentityEmbedder(), Landmarker()
+    model, digest = load_model(record, config, weights)
+    embedder, landmarker = IdentityEmbedder(), Landmarker()
     if embedder.name in record.facts.get("trained_on", []):
         embedder.name += CIRCULAR  # so that every number it gives says so
     tasks = tasks_of(sources, data, split)
@@ -69,7 +70,7 @@ def evaluate_run(run: str, split: str, weights: str, threads: int | None) -> Non
         for task in track(tasks, "evaluating", transient=True)
     ]
     place = evaluation_file(record.folder, weights, split)
-    content = {"split": split, "weights": weights, "weights_digest": weights_digest(record.folder, weights)}
+    content = {"split": split, "weights": weights, "weights_digest": digest[:16]}
     write_evaluation(place, content | {"weak": split in data.weak_splits}, evaluations)
     draw_sheets(place, model, tasks, evaluations)
     print(place.with_suffix(".md").read_text())

@@ -1,8 +1,6 @@
 """What a recorded run has to say to those who use it: its config, its faces and its model."""
 
-import hashlib
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 from swaplab.config.border import checked
@@ -11,7 +9,7 @@ from swaplab.faces.alignment import Alignment
 from swaplab.losses.context import GENERATOR
 from swaplab.networks.swap_model import ColourShifts, SwapModel, swap_model
 from swaplab.runs.record import RunRecord
-from swaplab.training.checkpoint import BEST, FINAL, load_weights, put_weights
+from swaplab.training.checkpoint import BEST, FINAL, put_weights, read_weights
 from swaplab.training.networks import build_networks
 
 
@@ -48,23 +46,13 @@ def recorded_faces(record: RunRecord) -> RecordedFaces:
         ) from None
 
 
-def load_model(record: RunRecord, config: dict[str, Any], weights: str) -> SwapModel:
-    """A run's averaged generator as it is measured, drawn and converted.
+def load_model(record: RunRecord, config: dict[str, Any], weights: str) -> tuple[SwapModel, str]:
+    """A run's averaged generator as it is measured, drawn and converted, and the SHA-256 of its file as it was read.
 
     UserError if its weights are missing or of another architecture, and as `recorded_faces`.
     """
-    faces, path = recorded_faces(record), _weights(record.folder, weights)
-    state = load_weights(path)
+    faces, path = recorded_faces(record), record.checkpoints / (FINAL if weights == "final" else BEST)
+    state, digest = read_weights(path)
     generator = build_networks(config, faces.identities, faces.alignment.region)[GENERATOR]
     put_weights(generator, state, str(path))
-    return swap_model(generator.requires_grad_(False), config, faces.colour_shifts)
-
-
-def weights_digest(folder: Path, weights: str) -> str:
-    """16 hex digits over the file of these weights."""
-    with _weights(folder, weights).open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()[:16]
-
-
-def _weights(folder: Path, weights: str) -> Path:
-    return folder / "checkpoints" / (FINAL if weights == "final" else BEST)
+    return swap_model(generator.requires_grad_(False), config, faces.colour_shifts), digest

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 import yaml
 
 from swaplab.errors import UserError
-from swaplab.runs.atomic import write_text_atomically
+from swaplab.runs.atomic import Unwritable, write_atomically, write_text_atomically, writing
 from swaplab.runs.claim import claim
 from swaplab.runs.damage import Damaged
 from swaplab.runs.identity import PLACE, changed_keys
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 # complete, diverged: the run has its result. running: alive, or died without a word. failed: ended by an error.
 STATUSES = ("running", "complete", "diverged", "interrupted", "failed")
 ENDED = ("complete", "diverged")
+RESERVE, RESERVED = ".reserve", 1 << 17  # a file of so many bytes, given up to say how a run ended on a full disk
 
 
 def now() -> str:
@@ -87,6 +88,7 @@ class RunRecord:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.facts: dict[str, Any] = {}
+        self.config_sha256 = ""  # of the file that `config` has read
 
     @property
     def metrics_file(self) -> Path:
@@ -151,7 +153,8 @@ class RunRecord:
         path = self.folder / "config.yaml"
         try:
             text = path.read_bytes()
-            if self.facts.get("config_sha256") not in (None, hashlib.sha256(text).hexdigest()):
+            self.config_sha256 = hashlib.sha256(text).hexdigest()
+            if self.facts.get("config_sha256") not in (None, self.config_sha256):
                 raise ValueError("it is not the one that the run began with")
             config = yaml.load(text, getattr(yaml, "CSafeLoader", yaml.SafeLoader))
             if not isinstance(config, dict):
@@ -167,6 +170,7 @@ class RunRecord:
             code.keep(self.folder)
             session["code"] = code.digest
         self.facts["sessions"].append(session)
+        write_atomically(self.folder / RESERVE, lambda file: file.write(bytes(RESERVED)))
         self.update(status="running", exit_reason=None)
 
     def update(self, **facts: Any) -> None:
@@ -177,11 +181,17 @@ class RunRecord:
     def end(self, status: str, reason: str, **facts: Any) -> None:
         """Close the session with a status of `STATUSES` and why."""
         self.facts["sessions"][-1]["ended"] = now()
-        self.update(status=status, exit_reason=reason, **facts)
+        reserve = self.folder / RESERVE
+        try:
+            self.update(status=status, exit_reason=reason, **facts)
+        except Unwritable:
+            reserve.unlink(missing_ok=True)
+            self.update(status=status, exit_reason=reason, **facts)
+        reserve.unlink(missing_ok=True)
 
     def add_metrics(self, row: dict[str, float | int]) -> None:
         """Append one line to ``metrics.jsonl``; it holds ``images_seen``."""
-        with self.metrics_file.open("a") as file:
+        with writing(self.metrics_file), self.metrics_file.open("a") as file:
             file.write(as_json(row) + "\n")
 
     def metrics(self) -> list[Row]:

@@ -1,5 +1,6 @@
 """Checkpoints: a list of named states in one file, replaced as a whole."""
 
+import hashlib
 import shutil
 from pathlib import Path
 from typing import Any
@@ -42,8 +43,14 @@ def save_weights(path: Path, network: nn.Module, facts: dict[str, str]) -> None:
 
 def load_weights(path: Path) -> dict[str, torch.Tensor]:
     """Read a safetensors file; UserError if it is missing or damaged."""
+    return read_weights(path)[0]
+
+
+def read_weights(path: Path) -> tuple[dict[str, torch.Tensor], str]:
+    """`load_weights`, with the SHA-256 of what was read: a run that still trains replaces the file meanwhile."""
     try:
-        return safetensors.torch.load_file(path)
+        content = path.read_bytes()
+        return safetensors.torch.load(content), hashlib.sha256(content).hexdigest()
     except FileNotFoundError:
         raise UserError(f"there are no weights {path}; train the run to its end first") from None
     except safetensors.SafetensorError as error:

@@ -4,6 +4,7 @@ import shutil
 import threading
 from pathlib import Path
 
+from swaplab.runs.atomic import Unwritable
 from swaplab.runs.record import RunRecord
 from swaplab.stopping import Stopped
 from swaplab.training.checkpoint import FINAL, save_weights
@@ -31,9 +32,13 @@ class Ending:
         record = self.record
         if record is None or not self._begun.acquire(blocking=False):
             return
+        unwritable = None
         if status == "complete" and self.module.ema is not None:
             facts = {"images_seen": str(self.module.counters.images_seen), "weights": "ema"}
-            save_weights(record.checkpoints / FINAL, self.session.average(self.module), facts)
+            try:
+                save_weights(record.checkpoints / FINAL, self.session.average(self.module), facts)
+            except Unwritable as error:
+                status, reason, unwritable = "failed", str(error), error
         metrics = self.metrics()
         record.end(
             status,
@@ -45,6 +50,8 @@ class Ending:
             cost=record.facts["cost"] | self.session.cost(record.facts["cost"]["seconds"]),
         )
         self.dashboard.finish(metrics | {"status": status}, failed=status == "failed")
+        if unwritable is not None:
+            raise unwritable
 
     def lost(self, reason: str) -> tuple[str, str]:
         """Another rank is gone: returns how the run has ended by that and why, which is in the record then.

@@ -88,9 +88,12 @@ class Session(Callback):
         self._clock, self._clock_images = time.perf_counter(), self._start_images
 
     def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        """The first row of a new run."""
+        """The first row of a new run; no further step of one that was killed between its last step and its end."""
+        module = _typed(pl_module)
         if self.resumed is None:
-            self._untrained(_typed(pl_module))
+            self._untrained(module)
+        elif module.counters.images_seen >= module.total_images:
+            trainer.should_stop = self._stop(module, done=True)
 
     def _untrained(self, module: SwapModule) -> None:
         """The first row: what the untrained network is worth."""
