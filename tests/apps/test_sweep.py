@@ -63,7 +63,7 @@ def test_the_same_command_in_another_order_goes_on_and_starts_nothing_twice(trai
     [
         (["norm=none,nothing"], "Could not find 'norm/nothing'"),
         (["size.scale=1,-1"], "size.scale=-1: size.scale=-1 cannot be"),
-        (["batch_size=4,0"], "batch_size=0: batch_size=0 cannot be; give a number of 1 or more; no run was started"),
+        (["batch_size=4,0"], "batch_size=0: batch_size=0 cannot be; give a whole number of 1 or more"),
         (["norm=none,group", "attention_sites=[decoder.up1]"], "attention_sites would do nothing"),
         (["composition=true,false"], "composition=False: composition=false would do nothing"),
         (["workers=0,1"], "'workers=0' and 'workers=1' are the same run"),

@@ -18,8 +18,3 @@ def test_a_node_becomes_what_it_names() -> None:
 def test_a_node_that_names_no_class_is_refused(node: Any) -> None:
     with pytest.raises(UserError, match=r"^losses.reconstruction is .*, which names no class to build; choose an op"):
         build(node, "losses.reconstruction")
-
-
-def test_an_unknown_option_is_named_beside_the_known_ones() -> None:
-    with pytest.raises(UserError, match=r"losses.x.wieght is not an option of .*; it knows .*weight"):
-        build({"_target_": TARGET, "wieght": 1}, "losses.x")

@@ -16,7 +16,6 @@ from typing import Any
 
 import pytest
 
-from swaplab.errors import UserError
 from swaplab.runs.offline import unsent
 from swaplab.runs.record import RunRecord
 from swaplab.training.dashboard import TAG, Dashboard, publish_evaluation, tags_of
@@ -296,12 +295,6 @@ def test_disabled_writes_nothing(tmp_path: Path) -> None:
 
 def test_other_ranks_have_no_dashboard() -> None:
     assert Dashboard(SETTINGS, None, CONFIG, "s3-abc").logger is None
-
-
-def test_an_unknown_mode_is_named(tmp_path: Path) -> None:
-    record = RunRecord.create(tmp_path / "run", CONFIG, {})
-    with pytest.raises(UserError, match=r"wandb\.mode=dryrun is not known; choose one of offline, online, disabled"):
-        Dashboard(SETTINGS | {"mode": "dryrun"}, record, CONFIG, "s3-abc")
 
 
 def test_online_without_an_account_goes_on_offline_and_says_what_to_do(

@@ -122,7 +122,7 @@ def test_what_a_run_takes_from_another_is_part_of_which_run_it_is(
         (["discriminator=per_identity", "discriminator.width=0.1"], ["no loss term trains the discriminator"]),
         (["+losses.size={_target_: swaplab.losses.mask.MaskSize}"], ["needs a mask", "mask=learned"]),
         (["losses.reconstruction.weight=0"], ["every loss of the generator has weight 0"]),
-        (["losses.reconstruction.image=blurred"], ["raw, composed", "blurred"]),
+        (["losses.reconstruction.image=blurred"], ["raw or composed", "blurred"]),
         (["tracked_forwards=[encoding]"], ["encoding", "judgement"]),
         (["budget.images=0"], ["budget.images=0"]),
         (["batch_size=0"], ["batch_size=0"]),

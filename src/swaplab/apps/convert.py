@@ -29,7 +29,6 @@ Options are keys of conf/convert.yaml (KEY=VALUE); --cfg job prints the composed
 """
 
 LITERAL = ("run", "input", "output", "source", "target", "label", "disclosure_elsewhere")
-WEIGHTS = ("final", "best")
 
 
 def main() -> None:
@@ -104,10 +103,7 @@ def load_swapper(record: "RunRecord", config: dict[str, Any]) -> "tuple[FaceSwap
 
     from swaplab.apps.recorded import load_model, recorded_config, recorded_faces
     from swaplab.conversion.swapper import FaceSwapper, direction
-    from swaplab.errors import UserError
 
-    if config["weights"] not in WEIGHTS:
-        raise UserError(f"weights={config['weights']} is not known; choose {' or '.join(WEIGHTS)}")
     if config["threads"]:
         torch.set_num_threads(config["threads"])
     faces = recorded_faces(record)

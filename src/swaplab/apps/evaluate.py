@@ -38,12 +38,6 @@ def _start() -> None:
 
 def evaluate_run(run: str, split: str, weights: str, threads: int | None) -> None:
     """Evaluate one run folder and print the tables."""
-    from swaplab.errors import UserError
-    from swaplab.runs.evaluations import SPLITS, WEIGHTS, evaluation_file
-
-    for name, value, known in (("split", split, SPLITS), ("weights", weights, WEIGHTS)):
-        if value not in known:
-            raise UserError(f"{name}={value} is not known; choose {' or '.join(known)}")
     import torch
     from rich.progress import track
 
@@ -53,6 +47,7 @@ def evaluate_run(run: str, split: str, weights: str, threads: int | None) -> Non
     from swaplab.metrics.evaluation import evaluate_swap
     from swaplab.networks.pretrained.identity import IdentityEmbedder
     from swaplab.networks.pretrained.landmarks import Landmarker
+    from swaplab.runs.evaluations import evaluation_file
     from swaplab.runs.record import RunRecord
 
     if threads:

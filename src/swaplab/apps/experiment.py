@@ -12,13 +12,17 @@ from swaplab.data.sources import Sources, load_sources
 from swaplab.metrics.task import SwapTask, swap_task
 from swaplab.metrics.validation import validation
 from swaplab.networks.swap_model import swap_model
-from swaplab.training.assemble import masks_of
+from swaplab.training.assemble import check_components, masks_of
 
 
 def load_data(config: dict[str, Any]) -> tuple[Sources, FaceData]:
-    """The facesets of a config, and the module that makes batches of them."""
-    sources = load_sources(config["data"])
+    """The facesets of a config, and the module that makes batches of them.
+
+    UserError for what cannot be built, whatever the faces are: that is found before any is loaded or rendered.
+    """
     noise = {name: build(node, f"noise.{name}") for name, node in config["noise"].items() if node is not None}
+    check_components(config)
+    sources = load_sources(config["data"])
     data = FaceData(
         sources.facesets,
         noise,

@@ -13,7 +13,8 @@ from pydantic import ValidationError
 from typing_extensions import is_typeddict
 
 from swaplab.config import commands, train
-from swaplab.config.components import located, options_of, supplied_to, validator_of
+from swaplab.config.build import located
+from swaplab.config.components import options_of, supplied_to, validator_of
 from swaplab.config.trust import check_targets, kind_of
 from swaplab.config.values import described, listed, meaning_of, members_of, parts_of, shown
 from swaplab.errors import UserError
@@ -53,11 +54,7 @@ def _check_components(node: Any, place: Place) -> None:
 
 
 def _options(node: dict[str, Any], place: Place) -> tuple[Any, dict[str, Any]]:
-    try:
-        target = located(node["_target_"])
-    except Exception as error:  # an import runs a module, which may fail in any way
-        where = _dotted((*place, "_target_"))
-        raise UserError(f"{where} {node['_target_']!r} cannot be imported ({error}); check its name") from None
+    target = located(node["_target_"], _dotted(place))
     return options_of(target, _kind(place), node.get("_partial_") is True), node
 
 
@@ -119,9 +116,32 @@ def _missing(keys: Any, node: Any, place: Place, where: Place, found: Any) -> st
 
 def missing(name: str) -> str:
     """The sentence for a key that is needed and is not there."""
+    return f"{name} is missing; {choice_of(name)}"
+
+
+def choice_of(name: str) -> str:
+    """What to give for a key or a group."""
     options = sorted(file.stem for file in (_conf() / name).glob("*.yaml"))
-    choice = f"choose {name}={listed(options)}" if options else f"give {name}=VALUE"
-    return f"{name} is missing; {choice}"
+    return f"choose {name}={listed(options)}" if options else f"give {name}=VALUE"
+
+
+def readable(name: str) -> bool:
+    """Whether some command may read a key, in a component where its constructor has it."""
+    return any(_leads(keys, name.split(".")) for keys in KEYS.values())
+
+
+def _leads(annotation: Any, parts: list[str]) -> bool:
+    bases = [parts_of(member)[0] for member in members_of(annotation)]
+    return (
+        not parts
+        or any(
+            _leads(_bare(base.__annotations__[parts[0]]), parts[1:])
+            if is_typeddict(base) and parts[0] in base.__annotations__
+            else get_origin(base) is dict and _leads(get_args(base)[1], parts[1:])
+            for base in bases
+        )
+        or any(base is Any for base in bases)
+    )
 
 
 def _off(keys: Any, node: Any, place: Place, where: Place, found: Any) -> str:

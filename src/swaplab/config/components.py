@@ -49,13 +49,6 @@ def supplied_to(kind: str) -> Supplied:
     return SUPPLIED.get(kind, Supplied())
 
 
-def located(target: str) -> Any:
-    """What a ``_target_`` names. Raises what the import raises."""
-    from hydra._internal.utils import _locate  # `hydra.utils.get_object` also logs what it raises
-
-    return _locate(target)
-
-
 @cache
 def options_of(target: Callable[..., Any], kind: str, partial: bool) -> Any:
     """The type of a node that names ``target``: a TypedDict of the arguments that a config gives."""

@@ -6,12 +6,15 @@ from collections.abc import Callable, Sequence
 from omegaconf import DictConfig, open_dict
 from omegaconf.errors import OmegaConfBaseException
 
+from swaplab.config.border import readable
 from swaplab.errors import UserError
 
 # How Hydra complains of a group that is not among the defaults, and of a key of one.
 _PARTS = "(decoder|bottleneck|upsampling|output)"
 _IDLE = re.compile(rf"Could not override '{_PARTS}'\. No match|Key '{_PARTS}' is not in struct")
 
+# How it complains of a key that a plus would add.
+_UNKNOWN = re.compile(r"Could not override '([^']+)'\.\s+To append to your config")
 
 Compose = Callable[[Sequence[str]], DictConfig]
 
@@ -48,11 +51,14 @@ def composer(config_name: str, folder: str | None = None) -> Compose:
 def one_sentence(error: Exception) -> str:
     """What Hydra or OmegaConf says, in one line, with the reason where they keep it apart.
 
-    A group that this config has no place for is no word of Hydra's: it would advise to add what then does nothing.
+    A group or a key that nothing reads is no word of Hydra's: it would advise to add what then does nothing.
     """
     idle = _IDLE.search(f"{error} {error.__cause__}")
     if idle:
         return f"{idle[1] or idle[2]} would do nothing: the generator has no place for it; drop it or change that"
+    unknown = _UNKNOWN.search(str(error))
+    if unknown and not readable(unknown[1]):
+        return f"{unknown[1]} is a key that nothing reads; correct or drop it"
     said = " ".join(line.strip() for line in str(error).splitlines() if line.strip())
     cause = error.__cause__ or error.__context__
     reason = str(cause).splitlines()[0] if cause and str(cause) and str(cause) not in str(error) else ""

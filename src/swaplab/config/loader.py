@@ -18,6 +18,7 @@ from hydra.version import setbase
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
+from swaplab.config.border import choice_of
 from swaplab.config.trust import lookups_only
 from swaplab.errors import UserError
 
@@ -90,6 +91,7 @@ class Loader(ConfigLoaderImpl):
         }
         _check_packages(words)
         repository = CachingConfigRepository(self.repository)
+        _check_choices(words, repository)
         self._process_config_searchpath(config_name, words, repository)
         own = {(source.scheme(), source.path) for source in ConfigLoaderImpl(search_path()).get_sources()}
         found = [source for source in repository.get_sources() if (source.scheme(), source.path) not in own]
@@ -141,6 +143,16 @@ def _check_packages(words: Sequence[Override]) -> None:
             scheme, sign, _ = str(place).partition("://")
             if sign and scheme != "file" and place != "pkg://swaplab.conf":
                 raise UserError(f"{word.input_line} names {place}, which is no folder; give --config-dir FOLDER")
+
+
+def _check_choices(words: Sequence[Override], repository: CachingConfigRepository) -> None:
+    """UserError for a group of which no option is chosen but a number or nothing, which Hydra makes no sentence of."""
+    for word in words:
+        group, chosen = word.key_or_group, None if word.is_delete() else word.value()
+        if word.is_delete() or word.is_sweep_override() or isinstance(chosen, str | list | dict):
+            continue
+        if repository.group_exists(group):
+            raise UserError(f"{word.input_line} chooses no option of the group; {choice_of(group)}")
 
 
 def _settings(config: DictConfig) -> dict[str, Any]:

@@ -50,18 +50,6 @@ class Settings:
     alpha: Literal["learned_and_hull", "hull"] = "learned_and_hull"
     feather: float = 0.1
 
-    def __post_init__(self) -> None:
-        options = {
-            "faces": ("largest", "all"),
-            "colour": ("statistics", "none"),
-            "alpha": ("learned_and_hull", "hull"),
-        }
-        for key, known in options.items():
-            if getattr(self, key) not in known:
-                raise UserError(f"{key}={getattr(self, key)} is not known; choose {' or '.join(known)}")
-        if not isinstance(self.feather, int | float) or not 0 <= self.feather <= 0.5:
-            raise UserError(f"feather={self.feather} is out of range; give a part of the face's side in [0, 0.5]")
-
 
 @dataclass(frozen=True)
 class Converter:

@@ -14,7 +14,7 @@ from swaplab.networks.decoder import SLOPE, DecoderFamily, DecoderPlan, Decoders
 from swaplab.networks.generator import SwapOutput
 from swaplab.networks.output import Output
 from swaplab.networks.upsampling import PixelShuffle, Upsampling
-from swaplab.ranges import Count, Width
+from swaplab.ranges import Latent, Width
 
 RESOLUTIONS = (64, 128, 256)
 DOWNSAMPLINGS = ("fixed", "until_4x4")
@@ -94,7 +94,7 @@ class Autoencoder(nn.Module):
         *,
         resolution: int = RESOLUTIONS[0],
         width: Width = 1.0,
-        latent: Count = 1024,
+        latent: Latent = 1024,
         downsampling: Literal["fixed", "until_4x4"] = "fixed",
         encoder: Literal["shared", "separate"] = "shared",
         decoder: Decoders = PerIdentity,

@@ -2,16 +2,17 @@
 
 from collections import OrderedDict
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Annotated, Any
 
 import torch
+from pydantic import Field
 from torch import Tensor, nn
 
 from swaplab.errors import UserError
 from swaplab.networks.attention import attended
 from swaplab.networks.blocks import Attended, Factory, scaled
 from swaplab.networks.generator import SwapOutput
-from swaplab.ranges import Count, Width
+from swaplab.ranges import Width
 
 STD = 0.02
 
@@ -126,7 +127,7 @@ class CycleGAN(nn.Module):
         *,
         resolution: int,
         width: Width = 1.0,
-        blocks: Count = 9,
+        blocks: Annotated[int, Field(ge=1, le=64)] = 9,
         norm: Factory | None = None,
         attention: Factory | None = None,
         attention_sites: Sequence[str] | None = None,

@@ -15,7 +15,7 @@ from swaplab.networks.blocks import Dense, Factory, SameConv2d, scaled
 from swaplab.networks.generator import SwapOutput
 from swaplab.networks.norm import HybridNorm
 from swaplab.networks.regularisation import RegularisedConv2d, he_normal
-from swaplab.ranges import Count, NotNegative, Width
+from swaplab.ranges import Latent, NotNegative, Width
 
 SLOPE = 0.2
 RESOLUTIONS = (64, 128, 256)
@@ -235,7 +235,7 @@ class FaceswapGAN(nn.Module):
         resolution: int,
         capacity: Literal["standard", "lite"] = "standard",
         width: Width = 1.0,
-        latent: Count | None = None,
+        latent: Latent | None = None,
         norm: Factory | None = None,
         attention: Factory | None = None,
         attention_sites: Sequence[str] | None = None,

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from swaplab.errors import UserError
 from swaplab.networks.blocks import Dense, Factory, SameConv2d, scaled
 from swaplab.networks.generator import SwapOutput
-from swaplab.ranges import Count, Share, Width
+from swaplab.ranges import Latent, Share, Width
 
 RESOLUTION = 64
 _CODE, _CODE_SIDE = 512, 4  # channels of the code at full width; the side between the dense layers
@@ -129,7 +129,7 @@ class FaceswapGANV1(nn.Module):
         *,
         resolution: int = RESOLUTION,
         width: Width = 1.0,
-        latent: Count = 1024,
+        latent: Latent = 1024,
         slope: Share = 0.0,
         mask: Factory | None = None,
     ) -> None:

@@ -1,14 +1,15 @@
 """From config nodes to loss terms, actions and the module that trains."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+import torch
 from torch import nn
 
 from swaplab.config.build import build
 from swaplab.config.trust import kind_of
 from swaplab.errors import UserError
-from swaplab.losses.context import DISCRIMINATOR, FORWARDS, GENERATOR, StepSettings
+from swaplab.losses.context import DISCRIMINATOR, GENERATOR, StepSettings
 from swaplab.losses.term import LossTerm
 from swaplab.losses.wasserstein import GradientPenalty
 from swaplab.networks import spectral
@@ -17,7 +18,7 @@ from swaplab.runs.identity import content_of, handed_on
 from swaplab.training.actions import Action
 from swaplab.training.checkpoint import load_checkpoint, put_weights
 from swaplab.training.module import SwapModule
-from swaplab.training.networks import build_networks, check_parts
+from swaplab.training.networks import build_networks, check_networks, check_parts
 from swaplab.training.plan import Plan
 from swaplab.training.rehearsal import rehearse
 
@@ -33,8 +34,6 @@ def build_terms(config: Mapping[str, Any]) -> dict[str, LossTerm]:
 
 
 def _term(node: dict[str, Any], name: str) -> LossTerm:
-    if "_target_" not in node:
-        raise UserError(f"losses.{name} is off, so its {', '.join(node)} would do nothing; turn the loss on or drop it")
     for key, value in node.items():
         if isinstance(value, dict) and kind_of(("losses", name, key)) == "schedule":
             build(value, f"losses.{name}.{key}")  # alone, so that an error names it
@@ -53,6 +52,31 @@ def build_actions(config: Mapping[str, Any]) -> dict[str, Action]:
         if not isinstance(action, Action):
             raise UserError(f"actions.{name} is a {type(action).__name__}, which lacks points, check or a call")
     return actions
+
+
+def build_optimizers(config: Mapping[str, Any]) -> dict[str, Callable[..., torch.optim.Optimizer]]:
+    """What makes the optimisers of the networks, by name; each is tried on a parameter, as it refuses its own way."""
+    optimizers = {}
+    for name, node in config["optimizer"].items():
+        if node is None:
+            continue
+        optimizers[name] = build(node, f"optimizer.{name}")
+        try:
+            optimizers[name]([nn.Parameter(torch.zeros(1))])
+        except (TypeError, ValueError, RuntimeError) as error:
+            raise UserError(f"optimizer.{name} cannot be built: {error}; check the values under it") from None
+    return optimizers
+
+
+def check_components(config: Mapping[str, Any]) -> None:
+    """UserError for a component that cannot be built; networks are tried where the resolution is known."""
+    for key in ("plan", "schedule", "mixup"):
+        build(config[key], key)
+    build_terms(config)
+    build_actions(config)
+    build_optimizers(config)
+    if config["data"]["resolution"] is not None:
+        check_networks(config, tuple(config["data"]["identities"]), config["data"]["resolution"])
 
 
 def check_composition(config: Mapping[str, Any]) -> None:
@@ -81,9 +105,7 @@ def build_module(
     plan = build(config["plan"], "plan")
     if not isinstance(plan, Plan):
         raise UserError(f"plan is a {type(plan).__name__}, which does not list updates")
-    optimizers = {
-        name: build(node, f"optimizer.{name}") for name, node in config["optimizer"].items() if node is not None
-    }
+    optimizers = build_optimizers(config)
     networks, terms = build_networks(config, identities, resolution), build_terms(config)
     _refuse_missing_derivatives(networks, terms)
     _refuse_bounded_scores(networks, terms)
@@ -115,9 +137,6 @@ def build_module(
 
 
 def _check_tracked(names: Sequence[str]) -> None:
-    unknown = sorted(set(names) - set(FORWARDS))
-    if unknown:
-        raise UserError(f"tracked_forwards names {unknown[0]!r}; choose among {', '.join(FORWARDS)}")
     if {"reconstruction", "swap"} <= set(names):
         raise UserError(
             "tracked_forwards names reconstruction and swap: a decoder's running statistics would be of whichever "

@@ -15,7 +15,6 @@ from typing import TYPE_CHECKING, Any
 from lightning.pytorch.loggers import WandbLogger
 
 from swaplab.catalogue import ORACLE, better
-from swaplab.errors import UserError
 from swaplab.runs.evaluations import means, plotted_name
 from swaplab.runs.offline import mark_sent
 from swaplab.runs.record import RunRecord
@@ -25,16 +24,7 @@ if TYPE_CHECKING:
 
 # Seconds that W&B may take to begin and to end a run, and to leave when it failed to: the longest wait is their sum.
 WAIT, GRACE = 6.0, 2.0
-MODES = ("offline", "online", "disabled")
 TAG = 64  # letters, W&B's limit
-
-
-def check_mode(settings: Mapping[str, Any]) -> str:
-    """The mode of the ``wandb`` settings; UserError if it is not known."""
-    mode = str(settings["mode"])
-    if mode not in MODES:
-        raise UserError(f"wandb.mode={mode} is not known; choose one of {', '.join(MODES)}")
-    return mode
 
 
 class Dashboard:
@@ -47,7 +37,7 @@ class Dashboard:
     def __init__(
         self, settings: Mapping[str, Any], record: RunRecord | None, config: dict[str, Any], name: str
     ) -> None:
-        mode = check_mode(settings)
+        mode = settings["mode"]
         self.logger: WandbLogger | None = None
         self.record = record
         self.best: dict[str, float] = {}
@@ -107,7 +97,7 @@ def publish_evaluation(
     sent where W&B is disabled, nor from a job of a W&B sweep, which may tell of one run only.
     """
     settings = config["wandb"]
-    if check_mode(settings) == "disabled" or "WANDB_SWEEP_ID" in os.environ:
+    if settings["mode"] == "disabled" or "WANDB_SWEEP_ID" in os.environ:
         return
     import wandb
 

@@ -35,7 +35,7 @@ from swaplab.stopping import WARNINGS, Requests, Stopped, stop_requests
 from swaplab.thinning import evenly
 from swaplab.training.assemble import build_module
 from swaplab.training.checkpoint import LAST, check_disk, disk_need, load_checkpoint
-from swaplab.training.dashboard import Dashboard, check_mode
+from swaplab.training.dashboard import Dashboard
 from swaplab.training.distributed import SummedGradients
 from swaplab.training.ending import Ending
 from swaplab.training.launch import Ranks, find_ranks
@@ -169,22 +169,10 @@ def _session(
 
 
 def check_numbers(config: Mapping[str, Any], ranks: Ranks) -> None:
-    """UserError for numbers and names that no run can have."""
-    check_mode(config["wandb"])
+    """UserError for what does not go together, or not here."""
     check_choice(
         config["checkpoint"]["best"], config["data"]["identities"] or (), config["data"]["kind"] == "synthetic"
     )
-    for name, value, least in (
-        ("budget.images", config["budget"]["images"], 1),
-        ("batch_size", config["batch_size"], 1),
-        ("seed", config["seed"], 0),
-        ("workers", config["workers"], 0),
-        ("ema.half_life", config["ema"]["half_life"], 1),
-        ("checkpoint.keep", config["checkpoint"]["keep"], 0),
-        *((f"every.{name}", value, 0) for name, value in config["every"].items()),
-    ):
-        if isinstance(value, bool) or not isinstance(value, int | float) or value < least:
-            raise UserError(f"{name}={value} cannot be; give a number of {least} or more")
     resolve_precision(config["trainer"])
     backend_of(config["trainer"])
     if config["batch_size"] < ranks.world:

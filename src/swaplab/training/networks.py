@@ -1,6 +1,7 @@
 """From config nodes to networks."""
 
 from collections.abc import Mapping
+from contextlib import suppress
 from typing import Any
 
 import torch
@@ -44,10 +45,19 @@ def build_networks(config: Mapping[str, Any], identities: tuple[str, ...], resol
     return nn.ModuleDict(networks)
 
 
+def check_networks(config: Mapping[str, Any], identities: tuple[str, ...], resolution: int) -> None:
+    """UserError for networks that cannot be built, without memory or time; one that needs them is passed over."""
+    from hydra.errors import InstantiationException
+
+    for name in (GENERATOR, DISCRIMINATOR):
+        if config[name]:
+            with suppress(InstantiationException), torch.device("meta"):
+                sized = _sized(config[name], config["size"]["scale"])
+                build(sized, name, identities=identities, resolution=resolution)
+
+
 def _sized(node: Mapping[str, Any], scale: float) -> dict[str, Any]:
-    """A network's node with its width and its bottleneck at the config's size; UserError if that is no size."""
-    if not isinstance(scale, int | float) or isinstance(scale, bool) or not 0 < scale <= 4:
-        raise UserError(f"size.scale={scale} cannot be; it multiplies widths, so give a number above 0, such as 0.25")
+    """A network's node with its width and its bottleneck at the config's size."""
     sized = dict(node)
     if node.get("width") is not None:
         sized["width"] = node["width"] * scale

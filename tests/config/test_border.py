@@ -1,0 +1,224 @@
+"""The border of the config: every key with every kind of bad value, and keys that nothing reads."""
+
+import math
+from collections.abc import Callable, Iterator, Mapping
+from copy import deepcopy
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from swaplab.config.border import checked
+from swaplab.config.build import build
+from swaplab.errors import UserError
+from swaplab.synthetic.dataset import people_of
+from swaplab.synthetic.profile import profiles
+from swaplab.training.assemble import build_actions, build_optimizers, build_terms, check_composition
+from swaplab.training.networks import build_networks, check_parts
+
+Compose = Callable[[list[str]], dict[str, Any]]
+Command = Callable[..., tuple[int, str, str]]
+Place = tuple[str | int, ...]
+
+CONF = Path(__file__).parents[2] / "conf"
+BAD = (None, "", "abc", True, 0, -1, 0.5, 10**9, math.nan, math.inf, -math.inf, [], [-1], {}, "runs/last.ckpt")
+NETWORKS = ("generator", "discriminator", "mask_network", "code_match", "spectral", "size")
+SYSTEMS = (
+    ["experiment=quick"],
+    [
+        "experiment=cyclegan",
+        "generator.blocks=1",
+        "mixup=codes",
+        "mask=learned_separate",
+        "+init_from={run: x, parts: [a], frozen: true}",
+    ],
+)
+
+
+def places(node: Any, place: Place = ()) -> Iterator[Place]:
+    """Every mapping, list and leaf of a config."""
+    if place:
+        yield place
+    pairs = node.items() if isinstance(node, dict) else enumerate(node) if isinstance(node, list) else ()
+    for key, value in pairs:
+        yield from places(value, (*place, key))
+
+
+def changed(config: Mapping[str, Any], place: Place, value: Any) -> dict[str, Any]:
+    """A config with another value in a place."""
+    result = deepcopy(dict(config))
+    node: Any = result
+    for part in place[:-1]:
+        node = node[part]
+    node[place[-1]] = value
+    return result
+
+
+def put_together(config: Mapping[str, Any], key: str) -> None:
+    """Build what depends on a key at the top of the config."""
+    if key == "data" and config["data"]["kind"] == "synthetic":
+        profiles(config["data"]["profile"], people_of(config["data"]["identities"]))
+    elif key == "noise":
+        for name, node in config["noise"].items():
+            build(node, f"noise.{name}")
+    elif key in ("losses", "phases"):
+        build_terms(config)
+    elif key == "actions":
+        build_actions(config)
+    elif key == "optimizer":
+        build_optimizers(config)
+    elif key in NETWORKS:
+        build_networks(config, ("A", "B"), 64)
+    elif key in ("plan", "schedule", "mixup", "norm", "attention", "mask", "bottleneck", "upsampling", "output"):
+        build(config[key], key)
+    elif key in ("attention_sites", "composed_by", "composition", "data_masks"):
+        check_parts(config)
+        check_composition(config)
+
+
+def fault(config: Mapping[str, Any], place: Place, value: Any) -> str | None:
+    """What is wrong with how a value is taken: it is neither refused in one sentence nor does all work with it."""
+    name = ".".join(map(str, place))
+    try:
+        put_together(checked("train", changed(config, place, value)), str(place[0]))
+    except UserError as error:
+        said = str(error)
+        if "\n" in said.strip() or "pydantic" in said or "Input should" in said or ";" not in said:
+            return f"{name}={value!r} is no sentence: {said}"
+    except Exception as error:
+        return f"{name}={value!r}: {type(error).__name__}: {error}"
+    return None
+
+
+def faults(config: Mapping[str, Any]) -> list[str]:
+    found = (fault(config, place, value) for place in places(config) for value in BAD)
+    return [text for text in found if text is not None]
+
+
+@pytest.mark.parametrize("words", SYSTEMS, ids=lambda words: words[0])
+def test_every_key_takes_a_value_or_says_in_one_sentence_why_not(compose: Compose, words: list[str]) -> None:
+    assert not faults(compose([*words, "size=tiny"]))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("experiment", sorted(file.stem for file in (CONF / "experiment").glob("*.yaml")))
+def test_every_key_of_every_system(compose: Compose, experiment: str) -> None:
+    assert not faults(compose([f"experiment={experiment}", "size=tiny"]))
+
+
+@pytest.mark.parametrize(
+    ("word", "said"),
+    [
+        ("+bugdet.images=5", "bugdet is a key that nothing reads; did you mean budget"),
+        ("+trainer.max_time=1", "trainer.max_time is a key that nothing reads"),
+        ("+wandb.entity=me", "wandb.entity is a key that nothing reads"),
+        ("+callbacks=early", "callbacks is a key that nothing reads"),
+        ("+callbacks={early: {}}", "callbacks is a key that nothing reads; if a file of a config group sets it"),
+        ("trainer.gradient_clip_val=1", "trainer.gradient_clip_val is a key that nothing reads; correct or drop it"),
+        ("+generator.foo=1", "generator.foo is a key that nothing reads; generator has width"),
+        ("+generator.wdith=1", "generator.wdith is a key that nothing reads; did you mean generator.width"),
+        ("+generator.resolution=32", "generator.resolution is what the program itself supplies"),
+        ("+norm.channels=3", "norm.channels is a key that nothing reads"),
+        ("+norm._args_=[3]", "norm._args_ is a key that nothing reads"),
+        ("+plan._partial_=true", "plan._partial_ is a key that nothing reads"),
+        ("+schedule.at=[0]", "schedule.at is a key that nothing reads"),
+        ("+optimizer.generator.lrr=1", "optimizer.generator.lrr is a key that nothing reads"),
+        ("+optimizer.critic={lr: 1}", "optimizer.critic is a key that nothing reads"),
+        ("+losses.reconstruction.wieght=1", "losses.reconstruction.wieght is a key that nothing reads; did you mean"),
+        ("+losses.cycle.weight=1", "losses.cycle is off, so its weight would do nothing"),
+        ("+noise.blur.p=0.5", "noise.blur is off, so its p would do nothing"),
+        ("+noise.warp.sgima=[0,1]", "noise.warp.sgima is a key that nothing reads; did you mean noise.warp.sigma"),
+        ("+data_masks.nose=true", "data_masks.nose"),
+        ("+data.profile.default.p_hat=0.5", "data.profile.default.p_hat is a key that nothing reads"),
+        ("+data.profile.identities.A.p_hat=0.5", "data.profile.identities.A.p_hat is a key that nothing reads"),
+        ("+data.identities.C.sede=5", "data.identities.C"),
+        ("~seed", "seed is missing; give seed=VALUE"),
+        ("~budget.images", "budget.images is missing; give budget.images=VALUE"),
+        ("~norm", "norm is missing; choose norm=affine_only"),
+        ("~norm._partial_", "norm._partial_ is missing; set it to true"),
+        ("~optimizer.generator", "optimizer.generator is missing"),
+        ("norm=null", "norm=null chooses no option of the group; choose norm=affine_only"),
+        ("experiment=null", "experiment=null chooses no option of the group; choose experiment=cyclegan"),
+        ("data.resolution=96", "96"),
+        ("optimizer.generator.lr=-1", "optimizer.generator cannot be built: Invalid learning rate: -1"),
+        ("batch_size=8.5", "batch_size=8.5 cannot be; give a whole number of 1 or more"),
+        ("budget.images=1e400", "budget.images=Infinity cannot be; give a whole number"),
+        ("ema.half_life=nan", "ema.half_life=NaN cannot be; give a number of 1 or more"),
+        ("seed=true", "seed=true cannot be; give a whole number"),
+        ("joint_pass=1", "joint_pass=1 cannot be; give true or false"),
+        ("init_from=last.ckpt", "init_from=last.ckpt cannot be; give a mapping with run"),
+        ("trainer.precision=fp16", "trainer.precision=fp16 cannot be"),
+        ("trainer.threads=-2", "trainer.threads=-2 cannot be; give a whole number of 1 or more or null"),
+        ("data.kind=films", "data.kind is films; give synthetic or facesets"),
+        ("run_id=..", "run_id=.. cannot be; give a name of a folder"),
+        ("name=/tmp/x", "name=/tmp/x cannot be"),
+        ("name=..", "name=.. cannot be"),
+        ("name=.hidden", "name=.hidden cannot be"),
+        ("name=''", 'name="" cannot be'),
+        (f"run_id={'x' * 201}", "cannot be; give a name of a folder"),
+        ('name="a\tb"', "cannot be; give a name of a folder"),
+    ],
+)
+def test_a_bad_word_is_one_sentence_and_nothing_is_written(
+    command: Command, tmp_path: Path, word: str, said: str
+) -> None:
+    cache = tmp_path / "cache"
+    code, _, complaint = command("train", f"runs={tmp_path / 'runs'}", f"data.cache={cache}", "size=tiny", word)
+    assert code == 2
+    assert said in complaint
+    assert complaint.startswith("swaplab-train: ")
+    assert complaint.count("\n") == 1
+    assert not [*tmp_path.iterdir()]
+
+
+def test_names_hold_whatever_a_folder_can(compose: Compose) -> None:
+    for name in ("lr=1e-4", "two words", "a,b", "[x]", "2024", "ünï", "a.b"):
+        assert compose([f"name='{name}'", f"run_id='{name}'"])["run_id"] == name
+    assert compose(["name=2024"])["name"] == "2024"
+
+
+def test_one_number_is_one_run_however_it_is_written(compose: Compose) -> None:
+    plain = compose(["budget.images=100000", "generator.width=1", "losses.reconstruction.weight=2"])
+    assert compose(["budget.images=1e5", "generator.width=1.0", "losses.reconstruction.weight=2.0"]) == plain
+    assert type(plain["budget"]["images"]) is int
+    assert type(plain["generator"]["width"]) is float
+
+
+def test_the_border_keeps_what_is_right_as_it_is(compose: Compose) -> None:
+    config = compose(["experiment=faceswap_gan", "+noise/op@noise.jpeg=jpeg"])
+    assert checked("train", config) == config
+    assert list(config["noise"]) == ["colour_match", "affine", "flip", "warp", "jpeg"]
+
+
+def test_a_file_for_another_place_is_refused(command: Command, tmp_path: Path) -> None:
+    (tmp_path / "conf" / "experiment").mkdir(parents=True)
+    (tmp_path / "conf" / "experiment" / "mine.yaml").write_text("batch_size: 4\n")
+    code, _, complaint = command("train", "--config-dir", str(tmp_path / "conf"), "experiment=mine")
+    assert code == 2
+    assert "experiment is a key that nothing reads" in complaint
+    assert "# @package _global_" in complaint
+
+
+def test_runs_of_a_sweep_and_of_an_ablation_cross_it_before_any_starts(command: Command, tmp_path: Path) -> None:
+    runs = f"runs={tmp_path / 'runs'}"
+    for words in (["-m", runs, "+trainer.foo=1,2"], [runs, "ablation=norm", "+trainer.foo=1"]):
+        code, _, complaint = command("train", *words)
+        assert code == 2
+        assert "trainer.foo is a key that nothing reads" in complaint
+    assert not [*tmp_path.rglob("run.json")]
+
+
+def test_other_commands_have_their_own_keys(command: Command, tmp_path: Path) -> None:
+    for name, words, said in (
+        ("evaluate", ["run=x", "split=tset"], "split=tset cannot be; give val or test"),
+        ("evaluate", ["run=x", "+wheights=best"], "wheights is a key that nothing reads; did you mean weights"),
+        ("convert", ["run=x", "input=a", "output=b", "feather=0.7"], "feather=0.7 cannot be; give a number from 0 to"),
+        ("extract", ["input=x", "identity=A", "output=y", "resolution=63"], "resolution=63 cannot be"),
+        ("extract", ["input=x", "identity=A", "output=y", "+detector.batch=1"], "detector.batch is a key that nothing"),
+        ("render", [f"output={tmp_path / 'x'}", "video.rate=0"], "video.rate=0 cannot be; give a whole number"),
+        ("report", ["run=x", "mixed_precision=2"], "mixed_precision=2 cannot be; give true or false"),
+    ):
+        code, _, complaint = command(name, *words)
+        assert code == 2, (name, words)
+        assert said in complaint
+    assert not [*tmp_path.iterdir()]
