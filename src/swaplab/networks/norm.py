@@ -16,13 +16,13 @@ class GroupNorm(nn.GroupNorm):
     """Group normalisation (Wu & He 2018, section 3): statistics per sample, so batch size and ranks do not matter.
 
     Shape: (n, channels, h, w) -> same; before the affine map each group of a sample has mean 0 and variance 1.
-    Raises ValueError if ``groups`` does not divide ``channels``.
+    ``affine``: see `InstanceNorm`. Raises ValueError if ``groups`` does not divide ``channels``.
     """
 
-    def __init__(self, channels: int, *, groups: Count = 8, eps: Positive = 1e-5) -> None:
+    def __init__(self, channels: int, *, groups: Count = 8, eps: Positive = 1e-5, affine: bool = True) -> None:
         if channels % groups:
             raise ValueError(f"norm.groups={groups} does not divide a width of {channels}; choose a divisor of it")
-        super().__init__(groups, channels, eps)
+        super().__init__(groups, channels, eps, affine)
 
 
 class LayerNorm(nn.GroupNorm):
@@ -31,8 +31,8 @@ class LayerNorm(nn.GroupNorm):
     Shape: (n, channels, h, w) -> same.
     """
 
-    def __init__(self, channels: int, *, eps: Positive = 1e-5) -> None:
-        super().__init__(1, channels, eps)
+    def __init__(self, channels: int, *, eps: Positive = 1e-5, affine: bool = True) -> None:
+        super().__init__(1, channels, eps, affine)
 
 
 class InstanceNorm(nn.GroupNorm):
@@ -53,9 +53,14 @@ class BatchNorm(nn.BatchNorm2d):
     """
 
     def __init__(
-        self, channels: int, *, momentum: Annotated[float, Field(gt=0, le=1)] = 0.1, eps: Positive = 1e-5
+        self,
+        channels: int,
+        *,
+        momentum: Annotated[float, Field(gt=0, le=1)] = 0.1,
+        eps: Positive = 1e-5,
+        affine: bool = True,
     ) -> None:
-        super().__init__(channels, eps, momentum)
+        super().__init__(channels, eps, momentum, affine)
 
 
 class SyncBatchNorm(BatchNorm):
