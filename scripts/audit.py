@@ -29,9 +29,8 @@ def main(packages: Path = PACKAGES, audit: Sequence[str] = AUDIT) -> int:
         mended = ", ".join(fault["fix_versions"]) or "no version yet"
         print(f"{package['name']} {package['version']} is vulnerable: {fault['id']}; mended in {mended}")
     if unknown or not found:
-        print(
-            f"not audited: the database knows nothing of {len(unknown)} of {len(found)} packages, {unknown[:1]} first"
-        )
+        named = f", such as {unknown[0]}" if unknown else ""
+        print(f"not audited: the database knows nothing of {len(unknown)} of {len(found)} packages{named}")
     elif not vulnerable:
         print(f"audited: no vulnerability is known of the {len(found)} packages")
     return 1 if vulnerable else 2 if unknown or not found else 0

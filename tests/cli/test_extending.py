@@ -52,3 +52,14 @@ def test_a_package_that_is_not_declared_or_not_there_is_said(
         assert started.wait() == 2, started.err
         assert says in started.err
         assert started.err.count("\n") == 1
+
+
+@pytest.mark.slow
+def test_no_process_of_a_sweep_imports_what_lies_in_the_current_folder(
+    followed: Path, tiny: list[str], process: Callable[..., Any]
+) -> None:
+    for name in ("yaml", "torch", "swaplab", "hydra_plugins"):
+        (followed / f"{name}.py").write_text("raise SystemExit('the current folder was imported')\n")
+    words = [*tiny, "budget.images=16", "every.sample=16", "-m", "seed=1", "trainer=ddp_cpu"]
+    started = process("train", *words, cwd=followed)
+    assert started.wait(600) == 0, started.out + started.err

@@ -105,7 +105,8 @@ def test_what_cannot_be_together_and_what_is_not_known_is_said() -> None:
 
 
 def test_an_ablation_is_only_planned_however_that_is_said(tiny: list[str], command: Command, tmp_path: Path) -> None:
-    code, out, err = command("train", "ablation=norm", *tiny, "plan_only= Yes")
+    (tmp_path / "own").mkdir()
+    code, out, err = command("train", "--config-d", tmp_path / "own", "ablation=norm", *tiny, "plan_only= Yes")
     assert (code, "nothing was started" in out) == (0, True), err
     assert not (tmp_path / "runs").exists()
 

@@ -35,11 +35,18 @@ def test_what_we_ship_may_stand_where_we_put_it() -> None:
         {"losses": {"x": {"_target_": "swaplab.losses.reconstruction.MAE", "weight": [{"_target_": "os.system"}]}}},
         {"_target_": "os.system"},
         {"generator": {"_target_": {"a": 1}}},
+        {"generator": {"_target_": GENERATOR, "norm": [[{"_target_": "os.system"}]]}},
     ],
 )
 def test_anything_else_is_refused_by_name(config: dict[str, object]) -> None:
     with pytest.raises(UserError, match=r"which is not allowed.*SWAPLAB_PACKAGES"):
         check_targets(config)
+
+
+@pytest.mark.parametrize("hidden", [("a", {"_target_": "os.system"}), {1}, b"x", object()])
+def test_what_is_no_plain_data_is_refused(hidden: object) -> None:
+    with pytest.raises(UserError, match=r"generator\.norm is a \w+, which no config has"):
+        check_targets({"generator": {"_target_": GENERATOR, "norm": [hidden]}})
 
 
 def test_a_declared_package_may_stand_in_a_place_for_components_only(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -62,6 +69,10 @@ def test_packages_can_be_declared_in_the_settings_file(tmp_path: Path, monkeypat
         check_targets({"generator": {"_target_": "mine.Net"}})
     settings.write_text("packages: [mine]\n")
     check_targets({"generator": {"_target_": "mine.Net"}})
+    for text in ("packages: mine\n", "packages: [1]\n", "packages: ['']\n", "[mine]\n", "packages: [\n"):
+        settings.write_text(text)
+        with pytest.raises(UserError, match=r"settings\.yaml"):
+            check_targets({"generator": {"_target_": "mine.Net"}})
 
 
 def test_slots_hold_another_kind_than_their_owner() -> None:

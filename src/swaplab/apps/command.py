@@ -48,6 +48,8 @@ def stopped_in_order(name: str, advice: str = "") -> Iterator[None]:
 def _run(name: str, start: Callable[[], object]) -> None:
     # an albumentations import would ask the network for a newer version
     os.environ.setdefault("NO_ALBUMENTATIONS_UPDATE", "1")
+    # jobs, ranks and measurements are started by python -m, which would import what lies in the current folder
+    os.environ["PYTHONSAFEPATH"] = "1"
     # Hydra raises instead of printing: one place decides what a user sees
     os.environ["HYDRA_FULL_ERROR"] = "1"
     from hydra.errors import HydraException

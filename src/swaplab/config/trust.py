@@ -136,15 +136,23 @@ def shipped_targets() -> dict[str, frozenset[str]]:
 
 
 def declared_packages() -> tuple[str, ...]:
-    """The user's own packages: names in ``SWAPLAB_PACKAGES``, else ``packages`` of the settings file."""
+    """The user's own packages: names in ``SWAPLAB_PACKAGES``, else ``packages`` of the settings file.
+
+    UserError for a settings file that cannot be read, or whose ``packages`` are not a list of names.
+    """
     named = os.environ.get("SWAPLAB_PACKAGES")
     if named is not None:
         return tuple(name.strip() for name in named.split(",") if name.strip())
-    settings = SETTINGS_FILE.expanduser()
-    if not settings.exists():
+    try:
+        content = yaml.safe_load(SETTINGS_FILE.expanduser().read_text()) or {}
+    except (FileNotFoundError, NotADirectoryError, RuntimeError):  # RuntimeError: there is no home folder
         return ()
-    content = yaml.safe_load(settings.read_text()) or {}
-    return tuple(content.get("packages", ()))
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        raise UserError(f"{SETTINGS_FILE} cannot be read ({' '.join(str(error).split())}); correct it") from None
+    packages = content.get("packages", []) if isinstance(content, dict) else None
+    if not isinstance(packages, list) or not all(isinstance(name, str) and name for name in packages):
+        raise UserError(f"{SETTINGS_FILE} has no list of names under packages; write packages: [mylab]")
+    return tuple(packages)
 
 
 def named_packages(config: Any) -> tuple[str, ...]:

@@ -11,9 +11,9 @@ from numpy.typing import NDArray
 Pixels = NDArray[np.uint8]
 Floats = NDArray[np.float64]
 
-# Points with less agreement are taken for no face's. Faces that lie on their side or on their head, and profiles, whose
-# points were wrong by more than 0.3 distances of the eyes had at most 0.88, most of them less than 0.8; faces in front
-# view had at least 0.89.
+# Points with less agreement are taken for no face's. In frames of two talkers turned in steps of 15 degrees, 94 of the
+# 111 detections whose points were wrong by more than 0.3 distances of the eyes had less, and none more than 0.88;
+# faces that lean by at most 15 degrees had at least 0.92.
 POSSIBLE = 0.8
 
 # The detector's first network looks through windows of 12 pixels; below 20 it takes anything for a face.

@@ -14,7 +14,7 @@ from swaplab.stopping import PARENT, Stopped, signal_of, stop_requests
 from swaplab.sweeps.jobs import Job, Outcome
 from swaplab.sweeps.slots import Share
 
-COMMAND = (sys.executable, "-P", "-m", "swaplab.apps.train")  # -P: nothing of the current folder is imported
+COMMAND = (sys.executable, "-m", "swaplab.apps.train")
 
 
 def wait_for(process: "subprocess.Popen[bytes]") -> int:
