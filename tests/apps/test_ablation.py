@@ -2,6 +2,7 @@
 
 import itertools
 import json
+import shlex
 import signal
 import subprocess
 import sys
@@ -64,11 +65,16 @@ def test_a_plan_is_shown_and_nothing_is_started(train: Command, tmp_path: Path) 
     assert not (tmp_path / "runs").exists()
 
 
-def test_every_level_has_every_seed_once_and_the_plan_is_older_than_all(train: Command, tmp_path: Path) -> None:
+def test_every_level_has_every_seed_once_and_the_plan_is_older_than_all(
+    train: Command, command: Command, tmp_path: Path
+) -> None:
     code, output, complaint = train()
     assert (code, complaint) == (0, "")
     assert "4 jobs: 4 complete" in output
-    assert "judge it: swaplab-report ablation=mine" in output
+    _, *words = shlex.split(output.partition("judge it: ")[2])
+    assert "ablation=mine" in words
+    code, report, complaint = command("report", *words)
+    assert (code, "verdict" in report) == (0, True), complaint
     found = records(tmp_path)
     assert {(r.config()["factors"]["norm"], r.config()["seed"]) for r in found} == {
         (level, seed) for level in ("none", "group") for seed in (1, 2)
@@ -118,7 +124,7 @@ def test_a_plan_that_was_begun_is_not_changed_but_another_stands_beside_it(train
         (["-m"], "an ablation is a sweep already"),
         (
             ["ablation.metric=beauty", "ablation.split=test"],
-            "no evaluation has the metric 'beauty'; choose among score",
+            "no run has the metric 'beauty'; choose among score",
         ),
         (["ablation.metric=coherence", "ablation.split=test"], "coherence[?] is one of octaves"),
         (["ablation.metric=score"], "score is measured after training; set split"),
@@ -127,7 +133,7 @@ def test_a_plan_that_was_begun_is_not_changed_but_another_stands_beside_it(train
         (["norm=batch"], "this is what ablation mine varies"),
         (["hydra/launcher=joblib"], "of Hydra's own settings an ablation knows hydra.launcher.slots alone"),
         (["hydra.launcher.slots=many"], "hydra.launcher.slots=many is no number"),
-        (["generator.width=0"], "no run was started"),
+        (["generator.width=0"], "generator.width=0 cannot be"),
         (["budget.images=0"], "budget.images=0 cannot be"),
     ],
 )

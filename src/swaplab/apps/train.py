@@ -21,6 +21,7 @@ swaplab-train: train one face-swap model and leave a run folder with its record.
   swaplab-train ablation=norm                            a question, with all its runs; plan_only=true shows them
 
 The same command continues what was interrupted, and leaves finished runs alone.
+Names and paths are text, whatever characters they hold; of two words for one key the later counts.
 Options are keys of conf/train.yaml (KEY=VALUE; group=OPTION). --cfg job prints the composed config, --cfg job --resolve
 with every reference filled in.
 """
