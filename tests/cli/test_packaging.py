@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from swaplab.runs.code import code_of
+
 ROOT = Path(__file__).parents[2]
 COMMANDS = ("swaplab-render", "swaplab-train", "swaplab-evaluate", "swaplab-report")
 
@@ -63,6 +65,9 @@ def check_commands(scripts: Path, elsewhere: Path) -> None:
     assert "hydra_plugins.swaplab_process_launcher.launcher.ProcessLauncher" in launcher
     where = run(scripts / "python", "-c", "import swaplab; print(swaplab.__file__)", cwd=elsewhere)
     assert str(scripts.parent) in where
+    program = "from swaplab.runs.code import code_of; print(code_of().digest)"
+    digest = run(scripts / "python", "-c", program, cwd=elsewhere)
+    assert digest.strip() == code_of().digest
     assert list(elsewhere.iterdir()) == []
 
 
