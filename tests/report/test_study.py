@@ -80,6 +80,18 @@ def test_a_run_without_a_measurement_or_a_finite_number_is_not_a_number(study_fo
     assert found.verdict == "undecided"
 
 
+def test_a_damaged_run_is_named_and_the_others_are_shown(study_folder: Make) -> None:
+    folder = study_folder()
+    (folder / "s1-group" / "run.json").write_text("[1,2]")
+    (folder / "s2-group" / "config.yaml").write_bytes(b"a: \xff")
+    study = read_ablation(folder)
+    for name in ("s1-group", "s2-group"):
+        assert [text for text in study.remarks if f"`swaplab-runs set-aside {folder / name}`" in text]
+    found = findings(study)
+    assert row(grid(found, "Every seed"), "group")["seed 1"] == "not begun"
+    assert found.verdict == "undecided"
+
+
 def test_every_level_is_judged_with_holm_where_no_contrast_was_named(study_folder: Make) -> None:
     found = findings(read_ablation(study_folder(contrast=None, direction="higher")))
     assert found.verdict == "undecided"  # six seeds do not suffice for two comparisons

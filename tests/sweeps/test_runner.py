@@ -93,6 +93,20 @@ def test_what_is_done_is_left_alone_and_the_rest_is_tried_again(
     assert [len(starts(each)) for each in jobs] == [1, 1, 2]
 
 
+def test_a_damaged_run_and_one_of_other_code_fail_alone(
+    job: Callable[..., Job], stand_in: tuple[str, ...], tmp_path: Path
+) -> None:
+    jobs = [job(name) for name in "abc"]
+    run_jobs(jobs[:2], tmp_path / "sweep", command=stand_in)
+    (jobs[0].folder / "run.json").write_text("[1,2]")
+    record = RunRecord.load(jobs[1].folder)
+    record.update(sessions=[{**session, "code": "another"} for session in record.facts["sessions"]])
+    outcomes = run_jobs(jobs, tmp_path / "sweep", command=stand_in)
+    assert [o.status for o in outcomes] == ["failed", "failed", "complete"]
+    assert f"`swaplab-runs set-aside {jobs[0].folder}`" in outcomes[0].reason
+    assert "that other code has made" in outcomes[1].reason
+
+
 def test_a_run_is_done_when_it_is_measured_with_its_last_weights(
     job: Callable[..., Job], stand_in: tuple[str, ...], tmp_path: Path
 ) -> None:
