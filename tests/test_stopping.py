@@ -12,6 +12,8 @@ from pathlib import Path
 import pytest
 
 from swaplab import stopping
+from swaplab.apps.command import run_command
+from swaplab.errors import UserError
 from swaplab.stopping import Requests, Stopped, signal_of, stop_requests
 
 
@@ -54,6 +56,25 @@ def test_what_came_while_it_was_counted_is_not_raised_again_around_it() -> None:
         with stop_requests() as inner:
             heard(inner, signal.SIGTERM)
         assert heard(outer, signal.SIGTERM, signal.SIGHUP) == (signal.SIGTERM, 1)
+
+
+@pytest.mark.parametrize("error", [UserError("half a thing"), AttributeError("of half a thing")])
+def test_what_breaks_by_being_stopped_is_no_fault_of_its_own(
+    error: Exception, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A library that a signal interrupts may raise something else while it clears away."""
+
+    def start() -> None:
+        try:
+            os.kill(os.getpid(), signal.SIGTERM)
+        finally:
+            raise error
+
+    monkeypatch.setattr(sys, "argv", ["swaplab-x"])
+    with pytest.raises(SystemExit, match="143"):
+        run_command("swaplab-x", "", start)
+    assert capsys.readouterr().err == "swaplab-x: stopped by SIGTERM\n"
+    monkeypatch.setattr(stopping, "_fatal", 0)
 
 
 def test_what_is_ignored_stays_so() -> None:

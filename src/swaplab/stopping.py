@@ -21,6 +21,7 @@ APART = 0.5  # seconds between two requests of a person; launchers repeat what a
 PARENT = "SWAPLAB_PARENT"  # the process without which this one is not to go on
 
 _fatal = 0  # the signal that this process will die of
+_command: "Requests | None" = None  # what was asked of the command that runs
 
 
 class Stopped(KeyboardInterrupt):
@@ -78,17 +79,27 @@ def stop_requests(*more: int, limit: int | None = None) -> Iterator[Requests]:
 @contextlib.contextmanager
 def stoppable() -> Iterator[None]:
     """A command: signals raise `Stopped`; where that comes out of here, the process ends, and dies of the signal."""
-    global _fatal
+    global _command, _fatal
     atexit.register(_die)  # early, so that it is called after what others register
     try:
-        with stop_requests(limit=1):
-            yield
+        with stop_requests(limit=1) as _command:
+            try:
+                yield
+            except Exception:
+                obey()
+                raise
     except Stopped as stopped:
         _fatal = stopped.number
         for number in ENDING:  # on its way out nothing is left to be saved
             if signal.getsignal(number) is not signal.SIG_IGN:
                 signal.signal(number, signal.SIG_DFL)
         raise
+
+
+def obey() -> None:
+    """Raise `Stopped` if the command was asked to end: whatever breaks after that, breaks by being stopped midway."""
+    if _command is not None and _command.number:
+        raise Stopped(_command.number) from None
 
 
 def _die() -> None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from swaplab.apps.words import CommandLine, as_typed, literal_words
 from swaplab.errors import UserError
-from swaplab.stopping import Stopped, end_with_parent, stoppable
+from swaplab.stopping import Stopped, end_with_parent, obey, stoppable
 
 if TYPE_CHECKING:
     from hydra._internal.hydra import Hydra
@@ -61,6 +61,7 @@ def _run(name: str, start: Callable[[], object]) -> None:
     try:
         start()
     except (UserError, HydraException, OmegaConfBaseException) as error:
+        obey()
         print(f"{name}: {_sentence(error)}", file=sys.stderr)
         raise SystemExit(2) from None
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from swaplab.apps.command import stopped_in_order
 from swaplab.apps.words import as_truth
 from swaplab.errors import UserError
+from swaplab.stopping import obey
 
 if TYPE_CHECKING:
     from swaplab.runs.registry import Entry
@@ -48,6 +49,7 @@ def main() -> None:
         try:
             raise SystemExit(_start(words))
         except UserError as error:
+            obey()
             print(f"swaplab-runs: {' '.join(str(error).split())}", file=sys.stderr)
             raise SystemExit(2) from None
 
