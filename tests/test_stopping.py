@@ -71,10 +71,10 @@ def test_what_breaks_by_being_stopped_is_no_fault_of_its_own(
             raise error
 
     monkeypatch.setattr(sys, "argv", ["swaplab-x"])
+    monkeypatch.setattr(stopping, "_fatal", 0)  # so that it is again when this test has ended, and pytest lives
     with pytest.raises(SystemExit, match="143"):
         run_command("swaplab-x", "", start)
     assert capsys.readouterr().err == "swaplab-x: stopped by SIGTERM\n"
-    monkeypatch.setattr(stopping, "_fatal", 0)
 
 
 def test_what_is_ignored_stays_so() -> None:
