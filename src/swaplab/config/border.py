@@ -12,6 +12,7 @@ from typing import Any, NotRequired, Required, get_args, get_origin
 from pydantic import ValidationError
 from typing_extensions import is_typeddict
 
+from swaplab.catalogue import check_choice
 from swaplab.config import commands, train
 from swaplab.config.build import located
 from swaplab.config.components import options_of, supplied_to, validator_of
@@ -35,12 +36,15 @@ LISTED = 16  # so many keys a sentence bears
 def checked(command: str, config: Mapping[str, Any]) -> dict[str, Any]:
     """The resolved config of a command, with the types that its keys have: where a width is 1.0, 1 becomes 1.0.
 
-    Raises UserError for an unknown key, a missing one, a value that is none of its key's, and a component that may not
-    stand where it stands.
+    Raises UserError for an unknown key, a missing one, a value that is none of its key's, a component that may not
+    stand where it stands, and a metric that no training could choose weights by.
     """
     check_targets(config)
     result: dict[str, Any] = _validated(KEYS[command], dict(config), ())
     _check_components(result, ())
+    if command == "train":
+        data = result["data"]
+        check_choice(result["checkpoint"]["best"], data["identities"] or (), data["kind"] == "synthetic")
     return result
 
 

@@ -17,7 +17,6 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
-from swaplab.catalogue import check_choice
 from swaplab.config.trust import named_packages
 from swaplab.data.module import FaceData, Faces
 from swaplab.data.splits import of_split
@@ -170,9 +169,6 @@ def _session(
 
 def check_numbers(config: Mapping[str, Any], ranks: Ranks) -> None:
     """UserError for what does not go together, or not here."""
-    check_choice(
-        config["checkpoint"]["best"], config["data"]["identities"] or (), config["data"]["kind"] == "synthetic"
-    )
     resolve_precision(config["trainer"])
     backend_of(config["trainer"])
     if config["batch_size"] < ranks.world:
