@@ -121,9 +121,9 @@ def test_a_config_that_is_composed_already_is_read_as_a_strangers(
 
     assert "wants to run 'os.system'" in refused(config | {"plan": {"_target_": "os.system"}})
     assert "refers at name to another value" in refused(config | {"name": "${oc.env:HOME}"})
-    assert "sets hydra's own settings" in refused(config | {"hydra": {}})
-    assert "lacks budget" in refused({k: v for k, v in config.items() if k != "budget"})
-    assert "lacks name" in refused([])
+    assert "hydra is a key that nothing reads" in refused(config | {"hydra": {}})
+    assert "budget is missing" in refused({k: v for k, v in config.items() if k != "budget"})
+    assert "is no config" in refused([])
     assert "seed=2 cannot stand beside" in refused(config, "seed=2")
     assert "evaluate=all is not known" in refused(config, "evaluate=all")
     assert not (tmp_path / "runs").exists()
