@@ -52,7 +52,7 @@ def prove(run: Path, before: Path, images: int) -> bool:
         for packed in (run / "code").glob(f"{record.codes[-1]}.zip"):
             zipfile.ZipFile(packed).extractall(sources)
         old = trial(config, images, Path(place) / "old", [sources, before.resolve() / "src"])
-        new = trial(config, images, Path(place) / "new", [Path.cwd(), HERE / "src"])
+        new = trial(config, images, Path(place) / "new", [HERE / "src"])
         if not set(old.codes) & set(record.codes):
             raise UserError(f"{before} is not the code that made {run}; see the commit in its run.json")
         difference = first_difference(old, new)
@@ -76,7 +76,9 @@ def trial(config: dict[str, Any], images: int, place: Path, paths: list[Path]) -
     (place / "config.yaml").write_text(yaml.safe_dump(trial, sort_keys=False))
     found = os.pathsep.join([*map(str, paths), os.environ.get("PYTHONPATH", "")])
     command = [sys.executable, "-m", "swaplab.apps.train", f"resolved={place / 'config.yaml'}"]
-    done = subprocess.run(command, env=os.environ | {"PYTHONPATH": found}, capture_output=True, text=True, check=False)
+    # else what lies in the current folder would be taken before the paths
+    environment = os.environ | {"PYTHONPATH": found, "PYTHONSAFEPATH": "1"}
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
     if done.returncode:
         raise UserError(f"the code in {paths[-1]} cannot train it: {done.stderr.strip().splitlines()[-1]}")
     return RunRecord.load(place / "trial" / "trial")
