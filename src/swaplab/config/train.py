@@ -248,7 +248,7 @@ class Train(TypedDict):
     budget: Budget
     joint_pass: Annotated[bool, Field(description="all identities through a shared encoder in one call")]
     tracked_forwards: Annotated[
-        list[Literal["encode", "reconstruction", "swap", "cycle", "judgement"]],
+        list[Literal["encode", "reconstruction", "swap", "judgement"]],
         Field(description="forwards that move running statistics"),
     ]
     data_masks: Annotated[dict[Mask, bool], Field(description="masks that batches carry")]

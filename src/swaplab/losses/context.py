@@ -25,19 +25,17 @@ Side = Literal["generator", "discriminator"]
 
 T = TypeVar("T")
 
-# The kinds of forward whose batch statistics a plan may let into the running ones: what an encoder sees, what a decoder
-# is trained to make (one of the two, so that there is no question which comes last), what a discriminator learns from.
-FORWARDS = ("encode", "reconstruction", "swap", "judgement")
-
 
 @dataclass(frozen=True)
 class StepSettings:
     """What stays the same over all steps of a run.
 
     global_batch: faces an identity in the batch of all ranks together, the divisor of every mean.
-    joint: encode all identities in one pass (needs a shared encoder). tracked: the forwards, of `FORWARDS`, that move
-    running statistics, each once for the faces an update is about and in the order of the identities; all others
-    normalise by the batch and leave them alone. So neither another term nor the order of terms can move them.
+    joint: encode all identities in one pass (needs a shared encoder). tracked: the forwards that move running
+    statistics: encode (what an encoder sees), reconstruction or swap (what a decoder is trained to make; one of them,
+    so that there is no question which comes last), judgement (what a discriminator learns from). Each does so once for
+    the faces an update is about and in the order of the identities; all others normalise by the batch and leave them
+    alone. So neither another term nor the order of terms can move them.
     seed: of the random numbers inside a step. masks: the names of the masks that batches carry, in their order.
     mixup: of the autoencoder's own faces or codes. composition: how what the generator makes becomes a picture.
     """
