@@ -30,6 +30,7 @@ ALLOWED = {
     "conversion": {"networks", "faces", "marking"},
 }
 GROUND_FLOOR = {
+    "places",
     "catalogue",
     "collectives",
     "devices",

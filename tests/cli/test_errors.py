@@ -23,7 +23,7 @@ def refused(command: Command, name: str, words: list[str], output: Path, *parts:
     code, _, complaint = command(name, *words)
     assert code == 2, complaint
     lines = complaint.strip().splitlines()
-    assert len([line for line in lines if line.startswith(name)]) == 1
+    assert len([line for line in lines if line.startswith(f"swaplab-{name.removeprefix('swaplab-')}: ")]) == 1
     assert "Traceback" not in complaint
     for part in parts:
         assert part in complaint
@@ -175,3 +175,18 @@ def test_a_strangers_run_folder_runs_no_code(command: Command, tiny: list[str], 
     run = tmp_path / "runs" / "quick" / "theirs"
     forge(run, "swaplab.networks.autoencoder.Autoencoder", "torch.utils.collect_env.run")
     refused(command, "swaplab-evaluate", [f"run={run}"], run, "torch.utils.collect_env.run", "not allowed")
+
+
+def test_a_user_without_a_home_is_told_what_to_set(
+    command: Command, tiny: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def nobody(_: object) -> None:
+        raise KeyError("uid not found")
+
+    monkeypatch.setattr("pwd.getpwuid", nobody)
+    for name in ("HOME", "SWAPLAB_CACHE"):
+        monkeypatch.delenv(name, raising=False)
+    words = [word for word in tiny if not word.startswith("data")]
+    refused(command, "train", words, tmp_path / "runs", "home folder", "SWAPLAB_CACHE=DIR", "set HOME")
+    refused(command, "evaluate", ["run=~/mine"], tmp_path / "runs", "~/mine", "write the whole path")
+    assert command("train", *tiny)[0] == 0  # who needs no home is not asked for one

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from swaplab.apps.command import composed, run_command
+from swaplab.places import expanded
 
 if TYPE_CHECKING:
     from swaplab.conversion.convert import Converter, Progress
@@ -50,8 +51,8 @@ def convert(config: dict[str, Any]) -> None:
     from swaplab.marking.writer import SUFFIXES, check_output, write_marked
     from swaplab.runs.record import RunRecord
 
-    source, output = (Path(config[key]).expanduser() for key in ("input", "output"))
-    record = RunRecord.load(Path(config["run"]).expanduser())
+    source, output = (expanded(config[key]) for key in ("input", "output"))
+    record = RunRecord.load(expanded(config["run"]))
     kind = kind_of(source)
     check_output(output, source, config["overwrite"])
     if SUFFIXES[output.suffix.lower()] != kind:

@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from swaplab.apps.command import composed, run_command
+from swaplab.places import expanded
 
 if TYPE_CHECKING:
     from swaplab.metrics.evaluation import Evaluation
@@ -52,7 +53,7 @@ def evaluate_run(run: str, split: str, weights: str, threads: int | None) -> Non
 
     if threads:
         torch.set_num_threads(threads)
-    record = RunRecord.load(Path(run).expanduser())
+    record = RunRecord.load(expanded(run))
     config = recorded_config(record)
     sources, data = load_data(config)
     model, digest = load_model(record, config, weights)

@@ -4,6 +4,7 @@ from collections import Counter
 from typing import TYPE_CHECKING, Any
 
 from swaplab.apps.command import composed, run_command
+from swaplab.places import expanded
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -40,7 +41,6 @@ def _start() -> None:
 
 def extract(config: dict[str, Any]) -> None:
     """Write the faceset that a resolved config asks for. Raises UserError, and then leaves nothing behind."""
-    from pathlib import Path
 
     from swaplab.apps.progress import stages
     from swaplab.errors import UserError
@@ -50,7 +50,7 @@ def extract(config: dict[str, Any]) -> None:
     from swaplab.faces.media import expand_inputs
     from swaplab.faces.search import FaceSearch
 
-    output, alignment = Path(config["output"]).expanduser(), Alignment(config["resolution"])
+    output, alignment = expanded(config["output"]), Alignment(config["resolution"])
     _check_place(output)
     writer = FacesetWriter(output, config["identity"], _ground(config), alignment)
     files, unreadable = expand_inputs(config["input"])
@@ -95,7 +95,6 @@ def _check_place(output: "Path") -> None:
 
 def _ground(config: dict[str, Any]) -> "Ground":
     """The ground that the keys ground, statement, licence and link give; what would silently do nothing is refused."""
-    from pathlib import Path
 
     from swaplab.errors import UserError
     from swaplab.faces.ground import Ground
@@ -113,7 +112,7 @@ def _ground(config: dict[str, Any]) -> "Ground":
     if kind == "consent":
         if config["statement"] is None:
             raise UserError("ground=consent needs a statement file that says who, scope and date; give statement=FILE")
-        return Ground.from_consent(Path(config["statement"]).expanduser())
+        return Ground.from_consent(expanded(config["statement"]))
     return Ground(kind, licence=config["licence"], link=config["link"])
 
 

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 from swaplab.apps.command import composed, run_command
 from swaplab.apps.words import CommandLine
+from swaplab.places import expanded
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -77,7 +78,7 @@ def report_runs(run: list[str], mixed_precision: bool, output: str | None) -> No
 
     folders = _folders(run)
     beside = folders[0] if len(folders) == 1 else Path()
-    place = beside / "report.html" if output is None else Path(output).expanduser()
+    place = beside / "report.html" if output is None else expanded(output)
     path = write_report(folders, place, mixed_precision=mixed_precision)
     print(f"report: {path}")
 
@@ -90,12 +91,11 @@ def report_ablation(
     UserError if the file of conf/ablation that has its name now asks or judges otherwise. Named by its folder it is
     judged by the stored plan alone.
     """
-    from pathlib import Path
 
     from swaplab.report.study import agree, read_ablation
 
     by_folder = "/" in ablation
-    folder = Path(ablation).expanduser() if by_folder else Path(runs).expanduser() / ablation
+    folder = expanded(ablation) if by_folder else expanded(runs) / ablation
     study = read_ablation(folder, mixed_precision=mixed_precision)
     assert study.plan is not None
     if not by_folder:
@@ -135,12 +135,11 @@ def report_group(group: list[str], metric: str | None, mixed_precision: bool, ou
 
 def _write(study: "Study", folder: "Path", output: str | None) -> None:
     """Write and print where, and what the verdict is."""
-    from pathlib import Path
 
     from swaplab.report.study_page import findings, write_study
 
     found = findings(study)
-    places = [folder / f"report{form}" for form in FORMS] if output is None else [Path(output).expanduser()]
+    places = [folder / f"report{form}" for form in FORMS] if output is None else [expanded(output)]
     write_study(found, places)
     for sentence in found.sentences:
         print(sentence)
@@ -150,9 +149,8 @@ def _write(study: "Study", folder: "Path", output: str | None) -> None:
 
 
 def _folders(names: list[str]) -> "list[Path]":
-    from pathlib import Path
 
-    return [Path(name).expanduser() for name in dict.fromkeys(names)]
+    return [expanded(name) for name in dict.fromkeys(names)]
 
 
 if __name__ == "__main__":

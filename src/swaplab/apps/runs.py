@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from swaplab.apps.command import stopped_in_order
 from swaplab.apps.words import as_truth
 from swaplab.errors import UserError
+from swaplab.places import expanded
 from swaplab.stopping import obey
 
 if TYPE_CHECKING:
@@ -68,7 +69,7 @@ def _start(words: Sequence[str]) -> int:
         said = f"{words[0]} is not known" if words else "nothing to do is named"
         raise UserError(f"{said}; write one of {', '.join(commands)}, see --help")
     given = [word.removeprefix("runs=") for word in words[1:] if word.startswith("runs=")]
-    runs = Path(given[-1] if given else "runs").expanduser()
+    runs = expanded(given[-1] if given else "runs")
     named: list[str] = []
     settings: dict[str, str] = {}
     for word in words[1:]:

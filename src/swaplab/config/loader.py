@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from functools import cache
-from pathlib import Path
 from typing import Any
 
 from hydra._internal.config_loader_impl import ConfigLoaderImpl
@@ -21,6 +20,7 @@ from omegaconf.errors import OmegaConfBaseException
 from swaplab.config.border import choice_of
 from swaplab.config.trust import lookups_only
 from swaplab.errors import UserError
+from swaplab.places import expanded
 
 # Facts of one composition below ``hydra``, which Hydra writes after all configs were merged and never acts upon.
 _FACTS = (("runtime", "choices"), ("runtime", "config_sources"), ("runtime", "cwd"), ("job", "override_dirname"))
@@ -31,7 +31,7 @@ def search_path(folder: str | None = None) -> ConfigSearchPath:
     """Where configs are looked for: Hydra's, ours, then ``folder``. UserError if that does not exist."""
     path = create_config_search_path("pkg://swaplab.conf")
     if folder is not None:
-        place = Path(folder).expanduser().absolute()
+        place = expanded(folder).absolute()
         if not place.is_dir():
             raise UserError(f"config folder {place} does not exist; check the command line")
         schema = path.get_path().pop()  # structured configs are looked for last

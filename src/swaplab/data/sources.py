@@ -4,12 +4,12 @@ import hashlib
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 from swaplab.errors import UserError
 from swaplab.faces.faceset import Faceset
 from swaplab.faces.quality import FLAGS
+from swaplab.places import expanded
 
 KINDS = ("synthetic", "facesets")
 
@@ -48,9 +48,7 @@ def _from_folders(folders: Mapping[str, str], skip_flags: Sequence[str]) -> Sour
         raise UserError(
             f"identity {name} has no folder; set data.identities.{name}=DIR, or remove it: ~data.identities.{name}"
         )
-    facesets = {
-        name: _without_flags(Faceset.load(Path(folder).expanduser()), skip_flags) for name, folder in folders.items()
-    }
+    facesets = {name: _without_flags(Faceset.load(expanded(folder)), skip_flags) for name, folder in folders.items()}
     digests = "".join(f"{name}:{faceset.digest()}" for name, faceset in facesets.items())
     return Sources(facesets, hashlib.sha256(digests.encode()).hexdigest())
 

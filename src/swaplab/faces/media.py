@@ -21,6 +21,7 @@ from PIL import Image, ImageOps
 
 from swaplab.errors import UserError
 from swaplab.faces.rising import Rising
+from swaplab.places import expanded
 
 Pixels = NDArray[np.uint8]
 Kind = Literal["picture", "video"]
@@ -290,8 +291,8 @@ def _named(text: str) -> Iterator[Path]:
     while parts:
         for taken in range(len(parts), 0, -1):
             name = ",".join(parts[:taken]).strip()
-            if name and Path(name).expanduser().exists():
-                yield Path(name).expanduser()
+            if name and expanded(name).exists():
+                yield expanded(name)
                 break
         else:
             if parts[0].strip():

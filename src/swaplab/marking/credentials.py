@@ -17,6 +17,7 @@ import swaplab
 from swaplab.errors import UserError
 from swaplab.marking.claim import Claim
 from swaplab.marking.signer import SigningKey
+from swaplab.places import expanded
 
 State = Literal["valid, trusted signer", "valid, untrusted signer", "invalid", "absent"]
 
@@ -189,7 +190,7 @@ def _trusted() -> str | None:
     if not named:
         return None
     try:
-        anchors = Path(named).expanduser().read_text()
+        anchors = expanded(named).read_text()
         x509.load_pem_x509_certificates(anchors.encode())
     except (OSError, ValueError) as error:
         raise UserError(f"SWAPLAB_TRUST={named} cannot be read ({error}); name a file of PEM certificates") from None

@@ -23,6 +23,7 @@ from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 from swaplab.errors import UserError
+from swaplab.places import expanded
 
 # Without a time-stamp server a signature is judged by the clock of the reader, so it lives as long as the certificate.
 LIFETIME = timedelta(days=365 * 20)
@@ -40,7 +41,7 @@ class SigningKey:
 
 def signing_folder() -> Path:
     """Where the signing key lives."""
-    return Path(os.environ.get("SWAPLAB_SIGNING") or "~/.config/swaplab/signing").expanduser()
+    return expanded(os.environ.get("SWAPLAB_SIGNING") or "~/.config/swaplab/signing", "set SWAPLAB_SIGNING=DIR")
 
 
 def signing_key() -> SigningKey:

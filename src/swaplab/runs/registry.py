@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from swaplab.errors import UserError
+from swaplab.places import expanded
 from swaplab.runs.atomic import write_text_atomically
 from swaplab.runs.damage import check_own
 from swaplab.runs.evaluations import SPLITS, WEIGHTS, evaluation_file, means
@@ -213,7 +214,7 @@ def _equal(value: str, wanted: str) -> bool:
 
 def run_folder(runs: Path, named: str) -> Path:
     """The run folder that a user means: a path, NAME/ID under ``runs``, or the beginning of one ID; else UserError."""
-    for place in (Path(named).expanduser(), runs / named):
+    for place in (expanded(named), runs / named):
         if is_run(place):
             return place
     if not runs.is_dir():

@@ -22,6 +22,7 @@ from swaplab.errors import UserError
 from swaplab.faces.alignment import Alignment
 from swaplab.faces.faceset import SPLITS, Faceset, FacesetWriter
 from swaplab.faces.ground import Ground
+from swaplab.places import expanded
 from swaplab.randomness import generator_at
 from swaplab.synthetic.clips import Clip, gesture
 from swaplab.synthetic.frames import Shot, clip_shots
@@ -204,7 +205,7 @@ def people_of(specifications: Mapping[str, Mapping[str, Any]]) -> dict[str, Pers
 
 def cache_folder(given: str | None) -> Path:
     """Where rendered data sets are kept: the given folder, else $SWAPLAB_CACHE, else ~/.cache/swaplab."""
-    return Path(given or os.environ.get("SWAPLAB_CACHE") or "~/.cache/swaplab").expanduser()
+    return expanded(given or os.environ.get("SWAPLAB_CACHE") or "~/.cache/swaplab", "set SWAPLAB_CACHE=DIR")
 
 
 def build_from_config(data: Mapping[str, Any]) -> SyntheticDataset:

@@ -17,6 +17,7 @@ from torch import Tensor, nn
 
 from swaplab.errors import UserError
 from swaplab.networks.pretrained.identity import IdentityEmbedder, face_chips
+from swaplab.places import expanded
 
 IMAGENET_MEAN, IMAGENET_DEVIATION = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 
@@ -148,7 +149,7 @@ def user_weights(file: str, sha256: str) -> dict[str, Tensor]:
 
     Raises UserError if the file is missing, has another SHA-256 or is no state dict.
     """
-    path = Path(file).expanduser()
+    path = expanded(file)
     if not file or not path.is_file():
         raise UserError(f"the perceptual weights {file!r} are not there; give losses.perceptual.backbone.file=PATH")
     found = hashlib.sha256(path.read_bytes()).hexdigest()
