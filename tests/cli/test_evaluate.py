@@ -23,7 +23,7 @@ def drawn(identity: str, clip: int, frame: int) -> tuple[np.ndarray, np.ndarray]
     g = generator_at(0, "drawn", identity, clip, frame)
     side, scale = ALIGNMENT.stored, ALIGNMENT.region
     look, jaw = int(g.integers(-4, 5)), int(g.integers(1, 7))
-    skin, width = ((200, 150, 120), 20) if identity == "A" else ((120, 80, 60), 25)
+    skin, width = ((200, 150, 120), 20) if identity == "A" else ((90, 45, 30), 34)
     image = np.full((side, side, 3), (90, 110, 130), np.uint8)
     masks = np.zeros((side, side, 4), np.uint8)
     middle = side // 2

@@ -70,11 +70,18 @@ def _validated(keys: Any, node: dict[str, Any], place: Place) -> Any:
     try:
         return _in_order(node, validator_of(keys).validate_python(node))
     except ValidationError as error:
-        # what is unknown explains what is missing
-        first = min(error.errors(include_url=False), key=lambda found: found["type"] != "extra_forbidden")
+        first = min(error.errors(include_url=False), key=lambda found: _rank(keys, node, found))
     where, found = _located(node, first["loc"], missing=first["type"] == "missing")
     sentence = _SENTENCES.get(first["type"], _impossible)
     raise UserError(sentence(keys, node, place, where, found)) from None
+
+
+def _rank(keys: Any, node: Any, found: Any) -> int:
+    """How little an error explains: an unknown key says why another is missing, unless another mapping here has it."""
+    if found["type"] == "extra_forbidden":
+        where, _ = _located(node, found["loc"], missing=False)
+        return 3 if where[-1] in _names_at(keys, node, where[:-1]) else 0
+    return 2 if found["type"] == "missing" else 1
 
 
 def _in_order(given: Any, typed: Any) -> Any:
