@@ -83,6 +83,7 @@ def test_workers_start_although_opencv_has_threads(make_faceset: Any) -> None:
         cv2.setNumThreads(-1)
 
 
+@pytest.mark.slow
 def test_batches_do_not_depend_on_how_workers_start(make_faceset: Any) -> None:
     straight = batches(make_faceset, 3)
     facesets = {name: make_faceset(name, masks=True) for name in "AB"}

@@ -34,6 +34,7 @@ def records(where: Path) -> list[RunRecord]:
     return [RunRecord.load(path.parent) for path in sorted((where / "runs").glob("*/*/run.json"))]
 
 
+@pytest.mark.slow
 def test_joblib_runs_jobs_and_a_failed_one_stops_no_other(train: Train, tmp_path: Path) -> None:
     words = ["hydra/launcher=joblib", "hydra.launcher.n_jobs=2", "batch_size=999,4", "budget.images=16"]
     done = train(*words)

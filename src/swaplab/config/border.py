@@ -80,7 +80,7 @@ def _rank(keys: Any, node: Any, found: Any) -> int:
     """How little an error explains: an unknown key says why another is missing, unless another mapping here has it."""
     if found["type"] == "extra_forbidden":
         where, _ = _located(node, found["loc"], missing=False)
-        return 3 if where[-1] in _names_at(keys, node, where[:-1]) else 0
+        return 3 if str(where[-1]) in _names_at(keys, node, where[:-1]) else 0
     return 2 if found["type"] == "missing" else 1
 
 
