@@ -15,7 +15,7 @@ from swaplab.conversion.swapper import FaceSwapper
 from swaplab.errors import UserError
 from swaplab.faces.alignment import Alignment
 from swaplab.losses.context import StepContext
-from swaplab.metrics.evaluation import swapped
+from swaplab.metrics.swapping import swapped
 from swaplab.networks.composition import Composition
 from swaplab.networks.generator import SwapOutput
 from swaplab.networks.swap_model import swap_model

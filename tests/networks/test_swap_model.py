@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from swaplab.metrics.evaluation import swapped
+from swaplab.metrics.swapping import swapped
 from swaplab.networks.composition import Composition
 from swaplab.networks.generator import SwapOutput
 from swaplab.networks.swap_model import SwapModel

@@ -2,30 +2,14 @@
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
-from typing import Any, Protocol
-
-import torch
-from torch import Tensor
+from typing import Any
 
 from swaplab.catalogue import goodness, metric, order
 from swaplab.metrics.baseline import Baseline
 from swaplab.metrics.intervals import clip_interval, clip_means
 from swaplab.metrics.judge import Answer, Judge, Measured, Row, scored
+from swaplab.metrics.swapping import Swapper, swapped
 from swaplab.metrics.task import SwapTask
-
-BATCH = 64
-
-
-class Swapper(Protocol):
-    """What is measured: a model in inference mode, without gradients or randomness."""
-
-    def swap(
-        self, faces: Tensor, source: str, target: str, given: Tensor | None
-    ) -> tuple[Tensor, Tensor | None, Tensor]:
-        """Faces (N, 3, R, R) of ``source`` in [0, 1] -> raw, mask (N, 1, R, R) or None, composed.
-
-        ``given``: the face masks (N, 1, R, R) that come with the faces, if any."""
-        ...
 
 
 @dataclass(frozen=True)
@@ -65,19 +49,6 @@ class Evaluation:
         reconstruction = [-value for value in self.per_frame["reconstruction_psnr"]]
         errors = self.per_frame.get("mse") or landmarks or reconstruction
         return sorted(range(len(errors)), key=lambda i: -errors[i])[:count]
-
-
-@torch.inference_mode()
-def swapped(
-    model: Swapper, faces: Tensor, source: str, target: str, given: Tensor | None
-) -> tuple[Tensor, Tensor | None, Tensor]:
-    """`Swapper.swap` in batches, in float32 and clipped to [0, 1]."""
-    masks_of = [None] * len(faces.split(BATCH)) if given is None else given.split(BATCH)
-    parts = [model.swap(part, source, target, m) for part, m in zip(faces.split(BATCH), masks_of, strict=True)]
-    raw = torch.cat([part[0] for part in parts]).float().clamp(0, 1)
-    masks = [part[1].float() for part in parts if part[1] is not None]
-    composed = torch.cat([part[2] for part in parts]).float().clamp(0, 1)
-    return raw, torch.cat(masks) if masks else None, composed
 
 
 def evaluate_swap(model: Swapper, task: SwapTask, baseline: Baseline) -> Evaluation:

@@ -7,8 +7,8 @@ import torch
 from torch import Tensor
 
 from swaplab.collectives import rank, sum_over_ranks, world_size
-from swaplab.metrics.evaluation import Swapper, swapped
 from swaplab.metrics.pixels import masked_mse, psnr
+from swaplab.metrics.swapping import Swapper, swapped
 from swaplab.metrics.task import SwapTask
 from swaplab.thinning import evenly
 
