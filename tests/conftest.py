@@ -37,6 +37,13 @@ TINY = (
 )
 
 
+def pytest_configure() -> None:
+    """Hear signals that a background job or nohup ignores: the processes that tests start would ignore them, too."""
+    for number in (signal.SIGINT, signal.SIGHUP):
+        if signal.getsignal(number) is signal.SIG_IGN:
+            signal.signal(number, signal.default_int_handler)
+
+
 @pytest.fixture(scope="session")
 def signing(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder for signing keys apart from the user's own."""

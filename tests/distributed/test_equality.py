@@ -223,6 +223,7 @@ def test_the_check_can_fail(doubles: list[dict[str, dict[str, Any]]]) -> None:
     assert not torch.equal(rank["statistics"], other["statistics"])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("system", SMOOTH)
 def test_two_ranks_equal_one_in_float32(singles: list[dict[str, dict[str, Any]]], system: str) -> None:
     """To 1e-5; gradients, and the moments made of them, at least as exactly as one rank has them in float32."""

@@ -57,7 +57,7 @@ def test_every_choice_composes_to_a_run_of_its_own(file: str, compose: Callable[
     assert len(ids) == 2
 
 
-@pytest.mark.parametrize("file", FILES)
+@pytest.mark.parametrize("file", [FILES[0], pytest.param(FILES[1], marks=pytest.mark.slow)])
 def test_the_agent_s_command_line_trains_and_logs_the_metric(
     file: str, tiny: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
