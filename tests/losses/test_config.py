@@ -88,8 +88,8 @@ def test_systems_train(compose: Compose, tiny: list[str], experiment: str) -> No
             (["discriminator=faceswap_gan_v1", f"adversarial={o}"], "discriminator.sigmoid=false")
             for o in ("standard", "hinge", "wgan_gp")
         ),
-        (["cycle=l1", "~data.identities.B"], "needs a second identity"),
-        (["identity=embedding", "~data.identities.B"], "needs a second identity"),
+        (["cycle=l1", "~data.identities.B"], "a swap needs two"),
+        (["identity=embedding", "~data.identities.B"], "a swap needs two"),
         (["adversarial=wgan_gp", "norm=batch", *ADVERSARIAL], "means nothing under batch norm"),
         (["spectral=both"], "there is none"),
         (["perceptual=torchvision"], "are not there"),

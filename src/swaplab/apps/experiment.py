@@ -9,6 +9,7 @@ from torch import nn
 from swaplab.config.build import build
 from swaplab.data.module import FaceData
 from swaplab.data.sources import Sources, load_sources
+from swaplab.errors import UserError
 from swaplab.metrics.task import SwapTask, swap_task
 from swaplab.metrics.validation import validation
 from swaplab.networks.swap_model import swap_model
@@ -22,6 +23,9 @@ def load_data(config: dict[str, Any]) -> tuple[Sources, FaceData]:
     """
     noise = {name: build(node, f"noise.{name}") for name, node in config["noise"].items() if node is not None}
     check_components(config)
+    if len(config["data"]["identities"]) < 2:
+        (name,) = config["data"]["identities"]
+        raise UserError(f"data.identities holds {name} alone, and a swap needs two; name another one there")
     sources = load_sources(config["data"])
     data = FaceData(
         sources.facesets,
