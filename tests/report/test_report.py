@@ -258,8 +258,8 @@ def test_other_weights_stand_apart_and_are_never_what_is_compared(tmp_path: Path
 def test_spectrum_runs_from_coarse_to_fine(tmp_path: Path) -> None:
     way = directions(read_run(make_run(tmp_path / "s1")))[0]
     figure = spectrum(way)
-    assert figure["data"][0]["x"] == ["0.12–0.25", "0.25–0.5"]
-    assert figure["data"][0]["y"] == [-0.5, -1.5]
+    assert list((figure.ticks or {}).values()) == ["0.12–0.25", "0.25–0.5"]
+    assert figure.series[0].y == [-0.5, -1.5]
 
 
 def test_pictures_are_inside(tmp_path: Path) -> None:
@@ -324,7 +324,7 @@ def test_all_runs_share_a_figure_and_gaps_stay_gaps(tmp_path: Path) -> None:
             {"images_seen": 4800, "loss/d/real": float("nan"), "loss/d/real_weighted": weighted}
         )
     RunRecord(first).add_metrics({"images_seen": 4800, "val/psnr": 20.0, "loss/g/x": 0.5, "loss/g/x_weighted": 0.5})
-    figures = {figure["title"]: figure["data"] for figure in learning_curves([read_run(first), read_run(second)])}
+    figures = {figure.title: figure.series for figure in learning_curves([read_run(first), read_run(second)])}
     assert list(figures) == [
         "val/psnr",
         "loss/generator/reconstruction",
@@ -332,11 +332,11 @@ def test_all_runs_share_a_figure_and_gaps_stay_gaps(tmp_path: Path) -> None:
         "loss/d/real",
         "loss/d/real_weighted",
     ]
-    traces = figures["loss/generator/reconstruction"]
-    assert [trace["name"] for trace in traces] == ["quick/s1", "quick/s2"]
-    assert traces[0]["line"]["color"] != traces[1]["line"]["color"]
-    assert traces[0]["x"] == [1600, 3200]
-    assert figures["loss/d/real"][0]["y"] == [None, None]
+    lines = figures["loss/generator/reconstruction"]
+    assert [line.name for line in lines] == ["quick/s1", "quick/s2"]
+    assert lines[0].colour != lines[1].colour
+    assert lines[0].x == (1600, 3200)
+    assert figures["loss/d/real"][0].y == (None, None)
 
 
 def test_a_new_run_says_in_words_what_is_missing(tmp_path: Path) -> None:

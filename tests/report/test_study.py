@@ -15,6 +15,7 @@ from swaplab.errors import UserError
 from swaplab.report.grids import Grid
 from swaplab.report.outcomes import matching, outcome, seconds_to
 from swaplab.report.study import Study, read_ablation, read_group
+from swaplab.report.study_figures import range_curves
 from swaplab.report.study_page import Findings, findings, html, markdown, table
 from swaplab.runs.record import RunRecord
 from swaplab.runs.statistics import paired_interval
@@ -150,19 +151,20 @@ def test_the_name_of_a_metric_must_be_one(study_folder: Make) -> None:
 
 
 def test_the_page_needs_nothing_else_and_tells_the_plan_first(study_folder: Make) -> None:
-    text = html(findings(read_ablation(study_folder())))
+    folder = study_folder()
+    text = html(findings(read_ablation(folder)))
     assert text.index("Group normalisation gives a higher score") < text.index("Verdict:") < text.index("Every seed:")
     assert "<link" not in text
     assert 'src="http' not in text
     figures = json.loads(text.partition('id="figures">')[2].partition("</script>")[0])
-    points = [trace for trace in figures["seeds"]["data"] if trace.get("name") == "group"]
-    assert points[0]["y"] == pytest.approx([score("group", s) for s in range(1, 7)])
-    bands = next(f for k, f in figures.items() if k.startswith("curve-") and f["title"] == "val/reconstruction_mse")
-    low, high, middle = bands["data"][:3]
-    assert all(a <= m <= b for a, m, b in zip(low["y"], middle["y"], high["y"], strict=True))
-    assert (low["y"][0], high["y"][0]) == pytest.approx((0.0201, 0.0206))
-    buttons = figures["cost"]["layout"]["updatemenus"][0]["buttons"]
-    assert [button["label"] for button in buttons] == [
+    points = next(each for each in figures["seeds"]["series"] if each["name"] == "group")
+    assert points["y"] == pytest.approx([score("group", s) for s in range(1, 7)])
+    curves = range_curves(read_ablation(folder))
+    (band,) = [each.series[0] for each in curves if each.title == "val/reconstruction_mse"]
+    ends = zip(band.low, band.y, band.high, strict=True)
+    assert all(low <= middle <= high for low, middle, high in ends)  # type: ignore[operator]
+    assert (band.low[0], band.high[0]) == pytest.approx((0.0201, 0.0206))
+    assert [figure["title"] for name, figure in figures.items() if name.startswith("cost-")] == [
         "seconds",  # they differ by seed
         "images per second",
         "parameters",  # these do not differ at all

@@ -1,31 +1,42 @@
-"""Curves as plotly figures: plain dicts of traces and layout, drawn by the page itself."""
+"""What a run reports, over images seen; and spectra over octaves."""
 
 from collections.abc import Sequence
-from typing import Any
 
 from swaplab.report.evaluations import Direction
+from swaplab.report.figures import Figure, Series
 from swaplab.report.reading import ReportedRun, finite
 
-# Told apart with any colour vision (Okabe & Ito 2008).
-COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#000000")
-DASHES = ("solid", "dash", "dot", "dashdot")
-GREYS = ("#8a8f98", "#6b717b", "#a5aab2")
+# Told apart with any colour vision (Okabe & Ito 2008); report.css has a value of each for light and for dark pages.
+COLOURS = tuple(f"var(--line-{i})" for i in range(7))
+DASHES = ("", "6 3", "2 3", "8 3 2 3")
+GREYS = ("var(--grey-0)", "var(--grey-1)", "var(--grey-2)")
 PANELS = ("val/", "loss/", "train/")
 POINTS = 40  # shorter curves show their points
+MOST = 400  # points of a curve; more than a figure has pixels for
 
-Figure = dict[str, Any]
+Points = list[tuple[float, float | None]]
 
 
-def line_of(index: int) -> dict[str, str]:
-    """Colour and dash of the run at ``index``; the first 28 are unlike."""
-    return {"color": COLOURS[index % len(COLOURS)], "dash": DASHES[index // len(COLOURS) % len(DASHES)]}
+def colour_of(index: int) -> str:
+    """Colour of the run or level at ``index``."""
+    return COLOURS[index % len(COLOURS)]
+
+
+def dash_of(index: int) -> str:
+    """Its dash: with the colour, the first 28 are unlike."""
+    return DASHES[index // len(COLOURS) % len(DASHES)]
 
 
 def learning_curves(runs: Sequence[ReportedRun]) -> list[Figure]:
     """One figure a metric over images seen, all runs in it: validation, then losses, then speed."""
     names = list(dict.fromkeys(name for run in runs for name in run.series if not _repeats(runs, name)))
-    names.sort(key=lambda name: next((i for i, start in enumerate(PANELS) if name.startswith(start)), len(PANELS)))
+    names.sort(key=panel_of)
     return [_learning_curve(runs, name) for name in names]
+
+
+def panel_of(name: str) -> int:
+    """The place of a metric among the figures."""
+    return next((i for i, start in enumerate(PANELS) if name.startswith(start)), len(PANELS))
 
 
 def _repeats(runs: Sequence[ReportedRun], name: str) -> bool:
@@ -35,26 +46,40 @@ def _repeats(runs: Sequence[ReportedRun], name: str) -> bool:
 
 
 def _learning_curve(runs: Sequence[ReportedRun], name: str) -> Figure:
-    traces = []
+    series = []
     for index, run in enumerate(runs):
-        points = [(row["images_seen"], finite(row[name])) for row in run.rows if name in row]
-        if not points:
-            continue
-        traces.append(
-            {
-                "type": "scatter",
-                "mode": "lines+markers" if len(points) <= POINTS else "lines",
-                "name": run.label,
-                "x": [x for x, _ in points],
-                "y": [y for _, y in points],
-                "line": {**line_of(index), "width": 1.8},
-                "marker": {"size": 5},
-                "hovertemplate": "%{y:.5g}",
-            }
-        )
+        points = thinned([(row["images_seen"], finite(row[name])) for row in run.rows if name in row])
+        if points:
+            xs, ys = zip(*points, strict=True)
+            mark = 2.5 if len(points) <= POINTS else 0.0
+            series.append(Series(run.label, xs, ys, colour_of(index), dash_of(index), mark=mark))
+    return over_images(name, series, runs)
+
+
+def over_images(name: str, series: Sequence[Series], runs: Sequence[ReportedRun]) -> Figure:
+    """A figure of a metric whose x axis reaches as far as the longest run."""
     longest = max(run.rows[-1]["images_seen"] for run in runs if run.rows)
-    axis = {"title": {"text": "images seen"}, "range": [0, 1.02 * longest], "hoverformat": ",d"}
-    return {"title": name, "data": traces, "layout": {"xaxis": axis, "hovermode": "x unified", "showlegend": False}}
+    return Figure(name, series, x="images seen", reach=(0.0, 1.02 * longest or 1.0), legend=False)
+
+
+def thinned(points: Points, most: int = MOST) -> Points:
+    """At most ``most`` points: of each equal stretch the lowest and the highest, so that no spike is lost, and gaps."""
+    if len(points) <= most:
+        return points
+    size = 2 * -(-len(points) // most)
+    kept: Points = []
+    for start in range(0, len(points), size):
+        stretch = list(enumerate(points[start : start + size]))
+        known = [each for each in stretch if each[1][1] is not None]
+        chosen = {min(known, key=_value), max(known, key=_value)} if known else {stretch[0]}
+        kept += [point for _, point in sorted(chosen, key=lambda each: each[0])]
+    return kept
+
+
+def _value(place: tuple[int, tuple[float, float | None]]) -> float:
+    value = place[1][1]
+    assert value is not None
+    return value
 
 
 def spectrum(direction: Direction) -> Figure:
@@ -62,36 +87,27 @@ def spectrum(direction: Direction) -> Figure:
     bands = list(dict.fromkeys(band for curve in direction.spectrum.values() for band in curve))
     bands.sort(key=lambda band: float(band.split("-")[0]))
     kinds = {line.label: line.kind for table in direction.tables for line in table.lines}
-    traces: list[Figure] = []
+    series: list[Series] = []
     for label, curve in direction.spectrum.items():
-        line = _spectrum_line(kinds.get(label, "trivial"), len(traces))
-        traces.append(
-            {
-                "type": "scatter",
-                "mode": "lines+markers",
-                "name": label,
-                "x": [_octave(band) for band in bands],
-                "y": [finite(curve.get(band)) for band in bands],
-                "line": line,
-                "marker": {"size": 2 + 2 * line["width"]},
-                "hovertemplate": "%{y:.2f}",
-            }
-        )
-    layout = {
-        "xaxis": {"title": {"text": "octave, cycles per pixel (fine detail at the right)"}, "type": "category"},
-        "yaxis": {"title": {"text": "log2(energy / reference)"}},
-        "hovermode": "x unified",
-        "showlegend": True,
-    }
-    return {"title": f"Spectrum, {direction.name}", "data": traces, "layout": layout}
+        kind, values = kinds.get(label, "trivial"), [finite(curve.get(band)) for band in bands]
+        series.append(_spectrum_line(label, kind, values, len(series)))
+    return Figure(
+        f"Spectrum, {direction.name}",
+        series,
+        x="octave, cycles per pixel (fine detail at the right)",
+        y="log2(energy / reference)",
+        ticks={float(i): _octave(band) for i, band in enumerate(bands)},
+        reach=(-0.2, len(bands) - 0.8),
+    )
 
 
-def _spectrum_line(kind: str, index: int) -> dict[str, Any]:
+def _spectrum_line(label: str, kind: str, values: Sequence[float | None], index: int) -> Series:
+    xs = [float(i) for i in range(len(values))]
     if kind == "model":
-        return {"color": COLOURS[index % len(COLOURS)], "width": 2.5}
+        return Series(label, xs, values, COLOURS[0], width=2.8, mark=3.5)
     if kind == "ceiling":
-        return {"color": COLOURS[2], "width": 1.5, "dash": "dash"}
-    return {"color": GREYS[index % len(GREYS)], "width": 1, "dash": DASHES[index % len(DASHES)]}
+        return Series(label, xs, values, COLOURS[2], DASHES[1], width=1.6, mark=2.5)
+    return Series(label, xs, values, GREYS[index % len(GREYS)], DASHES[index % len(DASHES)], width=1.1, mark=2)
 
 
 def _octave(band: str) -> str:

@@ -2,66 +2,46 @@
 
 from collections.abc import Sequence
 from statistics import fmean, median
-from typing import Any
 
-from swaplab.report.curves import COLOURS, PANELS, Figure
+from swaplab.report.curves import POINTS, colour_of, over_images, panel_of
+from swaplab.report.figures import Figure, Series
 from swaplab.report.numbers import significant
 from swaplab.report.outcomes import COSTS, Outcome, costs
 from swaplab.report.reading import ReportedRun, finite
 from swaplab.report.study import Study
 from swaplab.runs.statistics import paired_interval
 
-GREY = "#b9bec5"
-INK = "#1f2328"
-
 
 def colour(study: Study, level: str) -> str:
     """The colour of a level, the same in all figures."""
-    return COLOURS[study.levels.index(level) % len(COLOURS)]
+    return colour_of(study.levels.index(level))
 
 
 def seed_points(study: Study, found: Outcome) -> Figure:
     """Every run's number; runs of one seed are joined, because they are compared as pairs."""
-    traces: list[dict[str, Any]] = []
+    series: list[Series] = []
     for seed in study.seeds:
         known = [
             (i, found.values[level, seed]) for i, level in enumerate(study.levels) if (level, seed) in found.values
         ]
-        traces.append(
-            _trace([x for x, _ in known], [y for _, y in known], mode="lines", line={"color": GREY, "width": 1})
-        )
+        series.append(Series("", [x for x, _ in known], [y for _, y in known], "var(--strong)", width=1))
     for i, level in enumerate(study.levels):
         known = [(seed, found.values[level, seed]) for seed in study.seeds if (level, seed) in found.values]
-        points = _trace([i] * len(known), [value for _, value in known], mode="markers", name=level)
-        points |= {"marker": {"color": colour(study, level), "size": 8}, "hovertemplate": "%{text}: %{y:.5g}"}
-        points |= {"text": [f"seed {seed}" for seed, _ in known], "hoverinfo": "text"}
-        traces.append(points)
+        values = [value for _, value in known]
+        text = [f"seed {seed}: {value:.5g}" for seed, value in known]
+        series.append(Series(level, [i] * len(known), values, colour(study, level), line=False, mark=4.5, text=text))
         if len(known) > 1:
-            traces.append(_mean(i + 0.18, [value for _, value in known]))
-    ticks = [_tick(study, found, level) for level in study.levels]
-    axis = {
-        "tickvals": list(range(len(ticks))),
-        "ticktext": ticks,
-        "range": [-0.5, len(ticks) - 0.5],
-        "zeroline": False,
-    }
-    layout = {"xaxis": axis, "yaxis": {"title": {"text": found.name}}, "showlegend": False, "hovermode": "closest"}
-    return {"title": f"{found.name}: every seed, and the mean with its 95 % interval", "data": traces, "layout": layout}
+            series.append(_mean(level, i + 0.18, values))
+    ticks = {float(i): _tick(study, found, level) for i, level in enumerate(study.levels)}
+    title = f"{found.name}: every seed, and the mean with its 95 % interval"
+    return Figure(title, series, y=found.name, ticks=ticks, reach=(-0.5, len(ticks) - 0.5), alone=True, legend=False)
 
 
-def _trace(x: Sequence[float], y: Sequence[float], **more: Any) -> dict[str, Any]:
-    return {"type": "scatter", "x": list(x), "y": list(y), "hoverinfo": "skip", **more}
-
-
-def _mean(x: float, values: Sequence[float]) -> dict[str, Any]:
+def _mean(level: str, x: float, values: Sequence[float]) -> Series:
     low, high = (float(end) for end in paired_interval(values))
     mean = fmean(values)
-    bars = {"type": "data", "array": [high - mean], "arrayminus": [mean - low], "color": INK, "thickness": 1.5}
-    text = f"mean {mean:.5g}<br>95 % {low:.5g} … {high:.5g}<extra></extra>"
-    marker = {"symbol": "diamond", "size": 9, "color": INK}
-    return {"type": "scatter", "mode": "markers", "x": [x], "y": [mean], "error_y": bars, "marker": marker} | {
-        "hovertemplate": text
-    }
+    text = f"mean {mean:.5g}\n95 % {low:.5g} … {high:.5g}"
+    return Series(f"{level}, mean", [x], [mean], line=False, mark=5, low=[low], high=[high], text=[text])
 
 
 def _tick(study: Study, found: Outcome, level: str) -> str:
@@ -71,45 +51,29 @@ def _tick(study: Study, found: Outcome, level: str) -> str:
         state = found.states[level, seed]
         if state != "measured":
             lost[state] = lost.get(state, 0) + 1
-    return "<br>".join([level, *(f"{count} {state}" for state, count in lost.items())])
+    return "\n".join([level, *(f"{count} {state}" for state, count in lost.items())])
 
 
 def range_curves(study: Study) -> list[Figure]:
     """One figure a metric over images seen: the median over seeds of each level, and the range of all of them."""
     names = dict.fromkeys(name for run in study.runs.values() for name in run.series)
-    chosen = [name for name in names if not name.endswith("_weighted")]
-    chosen.sort(key=lambda name: next((i for i, start in enumerate(PANELS) if name.startswith(start)), len(PANELS)))
+    chosen = sorted((name for name in names if not name.endswith("_weighted")), key=panel_of)
     return [_range_curve(study, name) for name in chosen]
 
 
 def _range_curve(study: Study, name: str) -> Figure:
-    traces: list[dict[str, Any]] = []
+    series: list[Series] = []
     for level in study.levels:
         at = _by_images(study.of(level), name)
         if not at:
             continue
-        x, shade = list(at), colour(study, level)
-        ends = [(min(values), max(values)) for values in at.values()]
-        edge = {"type": "scatter", "mode": "lines", "x": x, "line": {"width": 0}, "hoverinfo": "skip"}
-        traces.append({**edge, "y": [low for low, _ in ends], "showlegend": False})
-        traces.append({**edge, "y": [high for _, high in ends], "fill": "tonexty", "fillcolor": shade + "26"})
-        traces[-1]["showlegend"] = False
-        hover = [f"{low:.5g} … {high:.5g}, {len(at[i])} runs" for i, (low, high) in zip(x, ends, strict=True)]
-        traces.append(
-            {
-                "type": "scatter",
-                "mode": "lines+markers" if len(x) <= 40 else "lines",
-                "name": level,
-                "x": x,
-                "y": [median(values) for values in at.values()],
-                "text": hover,
-                "line": {"color": shade, "width": 1.8},
-                "marker": {"size": 4},
-                "hovertemplate": "%{y:.5g} (%{text})",
-            }
-        )
-    axis = {"title": {"text": "images seen"}, "hoverformat": ",d", "rangemode": "tozero"}
-    return {"title": name, "data": traces, "layout": {"xaxis": axis, "hovermode": "x unified", "showlegend": False}}
+        middle = [median(values) for values in at.values()]
+        low, high = [min(values) for values in at.values()], [max(values) for values in at.values()]
+        ends = zip(middle, low, high, at.values(), strict=True)
+        text = [f"{m:.5g} ({a:.5g} … {b:.5g}, {len(values)} runs)" for m, a, b, values in ends]
+        mark = 2.0 if len(at) <= POINTS else 0.0
+        series.append(Series(level, list(at), middle, colour(study, level), mark=mark, low=low, high=high, text=text))
+    return over_images(name, series, list(study.runs.values()))
 
 
 def _by_images(runs: Sequence[ReportedRun], name: str) -> dict[int, list[float]]:
@@ -123,51 +87,35 @@ def _by_images(runs: Sequence[ReportedRun], name: str) -> dict[int, list[float]]
     return dict(sorted(at.items()))
 
 
-def quality_against_cost(study: Study, found: Outcome) -> Figure | None:
-    """Every run's number over what it cost; buttons choose the cost, first that in which runs differ most. None where
-    no run knows any cost.
-    """
+def quality_against_cost(study: Study, found: Outcome) -> list[Figure]:
+    """Every run's number over what it cost, a figure a kind of cost, first that in which runs differ most."""
     taken = {key: costs(study.runs[key]) for key in found.values}
-    kinds = [kind for kind in COSTS if any(taken[key][kind] is not None for key in taken)]
-    if not kinds:
-        return None
-    known = {kind: [value for of_run in taken.values() if (value := of_run[kind])] for kind in kinds}
+    known = {kind: [value for of_run in taken.values() if (value := of_run[kind])] for kind in COSTS}
+    kinds = [kind for kind in COSTS if any(of_run[kind] is not None for of_run in taken.values())]
     kinds.sort(key=lambda kind: max(known[kind], default=1) / min(known[kind], default=1), reverse=True)
-    by_level = {level: [key for key in taken if key[0] == level] for level in study.levels}
-    columns = {kind: [[taken[key][kind] for key in keys] for keys in by_level.values()] for kind in kinds}
-    traces = [
-        {
-            "type": "scatter",
-            "mode": "markers",
-            "name": level,
-            "x": columns[kinds[0]][i],
-            "y": [found.values[key] for key in keys],
-            "text": [_costs_text(key[1], taken[key]) for key in keys],
-            "marker": {"color": colour(study, level), "size": 9},
-            "hovertemplate": "%{y:.5g}<br>%{text}",
-        }
-        for i, (level, keys) in enumerate(by_level.items())
-    ]
-    labels = {kind: _label(kind) for kind in kinds}
-    buttons = [
-        {"label": labels[k], "method": "update", "args": [{"x": columns[k]}, {"xaxis.title.text": labels[k]}]}
-        for k in kinds
-    ]
-    menu = {"type": "buttons", "direction": "right", "x": 0, "y": 1.12, "xanchor": "left", "buttons": buttons}
-    layout = {
-        "xaxis": {"title": {"text": labels[kinds[0]]}},
-        "yaxis": {"title": {"text": found.name}},
-        "hovermode": "closest",
-        "showlegend": True,
-        "updatemenus": [menu | {"showactive": True, "pad": {"b": 4}}],
-        "margin": {"l": 60, "r": 12, "t": 48, "b": 42},
-    }
-    return {"title": "Quality against cost", "data": traces, "layout": layout}
+    return [_against(study, found, kind, taken) for kind in kinds]
 
 
-def _costs_text(seed: int, taken: dict[str, float | None]) -> str:
-    known = [f"{_label(kind)} {significant(value)}" for kind, value in taken.items() if value is not None]
-    return "<br>".join([f"seed {seed}", *known])
+def _against(study: Study, found: Outcome, kind: str, taken: dict[tuple[str, int], dict[str, float | None]]) -> Figure:
+    series = []
+    for level in study.levels:
+        points = [
+            (x, found.values[key], _costs_text(found.values[key], key[1], of_run))
+            for key, of_run in taken.items()
+            if key[0] == level and (x := of_run[kind]) is not None
+        ]
+        if points:
+            xs, ys, text = zip(*points, strict=True)
+            series.append(Series(level, xs, ys, colour(study, level), line=False, mark=4.5, text=text))
+    known = [x for each in series for x in each.x]
+    margin = 0.05 * (max(known) - min(known) or max(known) or 1.0)
+    reach = (min(known) - margin, max(known) + margin)
+    return Figure(_label(kind), series, x=_label(kind), y=found.name, reach=reach, alone=True)
+
+
+def _costs_text(value: float, seed: int, taken: dict[str, float | None]) -> str:
+    known = [f"{_label(kind)} {significant(cost)}" for kind, cost in taken.items() if cost is not None]
+    return "\n".join([f"{value:.5g}, seed {seed}", *known])
 
 
 def _label(kind: str) -> str:

@@ -8,7 +8,8 @@ from pathlib import Path
 
 from swaplab.catalogue import OF_A_RUN
 from swaplab.errors import UserError
-from swaplab.report.curves import Figure
+from swaplab.report.document import filled, write_page
+from swaplab.report.figures import Figure, Series
 from swaplab.report.grids import (
     Grid,
     beside_anchors,
@@ -27,7 +28,6 @@ from swaplab.report.grids import (
 from swaplab.report.matrix import sample_matrices, save_picture
 from swaplab.report.numbers import measured
 from swaplab.report.outcomes import Outcome, by_direction, guards, judgements, numbers, outcome
-from swaplab.report.page import filled, write_page
 from swaplab.report.reading import Picture, finite
 from swaplab.report.study import Study
 from swaplab.report.study_figures import colour, quality_against_cost, range_curves, seed_points
@@ -145,9 +145,8 @@ def html(found: Findings) -> str:
     """The page as text."""
     study = found.study
     figures: dict[str, Figure] = {"seeds": seed_points(study, found.primary)}
-    cost = quality_against_cost(study, found.primary)
-    if cost is not None:
-        figures["cost"] = cost
+    costs = {f"cost-{i}": figure for i, figure in enumerate(quality_against_cost(study, found.primary))}
+    figures |= costs
     figures |= {f"curve-{i}": figure for i, figure in enumerate(range_curves(study))}
     return filled(
         "study.html.j2",
@@ -156,6 +155,9 @@ def html(found: Findings) -> str:
         study=study,
         plan=plan_lines(study),
         colours={level: colour(study, level) for level in study.levels},
+        costs={name: figure.title for name, figure in costs.items()},
+        levels=[Series(level, (), (), colour(study, level)) for level in study.levels],
+        warnings=[("", remark) for remark in study.remarks],
         rendered=any(run.rendered for run in study.runs.values()),
     )
 
