@@ -27,6 +27,7 @@ from swaplab.training.samples import save_sheet, tiled
 
 ROOT = Path(__file__).parents[1]
 EXPERIMENTS = ROOT / "conf" / "experiment"
+APART = ("quick", "demo")  # budgets for two cores, not systems of the lineage
 PAGE, SHEET = ROOT / "docs" / "systems.md", ROOT / "docs" / "images" / "systems.png"
 SETTINGS = ("size=small", "budget.images=16000", "batch_size=8", "seed=1", "wandb.mode=disabled")
 FRAMES = 4
@@ -211,7 +212,7 @@ def main() -> None:
     words = sys.argv[1:]
     finished = [word.partition("=")[2] for word in words if word.startswith("finished=")]
     overrides = [word for word in words if not word.startswith("finished=")]
-    names = [file.stem for file in sorted(EXPERIMENTS.glob("*.yaml")) if file.stem != "quick"]
+    names = [file.stem for file in sorted(EXPERIMENTS.glob("*.yaml")) if file.stem not in APART]
     if finished:
         folders = {name: next(Path(finished[0]).glob(f"{name}/*")) for name in names}
     else:

@@ -15,7 +15,7 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
-from swaplab.apps.experiment import load_data, validator
+from swaplab.apps.experiment import load_data, observers
 from swaplab.apps.recorded import recorded_config
 from swaplab.networks.statistics import tracking
 from swaplab.networks.swap_model import swap_model
@@ -49,7 +49,10 @@ def main(folder: Path) -> None:
     config = recorded_config(RunRecord.load(folder))
     sources, data = load_data(config)
     shifts = data.colour_shifts()
-    validate, prepare = validator(config, sources, data), preparer(data, lambda g: swap_model(g, config, shifts))
+    validate, prepare = (
+        observers(config, sources, data).validate,
+        preparer(data, lambda g: swap_model(g, config, shifts)),
+    )
     state = load_checkpoint(folder / "checkpoints" / LAST)
     kept = build_networks(config, data.identities, data.resolution)["generator"].eval()
     kept.load_state_dict(state["ema"])

@@ -20,7 +20,7 @@ from swaplab.networks.composition import Composition
 from swaplab.networks.generator import SwapOutput
 from swaplab.networks.swap_model import swap_model
 from swaplab.training.assemble import build_module
-from swaplab.training.samples import GAP, sample_sheet
+from swaplab.training.samples import GAP, Shown, sample_sheet
 
 ROOT = Path(__file__).parents[2]
 MASKS = sorted(file.stem for file in (ROOT / "conf" / "mask").glob("*.yaml"))
@@ -67,7 +67,7 @@ def test_training_measuring_sheets_and_conversion_agree(
         assert alpha is not None
         assert torch.equal(alpha, given)
 
-    sheet = sample_sheet(model, {"A": (faces, given)}, [("A", "B")])
+    sheet = sample_sheet(model, {"A": Shown(faces, given)}, [("A", "B")])
     for row in range(3):
         expected = (picture[row].permute(1, 2, 0) * 255).round().byte().numpy()
         np.testing.assert_array_equal(tile(sheet, row, 2), expected)

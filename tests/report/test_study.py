@@ -185,17 +185,17 @@ def test_the_matrix_shows_each_level_on_the_same_inputs(study_folder: Make) -> N
 
 def test_sheets_of_training_stand_in_where_nothing_is_measured(study_folder: Make) -> None:
     folder = study_folder(metric="val/reconstruction_mse", guards=[], split=None)
-    for run in folder.glob("s2-*"):  # two directions of three columns: face, reconstruction, swap
-        sheet = np.zeros((2 * 36, 6 * 36, 3), np.uint8)
-        sheet[:, 2 * 36 : 3 * 36], sheet[:, 5 * 36 :] = 60, len(run.name)
+    for run in folder.glob("s2-*"):  # two directions of four columns: face, reconstruction, swap, true swap
+        sheet = np.zeros((2 * 36, 8 * 36, 3), np.uint8)
+        sheet[:, 2 * 36 : 3 * 36], sheet[:, 6 * 36 : 7 * 36], sheet[:, 7 * 36 :] = 60, len(run.name), 90
         save_sheet(run / "samples" / "000003200.png", sheet)
         RunRecord.load(run).update(faces={"identities": ["A", "B"]})
     first, second = findings(read_ablation(folder)).pictures
     assert second.caption.startswith("B → A, val split, end of training, seed 2:")
-    for picture, expected in ((first, [60] * 3), (second, [7, 8, 8])):
+    for picture, expected in ((first, [60, 60, 60, 0]), (second, [7, 8, 8, 90])):
         image = np.asarray(Image.open(io.BytesIO(base64.b64decode(picture.uri.partition(",")[2]))))
-        assert image.shape == (4 * 72, 150 + 2 * 72, 3)
-        assert [image[i * 72 + 36, 150 + 36, 0] for i in (1, 2, 3)] == expected
+        assert image.shape == (5 * 72, 150 + 2 * 72, 3)
+        assert [image[i * 72 + 36, 150 + 36, 0] for i in (1, 2, 3, 4)] == expected
 
 
 def test_csv_has_a_row_a_run_and_metric(study_folder: Make) -> None:

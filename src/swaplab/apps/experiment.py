@@ -1,19 +1,21 @@
 """What training and evaluation share: the data of a config, and what is measured on it."""
 
-from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from typing import Any
-
-from torch import nn
 
 from swaplab.config.build import build
 from swaplab.data.module import FaceData
 from swaplab.data.sources import Sources, load_sources
+from swaplab.data.splits import of_split
 from swaplab.errors import UserError
 from swaplab.metrics.task import SwapTask, swap_task
 from swaplab.metrics.validation import validation
 from swaplab.networks.swap_model import swap_model
 from swaplab.training.assemble import check_components, masks_of
+from swaplab.training.fit import Observers
+from swaplab.training.samples import drawer
+from swaplab.training.session import Listener
 
 
 def load_data(config: dict[str, Any]) -> tuple[Sources, FaceData]:
@@ -60,8 +62,8 @@ def validation_tasks(sources: Sources, data: FaceData) -> list[SwapTask]:
     return tasks_of(replace(sources, retrieval={}), data, "val")
 
 
-def validator(config: dict[str, Any], sources: Sources, data: FaceData) -> Callable[[nn.Module], dict[str, float]]:
-    """What training calls now and then: validation values of the averaged generator."""
-    tasks = validation_tasks(sources, data)
-    shifts = data.colour_shifts()
-    return lambda generator: validation(swap_model(generator, config, shifts), tasks)
+def observers(config: dict[str, Any], sources: Sources, data: FaceData, tell: Listener | None = None) -> Observers:
+    """What looks at the averaged generator during training: validation, and the sheets. ``tell``: see `Observers`."""
+    tasks, use = validation_tasks(sources, data), partial(swap_model, config=config, shifts=data.colour_shifts())
+    truth = {pair: data.alignment.region_of(of_split(swaps, "val").faces()) for pair, swaps in sources.truth.items()}
+    return Observers(lambda generator: validation(use(generator), tasks), drawer(data, truth, use), tell)

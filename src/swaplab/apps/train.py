@@ -78,7 +78,7 @@ def train_run(config: dict[str, Any]) -> float | None:
 def _train(config: dict[str, Any], folder: "Path", speaks: bool) -> float | None:
     from dataclasses import asdict
 
-    from swaplab.apps.experiment import load_data, validator
+    from swaplab.apps.experiment import load_data, observers
     from swaplab.config.trust import named_packages
     from swaplab.runs.code import check_code, code_of
     from swaplab.runs.record import finished
@@ -101,7 +101,7 @@ def _train(config: dict[str, Any], folder: "Path", speaks: bool) -> float | None
         },
         "grounds": grounds,
     }
-    run = fit(config, folder, data, validator(config, sources, data), facts)
+    run = fit(config, folder, data, observers(config, sources, data), facts)
     if speaks:
         print(f"{run.status}: {run.reason}; run record: {run.folder}")
         if run.signal:  # the other ranks end with 0: a launcher that sees one fail kills those that still write

@@ -84,11 +84,12 @@ def _trained(run: ReportedRun) -> list[str]:
 
 
 def _of_training(run: ReportedRun, way: str) -> Columns | None:
-    """The newest sheet of training, cut; three columns a direction."""
+    """The newest sheet of training, cut; three columns a direction, and a fourth where true swaps are known."""
     ways, paths = _trained(run), sorted((run.folder / "samples").glob("*.png"))
-    columns = _cut(paths[-1], 3 * len(ways)) if paths and way in ways else None
-    at = 3 * ways.index(way) if columns is not None else 0
-    return columns[at : at + 3] if columns is not None else None
+    each = 4 if run.config.get("data", {}).get("kind") == "synthetic" else 3
+    columns = _cut(paths[-1], each * len(ways)) if paths and way in ways else None
+    at = each * ways.index(way) if columns is not None else 0
+    return columns[at : at + each] if columns is not None else None
 
 
 def _cut(path: Path, count: int) -> Columns | None:

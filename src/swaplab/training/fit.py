@@ -4,7 +4,7 @@ import logging
 import os
 import signal
 import warnings
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -13,12 +13,12 @@ from typing import Any
 import lightning.pytorch as pl
 import numpy as np
 import torch
-from numpy.typing import NDArray
+from lightning.pytorch.callbacks import Callback
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
 from swaplab.config.trust import named_packages
-from swaplab.data.module import FaceData, Faces
+from swaplab.data.module import FaceData
 from swaplab.data.splits import of_split
 from swaplab.devices import backend_of, on_gpu
 from swaplab.errors import UserError
@@ -41,14 +41,21 @@ from swaplab.training.launch import Ranks, find_ranks
 from swaplab.training.layer_sync import SyncBatchNorms
 from swaplab.training.macs import macs_of
 from swaplab.training.module import SwapModule
-from swaplab.training.samples import sample_sheet
-from swaplab.training.session import Cadence, Session
+from swaplab.training.progress import ImagesBar
+from swaplab.training.session import Cadence, Draw, Listener, Session, Validate
 from swaplab.training.watch import PATIENCE, Watch, of_the_connection
 
-SAMPLES = 8
 CODES = 512  # faces of each identity that the moments of its codes are taken from
 
-Evaluator = Callable[[nn.Module], dict[str, float]]
+
+@dataclass(frozen=True)
+class Observers:
+    """Who looks at the averaged generator now and then: ``validate`` maps it to validation values, ``draw`` to a sheet
+    of held-out faces. ``tell`` hears of every row of metrics and of every sheet, as soon as it is written."""
+
+    validate: Validate
+    draw: Draw
+    tell: Listener | None = None
 
 
 @dataclass(frozen=True)
@@ -65,13 +72,12 @@ class Run:
     signal: int
 
 
-def fit(config: dict[str, Any], folder: Path, data: FaceData, evaluator: Evaluator, facts: dict[str, Any]) -> Run:
+def fit(config: dict[str, Any], folder: Path, data: FaceData, observers: Observers, facts: dict[str, Any]) -> Run:
     """Train the run that ``config`` describes in ``folder``, from the start or from its last checkpoint.
 
-    A complete or diverged run is left alone. ``evaluator`` maps the averaged generator to validation values; ``facts``
-    go into the record (data, ground). SIGTERM, SIGINT, SIGHUP and the warnings of clusters end it after the current
-    step, with a checkpoint; a second SIGINT ends it at once. Raises UserError for what the user can put right; the
-    record then says failed.
+    A complete or diverged run is left alone. ``facts`` go into the record (data, ground). SIGTERM, SIGINT, SIGHUP and
+    the warnings of clusters end it after the current step, with a checkpoint; a second SIGINT ends it at once. Raises
+    UserError for what the user can put right; the record then says failed.
     """
     ranks = find_ranks(config["trainer"])
     settings = config["trainer"]
@@ -95,10 +101,13 @@ def fit(config: dict[str, Any], folder: Path, data: FaceData, evaluator: Evaluat
         if record is not None:
             dashboard.replay(record.metrics())
         same = _same(config, environment_now, facts, resumed) | {"the code": code.digest}
-        session = _session(config, requests, record, data, evaluator, dashboard, resumed, same)
+        bar = ImagesBar() if settings["progress"] else None
+        listeners = [dashboard.publish, *([bar.tell] if bar else []), *([observers.tell] if observers.tell else [])]
+        session = _session(config, requests, record, data, observers, listeners, resumed, same)
         ending = Ending(folder, record, dashboard, module, session)
         watch = Watch(ranks, ending.lost, requests)
-        trainer = _trainer(settings, ranks, watch, precision, dashboard, session)
+        callbacks = [session, *([bar] if bar else [])]
+        trainer = _trainer(settings, ranks, watch, precision, dashboard, callbacks)
         status, reason = _walk(trainer, module, data, session, ending, watch, fresh)
     return Run(folder, status, reason, ending.metrics(), requests.number)
 
@@ -146,8 +155,8 @@ def _session(
     requests: Requests,
     record: RunRecord | None,
     data: FaceData,
-    evaluator: Evaluator,
-    dashboard: Dashboard,
+    observers: Observers,
+    listeners: Sequence[Listener],
     resumed: dict[str, Any] | None,
     same: dict[str, str],
 ) -> Session:
@@ -157,9 +166,9 @@ def _session(
         Cadence(**config["every"], keep=int(config["checkpoint"]["keep"])),
         requests,
         prepare=preparer(data, use),
-        validate=evaluator,
-        draw=_drawer(data, use),
-        publish=dashboard.publish,
+        validate=observers.validate,
+        draw=observers.draw,
+        listeners=listeners,
         best_metric=config["checkpoint"]["best"],
         session_images=config["budget"]["session_images"],
         resumed=resumed,
@@ -265,25 +274,6 @@ def trained_on(module: SwapModule) -> list[str]:
     return sorted({name for term in module.terms.values() for name in getattr(term, "pretrained", ())})
 
 
-def _drawer(data: FaceData, use: Callable[[nn.Module], SwapModel]) -> Callable[[nn.Module], Any]:
-    """Draws the sheet of fixed validation faces."""
-    held_out = {name: data.held_out("val", name) for name in data.identities}
-    rows = min(SAMPLES, *(len(faces.images) for faces in held_out.values()))
-    chosen = {name: _drawn(faces, rows) for name, faces in held_out.items()}
-    names = data.identities
-    pairs = [(name, names[(i + 1) % len(names)]) for i, name in enumerate(names)]
-    return lambda generator: sample_sheet(use(generator), chosen, pairs)
-
-
-def _drawn(faces: Faces, rows: int) -> tuple[Tensor, Tensor | None]:
-    """The first of evenly spread faces (rows, 3, R, R), and their face masks (rows, 1, R, R) or None; in [0, 1]."""
-
-    def pictures(stack: NDArray[np.uint8]) -> Tensor:
-        return torch.from_numpy(stack[evenly(len(stack), SAMPLES)][:rows]).permute(0, 3, 1, 2).float() / 255
-
-    return pictures(faces.images), None if faces.face_masks is None else pictures(faces.face_masks)
-
-
 def preparer(data: FaceData, use: Callable[[nn.Module], SwapModel]) -> Callable[[nn.Module], None]:
     """Measures the codes of training faces without noise, for a generator that matches codes between identities."""
     faces: dict[str, Tensor] = {}
@@ -314,10 +304,13 @@ def some_faces(data: FaceData, name: str) -> Tensor:
 
 
 def _trainer(
-    settings: Mapping[str, Any], ranks: Ranks, watch: Watch, precision: str, dashboard: Dashboard, session: Session
+    settings: Mapping[str, Any],
+    ranks: Ranks,
+    watch: Watch,
+    precision: str,
+    dashboard: Dashboard,
+    callbacks: list[Callback],
 ) -> pl.Trainer:
-    from swaplab.training.progress import ImagesBar
-
     warnings.filterwarnings("ignore", module="lightning.*")
     for part in ("lightning.pytorch", "lightning.fabric"):
         logging.getLogger(part).setLevel(logging.ERROR)
@@ -336,7 +329,7 @@ def _trainer(
         num_sanity_val_steps=0,
         limit_val_batches=0,
         logger=dashboard.logger or False,
-        callbacks=[session, *([ImagesBar()] if settings["progress"] else [])],
+        callbacks=callbacks,
     )
     # Ours stay in place: Lightning's handler of SIGTERM broadcasts, in the midst of whatever collective is under way.
     trainer._signal_connector.register_signal_handlers = lambda: None  # type: ignore[method-assign]

@@ -1,32 +1,44 @@
-"""A progress bar that counts images."""
+"""A progress line of training: images seen, the time left, and how good swaps are by now."""
 
 from typing import Any
 
 import lightning.pytorch as pl
 from lightning.pytorch.callbacks import Callback
+from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from swaplab.training.module import SwapModule
 
+# What the line shows of a row of metrics: the first that the row has.
+SHOWN = {"val/oracle_swap_psnr": "swap", "val/reconstruction_psnr": "reconstruction"}
+
 
 class ImagesBar(Callback):
-    """Images seen of the budget and the time that is left; on rank 0 only."""
+    """Images seen of the budget, the time left, and the newest validation PSNR; on a terminal, on rank 0 only."""
 
     def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Show the bar."""
         assert isinstance(pl_module, SwapModule)
+        console = Console(stderr=True)
         self._bar = Progress(
             TextColumn("training"),
             BarColumn(),
             MofNCompleteColumn(),
-            TextColumn("images"),
+            TextColumn("images,"),
             TimeRemainingColumn(),
-            disable=not trainer.is_global_zero,
+            TextColumn("left{task.fields[quality]}"),
+            console=console,
+            disable=not (trainer.is_global_zero and console.is_terminal),
         )
-        self._task = self._bar.add_task(
-            "training", total=pl_module.total_images, completed=pl_module.counters.images_seen
-        )
+        done, total = pl_module.counters.images_seen, pl_module.total_images
+        self._task = self._bar.add_task("training", total=total, completed=done, quality="")
         self._bar.start()
+
+    def tell(self, row: dict[str, Any], sheet: str | None) -> None:
+        """Show the quality that a new row of metrics states, if it does."""
+        found = next((name for name in SHOWN if name in row), None)
+        if found is not None and hasattr(self, "_bar"):
+            self._bar.update(self._task, quality=f", {SHOWN[found]} {row[found]:.1f} dB")
 
     def on_train_batch_end(
         self, trainer: pl.Trainer, pl_module: pl.LightningModule, outputs: Any, batch: Any, batch_idx: int

@@ -1,35 +1,71 @@
 """Picture sheets of fixed held-out faces: always the same indices, never chosen by eye."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 import cv2
 import numpy as np
 import torch
 import torch.nn.functional as F
 from numpy.typing import NDArray
-from torch import Tensor
+from torch import Tensor, nn
 
+from swaplab.data.module import FaceData
 from swaplab.networks.swap_model import SwapModel
 from swaplab.runs.atomic import write_atomically
+from swaplab.thinning import evenly
 
 GAP = 2
+SAMPLES = 8  # faces of each identity
+
+
+class Shown(NamedTuple):
+    """Faces of an identity (n, 3, R, R) in [0, 1], the face masks (n, 1, R, R) that come with them, and their true
+    swaps (n, 3, R, R) to the identity that the sheet swaps them to; None where not known."""
+
+    faces: Tensor
+    masks: Tensor | None = None
+    truth: Tensor | None = None
+
+
+def drawer(
+    data: FaceData, truth: Mapping[tuple[str, str], NDArray[np.uint8]], use: Callable[[nn.Module], SwapModel]
+) -> Callable[[nn.Module], NDArray[np.uint8]]:
+    """Draws the sheet of fixed validation faces that a generator makes; each identity is swapped to the next one.
+
+    ``truth[source, target]``: the true swaps (n, R, R, 3) of the source's validation faces, where known.
+    """
+    held_out, names = {name: data.held_out("val", name) for name in data.identities}, data.identities
+    pairs = [(name, names[(i + 1) % len(names)]) for i, name in enumerate(names)]
+    rows = min(SAMPLES, *(len(faces.images) for faces in held_out.values()))
+
+    def pictures(stack: NDArray[np.uint8] | None) -> Tensor | None:
+        if stack is None:
+            return None
+        return torch.from_numpy(stack[evenly(len(stack), SAMPLES)][:rows]).permute(0, 3, 1, 2).float() / 255
+
+    shown = {}
+    for pair in pairs:
+        faces = held_out[pair[0]]
+        own = pictures(faces.images)
+        assert own is not None
+        shown[pair[0]] = Shown(own, pictures(faces.face_masks), pictures(truth.get(pair)))
+    return lambda generator: sample_sheet(use(generator), shown, pairs)
 
 
 def sample_sheet(
     model: SwapModel,
-    faces: Mapping[str, tuple[Tensor, Tensor | None]],
+    faces: Mapping[str, Shown],
     pairs: Sequence[tuple[str, str]],
 ) -> NDArray[np.uint8]:
-    """One row a face: the face, its reconstruction, and its swap, for each pair of identities (source, target).
-
-    faces: identity -> (n, 3, R, R) in [0, 1], and the face masks (n, 1, R, R) that come with them, or None. Returns an
-    RGB sheet of what is measured.
-    """
+    """One row per face: the face, its reconstruction, its swap and, where known, its true swap, for each pair of
+    identities (source, target). Returns an RGB sheet of what is measured."""
     columns = []
     for source, target in pairs:
-        own, masks = faces[source]
+        own, masks, truth = faces[source]
         columns += [own, *(model.swap(own, source, shown, masks)[2] for shown in (source, target))]
+        columns += [] if truth is None else [truth]
     return tiled(columns)
 
 

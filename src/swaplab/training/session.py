@@ -3,7 +3,7 @@
 import resource
 import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -28,7 +28,7 @@ from swaplab.training.samples import save_sheet
 Validate = Callable[[nn.Module], dict[str, float]]
 Prepare = Callable[[nn.Module], None]
 Draw = Callable[[nn.Module], NDArray[np.uint8]]
-Publish = Callable[[dict[str, Any], "str | None"], None]
+Listener = Callable[[dict[str, Any], "str | None"], None]  # hears of a row of metrics and the path of a sheet
 
 PATIENCE = 2.0  # seconds that a signal to one of several ranks waits at the most
 
@@ -56,14 +56,14 @@ class Session(Callback):
         prepare: Prepare,
         validate: Validate,
         draw: Draw,
-        publish: Publish,
+        listeners: Sequence[Listener],
         best_metric: str,
         session_images: int | None = None,
         resumed: dict[str, Any] | None = None,
         same: Mapping[str, str] | None = None,
     ) -> None:
         self.record, self.cadence, self.requests = record, cadence, requests
-        self.prepare, self.validate, self.draw, self.publish = prepare, validate, draw, publish
+        self.prepare, self.validate, self.draw, self.listeners = prepare, validate, draw, tuple(listeners)
         self._prepared: int | None = None
         self.best_metric = best_metric
         self.session_images = session_images
@@ -163,7 +163,8 @@ class Session(Callback):
     def _write(self, row: dict[str, Any], sheet: str | None) -> None:
         assert self.record is not None
         self.record.add_metrics(row)
-        self.publish(row, sheet)
+        for tell in self.listeners:
+            tell(row, sheet)
 
     def _losses(self, module: SwapModule) -> dict[str, float]:
         losses, first_bad = module.meter.report()
