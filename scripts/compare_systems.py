@@ -17,8 +17,8 @@ from typing import Any
 
 import torch
 
-from swaplab.apps.experiment import load_data, tasks_of
-from swaplab.apps.recorded import load_model, recorded_config
+from swaplab.cli.experiment import load_data, tasks_of
+from swaplab.cli.recorded import load_model, recorded_config
 from swaplab.metrics.table import number
 from swaplab.runs.record import RunRecord
 from swaplab.thinning import evenly
@@ -46,7 +46,7 @@ ORACLE = "val/oracle_swap_psnr"
 
 def command(*words: str) -> None:
     """Run one of our commands; its output stays visible, its failure ends the comparison."""
-    subprocess.run([sys.executable, "-m", f"swaplab.apps.{words[0]}", *words[1:]], check=True)
+    subprocess.run([sys.executable, "-m", f"swaplab.cli.{words[0]}", *words[1:]], check=True)
 
 
 def settings(overrides: list[str]) -> list[str]:

@@ -27,9 +27,9 @@ def step(*words: str) -> str:
 
 def main() -> None:
     """Render and train, evaluate on the test clips, report."""
-    run = step("swaplab-train", f"experiment={EXPERIMENT}").rsplit(": ", 1)[-1]
-    step("swaplab-evaluate", f"run={run}", "split=test")
-    step("swaplab-report", f"run={run}")
+    run = step("swaplab train", f"experiment={EXPERIMENT}").rsplit(": ", 1)[-1]
+    step("swaplab evaluate", f"run={run}", "split=test")
+    step("swaplab report", f"run={run}")
     print(f"\nFace, reconstruction, swap, true swap: {run}/evaluation/final/test-A_to_B-samples.png")
     print(f"Everything on one page: {run}/report.html")
 

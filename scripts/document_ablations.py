@@ -45,8 +45,8 @@ NOT_ASKED = {
     (40,): "features that are lost for a frame: nothing is measured over time yet",
     (44,): "that an encoder makes the adversarial loss matter less: needs a generator without an input beside ours",
     (45,): "flaws of Inception Score and Fréchet distance: swaplab measures against the true swap instead",
-    (58,): "detectors compared: Dlib is not among those that `swaplab-extract` offers",
-    (60,): "blending: a choice of `swaplab-convert`, made after training; not measured against true swaps yet",
+    (58,): "detectors compared: Dlib is not among those that `swaplab extract` offers",
+    (60,): "blending: a choice of `swaplab convert`, made after training; not measured against true swaps yet",
     (61,): "that data mattered more than networks: needs shares of variance over many factors at once",
     (62, 63): "chosen results and rare nonsense: every report shows all seeds, best-of-n beside the mean, and tails",
     (64, 67): "where time goes, and which scenario needs what: no experiments",
@@ -58,11 +58,11 @@ Each file of `conf/ablation` is one statement of the essay that swaplab was buil
 experiment: one factor, its levels as overrides, seeds, and the rule of the verdict, stored before the first run.
 
 ```
-swaplab-train ablation=norm plan_only=true     # what would be run, and what is left of it
-swaplab-train ablation=norm                    # run it, or go on with it
-swaplab-report ablation=norm                   # judge it: docs/comparison.md says what a verdict means
-swaplab-train ablation=norm ablation.seeds=[1,2,3,4,5,6,7,8] name=norm_more budget.images=64000   # your own version
-swaplab-train --config-dir mine ablation=glasses_again                         # mine/ablation/glasses_again.yaml
+swaplab ablation run norm plan_only=true     # what would be run, and what is left of it
+swaplab ablation run norm                    # run it, or go on with it
+swaplab ablation report norm                   # judge it: docs/comparison.md says what a verdict means
+swaplab ablation run norm ablation.seeds=[1,2,3,4,5,6,7,8] name=norm_more budget.images=64000   # your own version
+swaplab train --config-dir mine ablation=glasses_again                         # mine/ablation/glasses_again.yaml
 ```
 
 It stops, goes on and shares out the machine as a sweep does ([sweeps](sweeps.md)), `hydra.launcher.slots=N` included.

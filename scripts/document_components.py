@@ -24,9 +24,9 @@ CITATION = re.compile(r"\(([^()]*(?:\([^()]*\)[^()]*)?\b(?:19|20)\d\d\b[^()]*)\)
 
 HEAD = """# Components
 
-Every group is one switch: `swaplab-train GROUP=OPTION`. An option's keys are shown by
-`swaplab-train GROUP=OPTION --cfg job` and can be set one by one, as in `norm.groups=4`.
-This page is made by `python scripts/document_components.py`; `swaplab-train experiment=NAME` takes a whole system.
+Every group is one switch: `swaplab train GROUP=OPTION`. An option's keys are shown by
+`swaplab train GROUP=OPTION --cfg job` and can be set one by one, as in `norm.groups=4`.
+This page is made by `python scripts/document_components.py`; `swaplab train experiment=NAME` takes a whole system.
 """
 
 

@@ -15,8 +15,8 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
-from swaplab.apps.experiment import load_data, observers
-from swaplab.apps.recorded import recorded_config
+from swaplab.cli.experiment import load_data, observers
+from swaplab.cli.recorded import recorded_config
 from swaplab.networks.statistics import tracking
 from swaplab.networks.swap_model import swap_model
 from swaplab.runs.record import RunRecord

@@ -5,7 +5,7 @@
 ``before`` is a checkout with the code that made the run (its commit is in run.json: git worktree add ../old COMMIT). It
 may be left out where only a package of your own has changed, whose old sources are in the run's folder. Both codes
 train the run's config from the start for ``images`` images. If every loss of every step and every weight is the same,
-this is noted in RUNS/.proofs.jsonl, which swaplab-train reads. What the config does later is not shown by it.
+this is noted in RUNS/.proofs.jsonl, which swaplab train reads. What the config does later is not shown by it.
 """
 
 import json
@@ -75,7 +75,7 @@ def trial(config: dict[str, Any], images: int, place: Path, paths: list[Path]) -
     place.mkdir()
     (place / "config.yaml").write_text(yaml.safe_dump(trial, sort_keys=False))
     found = os.pathsep.join([*map(str, paths), os.environ.get("PYTHONPATH", "")])
-    command = [sys.executable, "-m", "swaplab.apps.train", f"resolved={place / 'config.yaml'}"]
+    command = [sys.executable, "-m", "swaplab", "train", f"resolved={place / 'config.yaml'}"]
     # else what lies in the current folder would be taken before the paths
     environment = os.environ | {"PYTHONPATH": found, "PYTHONSAFEPATH": "1"}
     done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)

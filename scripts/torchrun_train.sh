@@ -16,5 +16,5 @@ else
     meeting=(--standalone)
 fi
 
-exec torchrun "${meeting[@]}" --nproc-per-node="$PER_NODE" --max-restarts=0 -m swaplab.apps.train \
+exec torchrun "${meeting[@]}" --nproc-per-node="$PER_NODE" --max-restarts=0 -m swaplab train \
     trainer="$TRAINER" trainer.devices=auto trainer.nodes=auto "$@"

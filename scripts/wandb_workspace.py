@@ -4,7 +4,7 @@
     python scripts/wandb_workspace.py entity=ME project=swaplab group=norm factor=norm metric=score guards=psnr,ssim
 
 entity: whose project it is. group: the ablation, or the name= of a sweep. factor: what varies in it. metric and
-guards: full names from swaplab-evaluate's tables, on the test clips. curve: over images seen
+guards: full names from swaplab evaluate's tables, on the test clips. curve: over images seen
 (val/reconstruction_psnr). Runs that were interrupted and continued are left out: the session that went on tells them
 from the first row.
 

@@ -134,7 +134,7 @@ def compose() -> Callable[[list[str]], dict]:  # type: ignore[type-arg]
 
     def composed(overrides: list[str]) -> dict:  # type: ignore[type-arg]
         with hydra.initialize_config_module("swaplab.conf", version_base="1.3"):
-            return checked("train", resolved(hydra.compose("train", overrides)))
+            return checked(resolved(hydra.compose("train", overrides)))
 
     return composed
 
@@ -142,15 +142,13 @@ def compose() -> Callable[[list[str]], dict]:  # type: ignore[type-arg]
 @pytest.fixture
 def command(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Callable[..., tuple[int, str, str]]:
     """Runs a command in this process; returns its exit code, output and complaints."""
-    import importlib
+    from swaplab.cli.main import main
 
     def run(name: str, *words: str) -> tuple[int, str, str]:
-        name = name.removeprefix("swaplab-")
-        module = importlib.import_module(f"swaplab.apps.{name}")
-        monkeypatch.setattr(sys, "argv", [f"swaplab-{name}", *map(str, words)])
+        monkeypatch.setattr(sys, "argv", ["swaplab", name, *map(str, words)])
         code = 0
         try:
-            module.main()
+            main()
         except SystemExit as end:
             code = int(end.code or 0)
         captured = capsys.readouterr()

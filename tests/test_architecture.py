@@ -1,7 +1,6 @@
 """Arrows point down only; commands start fast; one file, one responsibility."""
 
 import ast
-import os
 import subprocess
 import sys
 import time
@@ -9,9 +8,11 @@ from pathlib import Path
 
 import pytest
 
+from swaplab.cli.main import COMMANDS, overview
+
 SOURCE = Path(__file__).parents[1] / "src"
 
-# What each part may import, besides itself and the ground-floor modules. `apps` may import everything.
+# What each part may import, besides itself and the ground-floor modules. `cli` may import everything.
 ALLOWED = {
     "faces": set(),
     "noise": {"faces"},
@@ -43,6 +44,7 @@ GROUND_FLOOR = {
     "unfinished",
     "conf",
     "__init__",
+    "__main__",
 }
 
 
@@ -68,7 +70,7 @@ def test_arrows_point_down_only(part: str) -> None:
 
 def test_every_part_has_a_rule() -> None:
     parts = {p.name for p in (SOURCE / "swaplab").iterdir() if p.is_dir() and not p.name.startswith("__")}
-    assert parts == set(ALLOWED) | {"apps", "conf"}
+    assert parts == set(ALLOWED) | {"cli", "conf"}
 
 
 def test_a_detector_is_never_a_training_signal() -> None:
@@ -78,22 +80,29 @@ def test_a_detector_is_never_a_training_signal() -> None:
             assert "threat" not in file.read_text()
 
 
-@pytest.mark.parametrize("command", ["render", "extract", "train", "evaluate", "report", "convert", "verify", "runs"])
+@pytest.mark.parametrize("command", ["", *COMMANDS])
 def test_help_says_what_with_an_example_and_is_fast(command: str) -> None:
-    words = [sys.executable, "-c", f"from swaplab.apps.{command} import main; main()", "--help"]
+    program = (
+        f"import sys; sys.argv = ['swaplab', *'{command} --help'.split()]; from swaplab.cli.main import main; main()"
+    )
+    heavy = program.replace("main()", "") + "\ntry:\n    main()\nexcept SystemExit:\n    pass\nprint(*sys.modules)"
     times = []
     for _ in range(3):
         started = time.perf_counter()
-        output = subprocess.run(words, capture_output=True, text=True, check=True, env=dict(os.environ)).stdout
+        done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
         times.append(time.perf_counter() - started)
-    assert output.startswith(f"swaplab-{command}:")
-    assert f"\n  swaplab-{command} " in output
+    name = f"swaplab {command}".strip()
+    assert done.stdout.startswith(f"{name}:")
+    assert f"\n  {name} " in done.stdout
+    assert all(len(line) <= 120 for line in done.stdout.splitlines())
     assert min(times) < 1.0
-    heavy = (
-        f"import sys; sys.argv.append('--help'); from swaplab.apps.{command} import main; main(); print(*sys.modules)"
-    )
     loaded = subprocess.run([sys.executable, "-c", heavy], capture_output=True, text=True, check=True).stdout.split()
     assert not {"torch", "hydra", "lightning", "cv2", "wandb"} & set(loaded)
+
+
+def test_the_overview_fits_one_screen() -> None:
+    assert overview().count("\n") < 24
+    assert all(f"  {name} " in overview() for name in COMMANDS)
 
 
 def test_files_and_functions_stay_small_and_names_say_something() -> None:

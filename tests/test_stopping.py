@@ -8,11 +8,12 @@ import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
 from swaplab import stopping
-from swaplab.apps.command import run_command
+from swaplab.cli.main import run_command, stopped_in_order
 from swaplab.errors import UserError
 from swaplab.stopping import Requests, Stopped, signal_of, stop_requests
 
@@ -64,17 +65,16 @@ def test_what_breaks_by_being_stopped_is_no_fault_of_its_own(
 ) -> None:
     """A library that a signal interrupts may raise something else while it clears away."""
 
-    def start() -> None:
+    def run(_: object) -> None:
         try:
             os.kill(os.getpid(), signal.SIGTERM)
         finally:
             raise error
 
-    monkeypatch.setattr(sys, "argv", ["swaplab-x"])
     monkeypatch.setattr(stopping, "_fatal", 0)  # so that it is again when this test has ended, and pytest lives
-    with pytest.raises(SystemExit, match="143"):
-        run_command("swaplab-x", "", start)
-    assert capsys.readouterr().err == "swaplab-x: stopped by SIGTERM\n"
+    with pytest.raises(SystemExit, match="143"), stopped_in_order("swaplab x"):
+        run_command("swaplab x", SimpleNamespace(run=run), [])  # type: ignore[arg-type]
+    assert capsys.readouterr().err == "swaplab x: stopped by SIGTERM\n"
 
 
 def test_what_is_ignored_stays_so() -> None:
@@ -109,7 +109,7 @@ def test_where_macs_know_less(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_a_shell_loop_ends_with_the_command(tmp_path: Path) -> None:
     """A shell goes on after a command that only says 130: it must have died of the signal."""
-    program = Path(sys.executable).with_name("swaplab-train")
+    program = Path(sys.executable).with_name("swaplab train")
     os.mkfifo(tmp_path / "never.yaml")
     loop = f"for s in 1 2; do echo begin $s; {program} resolved={tmp_path / 'never.yaml'}; echo end $s; done"
     shell = subprocess.Popen(
@@ -125,7 +125,7 @@ def test_a_shell_loop_ends_with_the_command(tmp_path: Path) -> None:
     output, complaint = shell.communicate(timeout=60)
     os.close(pipe)
     assert output == "begin 1\n"
-    assert complaint == "swaplab-train: stopped by SIGINT; the same command continues\n"
+    assert complaint == "swaplab train: stopped by SIGINT; the same command resumes\n"
     assert shell.returncode == -signal.SIGINT
 
 

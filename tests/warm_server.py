@@ -8,6 +8,7 @@ process id. A command's output goes to FOLDER/out and FOLDER/err, and when it ha
 import contextlib
 import gc
 import importlib
+import importlib.util
 import json
 import os
 import select
@@ -17,19 +18,18 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any, NoReturn
 
-COMMANDS = ("train", "evaluate", "report", "runs", "convert", "extract", "render", "verify")
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGUSR1, signal.SIGCHLD)
 
 
-def warm() -> dict[str, ModuleType]:
-    """The commands' modules, with all that they import when they are used."""
+def warm() -> ModuleType:
+    """The command's module, with all that it imports when it is used."""
     for name in ("torch", "lightning.pytorch", "hydra", "albumentations", "wandb", "scipy.stats", "cv2", "av"):
         importlib.import_module(name)
     source = Path(next(iter(importlib.import_module("swaplab").__path__)))
     for file in sorted(source.rglob("*.py")):
-        if "conf" not in file.parts:
+        if "conf" not in file.parts and file.stem != "__main__":
             importlib.import_module(".".join(("swaplab", *file.relative_to(source).with_suffix("").parts)))
-    return {name: importlib.import_module(f"swaplab.apps.{name}") for name in COMMANDS}
+    return importlib.import_module("swaplab.cli.main")
 
 
 def run(module: ModuleType, request: dict[str, Any]) -> NoReturn:
@@ -43,14 +43,14 @@ def run(module: ModuleType, request: dict[str, Any]) -> NoReturn:
     os.chdir(request["cwd"])
     os.environ.clear()
     os.environ.update(request["env"])
-    sys.modules["__main__"].__spec__ = module.__spec__  # what the command starts again is itself: ranks, pools
-    sys.argv = [f"swaplab-{request['name']}", *request["words"]]
-    sys.modules["__main__"].__spec__ = module.__spec__  # as python -m: a run starts its other ranks by it
+    sys.argv = ["swaplab", request["name"], *request["words"]]
+    # as python -m swaplab: a run starts its other ranks by it
+    sys.modules["__main__"].__spec__ = importlib.util.find_spec("swaplab.__main__")
     # the interpreter's own way out: exit handlers run, threads are joined, a traceback is printed
     raise SystemExit(module.main())
 
 
-def serve(modules: dict[str, ModuleType]) -> None:
+def serve(module: ModuleType) -> None:
     """Fork for every request until standard input closes."""
     folders: dict[int, Path] = {}
     print("ready", flush=True)
@@ -63,7 +63,7 @@ def serve(modules: dict[str, ModuleType]) -> None:
             request = json.loads(line)
             child = os.fork()
             if not child:
-                run(modules[request["name"]], request)
+                run(module, request)
             os.setpgid(child, child)  # here too: a signal to the group may come before the child has done it
             folders[child] = Path(request["folder"])
             print(child, flush=True)
@@ -79,7 +79,7 @@ def serve(modules: dict[str, ModuleType]) -> None:
 
 if __name__ == "__main__":
     os.environ.setdefault("NO_ALBUMENTATIONS_UPDATE", "1")
-    modules = warm()
+    module = warm()
     gc.collect()
     gc.freeze()  # a fork would copy what its garbage collector touches
-    serve(modules)
+    serve(module)

@@ -26,7 +26,7 @@ BINARIES = ("checkpoints/last.ckpt", "checkpoints/final.safetensors", "samples/0
 
 @pytest.fixture
 def run(tmp_path: Path, tiny: list[str], compose: Callable[[list[str]], dict[str, Any]]) -> Path:
-    """A complete run as `swaplab-train` leaves it, but for what its networks hold; ``other/sound`` is one beside it."""
+    """A complete run as `swaplab train` leaves it, but for what its networks hold; ``other/sound`` is one beside it."""
     Image.fromarray(np.zeros((64, 64, 3), np.uint8)).save(tmp_path / "face.png")
     complete(tmp_path / "runs/other/sound", compose([*tiny, "seed=2"]))
     config = compose(tiny)

@@ -23,7 +23,7 @@ def refused(command: Command, name: str, words: list[str], output: Path, *parts:
     code, _, complaint = command(name, *words)
     assert code == 2, complaint
     lines = complaint.strip().splitlines()
-    assert len([line for line in lines if line.startswith(f"swaplab-{name.removeprefix('swaplab-')}: ")]) == 1
+    assert len([line for line in lines if line.startswith(f"swaplab {name}: ")]) == 1
     assert "Traceback" not in complaint
     for part in parts:
         assert part in complaint
@@ -33,13 +33,13 @@ def refused(command: Command, name: str, words: list[str], output: Path, *parts:
 
 def test_unknown_key_and_unknown_option(command: Command, tiny: list[str], tmp_path: Path) -> None:
     runs = tmp_path / "runs"
-    refused(command, "swaplab-train", [*tiny, "sede=3"], runs, "sede", "--help")
-    refused(command, "swaplab-train", [*tiny, "mask=lerned"], runs, "mask/lerned", "learned", "none")
-    refused(command, "swaplab-train", [*tiny, "+generator.depth=3"], runs, "generator.depth", "width")
-    refused(command, "swaplab-train", [*tiny, "+optimizer.generator.lrr=3"], runs, "optimizer.generator.lrr")
+    refused(command, "train", [*tiny, "sede=3"], runs, "sede", "--help")
+    refused(command, "train", [*tiny, "mask=lerned"], runs, "mask/lerned", "learned", "none")
+    refused(command, "train", [*tiny, "+generator.depth=3"], runs, "generator.depth", "width")
+    refused(command, "train", [*tiny, "+optimizer.generator.lrr=3"], runs, "optimizer.generator.lrr")
     refused(
         command,
-        "swaplab-train",
+        "train",
         [*tiny, "wandb.mode=loud"],
         runs,
         "wandb.mode=loud",
@@ -56,14 +56,14 @@ def test_missing_folder(command: Command, tiny: list[str], tmp_path: Path) -> No
     words = [*tiny, f"data.identities.A={tmp_path / 'gone'}"]
     refused(
         command,
-        "swaplab-train",
+        "train",
         words,
         tmp_path / "runs",
         str(tmp_path / "gone"),
         "does not exist",
         "check the path",
     )
-    refused(command, "swaplab-evaluate", [f"run={tmp_path / 'gone'}"], tmp_path / "runs", "is not a run folder")
+    refused(command, "evaluate", [f"run={tmp_path / 'gone'}"], tmp_path / "runs", "runs=DIR")
 
 
 def test_truncated_picture(command: Command, tiny: list[str], facesets: dict[str, Path], tmp_path: Path) -> None:
@@ -73,7 +73,7 @@ def test_truncated_picture(command: Command, tiny: list[str], facesets: dict[str
     words = [*tiny, f"data.identities.A={folder}"]
     refused(
         command,
-        "swaplab-train",
+        "train",
         words,
         tmp_path / "runs",
         str(picture),
@@ -88,11 +88,11 @@ def test_identity_without_ground(command: Command, tiny: list[str], facesets: di
     del header["ground"]
     (folder / "faceset.json").write_text(json.dumps(header))
     words = [*tiny, f"data.identities.A={folder}"]
-    refused(command, "swaplab-train", words, tmp_path / "runs", str(folder), "has no ground", "add ground.kind")
+    refused(command, "train", words, tmp_path / "runs", str(folder), "has no ground", "add ground.kind")
 
 
 def test_fewer_faces_than_a_batch(command: Command, tiny: list[str], tmp_path: Path) -> None:
-    refused(command, "swaplab-train", [*tiny, "batch_size=500"], tmp_path / "runs", "500", "batch_size")
+    refused(command, "train", [*tiny, "batch_size=500"], tmp_path / "runs", "500", "batch_size")
 
 
 def test_output_that_cannot_be_written(command: Command, tiny: list[str], tmp_path: Path) -> None:
@@ -100,7 +100,7 @@ def test_output_that_cannot_be_written(command: Command, tiny: list[str], tmp_pa
     words = [*tiny, f"runs={tmp_path / 'file'}"]
     refused(
         command,
-        "swaplab-train",
+        "train",
         words,
         tmp_path / "runs",
         str(tmp_path / "file"),
@@ -112,20 +112,20 @@ def test_output_that_cannot_be_written(command: Command, tiny: list[str], tmp_pa
 
 def test_full_disk(command: Command, tiny: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(shutil, "disk_usage", lambda _: shutil._ntuple_diskusage(10**12, 10**12, 1000))
-    refused(command, "swaplab-train", tiny, tmp_path / "runs", "GB free", "checkpoints need", "runs=DIR")
+    refused(command, "train", tiny, tmp_path / "runs", "GB free", "checkpoints need", "runs=DIR")
 
 
 def test_checkpoint_of_another_architecture(
     command: Command, tiny: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("SWAPLAB_PACKAGES", "")
-    assert command("swaplab-train", *tiny, "run_id=first")[0] == 0
+    assert command("train", *tiny, "run_id=first")[0] == 0
     words = [*tiny, "generator.latent=32", "run_id=first"]
-    refused(command, "swaplab-train", words, tmp_path / "runs", "another config", "generator.latent", "another run_id")
+    refused(command, "train", words, tmp_path / "runs", "another config", "generator.latent", "another run_id")
     other = [*tiny, "generator.latent=32", f"+init_from={{run: {tmp_path / 'runs' / 'quick' / 'first'}}}"]
     refused(
         command,
-        "swaplab-train",
+        "train",
         other,
         tmp_path / "runs",
         "another architecture",
@@ -136,7 +136,7 @@ def test_checkpoint_of_another_architecture(
     forge(run, "latent: 16", "latent: 32")
     refused(
         command,
-        "swaplab-evaluate",
+        "evaluate",
         [f"run={run}"],
         run,
         "final.safetensors",
@@ -155,7 +155,7 @@ def forge(run: Path, old: str, new: str) -> None:
 def test_the_two_attacks_fail(command: Command, tiny: list[str], tmp_path: Path) -> None:
     refused(
         command,
-        "swaplab-train",
+        "train",
         [*tiny, "generator._target_=torch.utils.collect_env.run", "+generator.command=touch evil"],
         tmp_path / "runs",
         "torch.utils.collect_env.run",
@@ -171,15 +171,15 @@ def test_the_two_attacks_fail(command: Command, tiny: list[str], tmp_path: Path)
         f"      h: {{'()': os.system, command: 'touch {touched}'}}\n    root: {{handlers: [h]}}\n"
     )
     words = ["--config-dir", str(outside.parent), "experiment=fine", *tiny]
-    refused(command, "swaplab-train", words, tmp_path / "runs", "outside", "hydra's own settings", "remove")
+    refused(command, "train", words, tmp_path / "runs", "outside", "hydra's own settings", "remove")
     assert not touched.exists()
 
 
 def test_a_strangers_run_folder_runs_no_code(command: Command, tiny: list[str], tmp_path: Path) -> None:
-    assert command("swaplab-train", *tiny, "run_id=theirs")[0] == 0
+    assert command("train", *tiny, "run_id=theirs")[0] == 0
     run = tmp_path / "runs" / "quick" / "theirs"
     forge(run, "swaplab.networks.autoencoder.Autoencoder", "torch.utils.collect_env.run")
-    refused(command, "swaplab-evaluate", [f"run={run}"], run, "torch.utils.collect_env.run", "not allowed")
+    refused(command, "evaluate", [f"run={run}"], run, "torch.utils.collect_env.run", "not allowed")
 
 
 def test_a_user_without_a_home_is_told_what_to_set(

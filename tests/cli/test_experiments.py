@@ -58,10 +58,10 @@ def test_a_system_trains_evaluates_and_converts(
     settings = ["batch_size=4", "workers=0", "trainer.progress=false", "trainer.threads=1", "wandb.mode=disabled"]
     budget = ["budget.images=40", *(f"every.{what}=40" for what in ("report", "validate", "sample", "checkpoint"))]
     own = [f"runs={tmp_path}", "run_id=r", "data=facesets", "size=tiny", *words.split()]
-    assert command("swaplab-train", *own, *identities, *settings, *budget)[0] == 0
+    assert command("train", *own, *identities, *settings, *budget)[0] == 0
     (run,) = tmp_path.glob("*/r")
 
-    code, out, err = command("swaplab-evaluate", f"run={run}", "split=test", "threads=1")
+    code, out, err = command("evaluate", f"run={run}", "split=test", "threads=1")
     assert (code, err) == (0, "")
     assert "A->B" in out
     for direction in json.loads((run / "evaluation/final/test.json").read_text())["directions"]:
@@ -70,7 +70,7 @@ def test_a_system_trains_evaluates_and_converts(
         assert all(np.isfinite(value) for value in model.values())
 
     output = tmp_path / "b.mp4"
-    code, out, err = command("swaplab-convert", f"run={run}", f"input={clip}", f"output={output}", "threads=1")
+    code, out, err = command("convert", f"run={run}", f"input={clip}", f"output={output}", "threads=1")
     assert (code, err) == (0, "")
     assert f"frames: {FRAMES} in, {FRAMES} out, 0 without a swapped face" in out
     before, after = film(clip).astype(int), film(output).astype(int)

@@ -32,9 +32,10 @@ def test_the_page_works_as_it_is_written(followed: Path, tiny: list[str], proces
     lines = [line for language, text in BLOCKS if language == "bash" for line in text.splitlines()]
     assert len(lines) == 2
     for line in lines:
-        setting, program, *words = shlex.split(line)
+        setting, program, name_of, *words = shlex.split(line)
+        assert program == "swaplab"
         name, _, value = setting.partition("=")
-        started = process(program.removeprefix("swaplab-"), *words, *small, env={name: value}, cwd=followed)
+        started = process(name_of, *words, *small, env={name: value}, cwd=followed)
         assert started.wait() == 0, started.err
     records = [RunRecord.load(file.parent) for file in (followed / "runs" / "ours").glob("*/run.json")]
     assert {record.config()["generator"]["channels"] for record in records} == {8, 16}

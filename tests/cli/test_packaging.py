@@ -13,7 +13,7 @@ import pytest
 from swaplab.runs.code import code_of
 
 ROOT = Path(__file__).parents[2]
-COMMANDS = ("swaplab-render", "swaplab-train", "swaplab-evaluate", "swaplab-report")
+COMMANDS = ("render", "train", "evaluate", "report")
 
 
 def run(*words: str | Path, cwd: Path, expect: int = 0) -> str:
@@ -49,7 +49,7 @@ def environment_with(wheel: Path, folder: Path) -> Path:
         cwd=folder.parent,
     )
     scripts = folder / "bin"
-    for script in scripts.glob("swaplab-*"):
+    for script in scripts.glob("swaplab"):
         lines = script.read_text().splitlines()
         script.write_text("\n".join([f"#!{scripts / 'python'}", *lines[1:]]) + "\n")
     return scripts
@@ -57,11 +57,11 @@ def environment_with(wheel: Path, folder: Path) -> Path:
 
 def check_commands(scripts: Path, elsewhere: Path) -> None:
     for command in COMMANDS:
-        assert command in run(scripts / command, "--help", cwd=elsewhere)
-    composed = run(scripts / "swaplab-train", "--cfg", "job", "--resolve", "seed=7", cwd=elsewhere)
+        assert f"swaplab {command}:" in run(scripts / "swaplab", command, "--help", cwd=elsewhere)
+    composed = run(scripts / "swaplab", "train", "--cfg", "job", "--resolve", "seed=7", cwd=elsewhere)
     assert "seed: 7" in composed
     assert "swaplab.networks.autoencoder.Autoencoder" in composed
-    launcher = run(scripts / "swaplab-train", "--cfg", "hydra", "-p", "hydra.launcher", cwd=elsewhere)
+    launcher = run(scripts / "swaplab", "train", "--cfg", "hydra", "-p", "hydra.launcher", cwd=elsewhere)
     assert "hydra_plugins.swaplab_process_launcher.launcher.ProcessLauncher" in launcher
     where = run(scripts / "python", "-c", "import swaplab; print(swaplab.__file__)", cwd=elsewhere)
     assert str(scripts.parent) in where

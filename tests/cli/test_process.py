@@ -19,7 +19,7 @@ def test_words_folder_environment_output_and_exit_code(process: Process, tiny: l
     assert list((here / "runs" / "here").iterdir())
     wrong = process("train", "sede=3")
     assert wrong.wait() == 2
-    assert wrong.err.startswith("swaplab-train: ")
+    assert wrong.err.startswith("swaplab train: ")
 
 
 def test_it_leads_a_group_and_dies_of_a_signal(process: Process, tiny: list[str]) -> None:

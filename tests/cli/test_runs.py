@@ -1,4 +1,4 @@
-"""swaplab-runs as a user types it; W&B's uploader is a script that remembers what it was asked."""
+"""swaplab runs as a user types it; W&B's uploader is a script that remembers what it was asked."""
 
 import json
 import stat
@@ -57,7 +57,7 @@ def offline(run: Path, moment: str, identity: str) -> Path:
 
 
 def test_list(runs: Path, command: Command) -> None:
-    code, out, _ = command("swaplab-runs", "list")
+    code, out, _ = command("runs", "list")
     lines = out.splitlines()
     assert code == 0
     assert lines[0].split() == [
@@ -78,7 +78,7 @@ def test_decibels_stand_beside_a_score(runs: Path, command: Command) -> None:
     rows = [{"key": "model", "values": {"score": 0.5, "psnr": 26.25}}]
     content = {"weights": "final", "split": "test", "directions": [{"direction": "A->B", "rows": rows}]}
     place.write_text(json.dumps(content))
-    code, out, _ = command("swaplab-runs", "list")
+    code, out, _ = command("runs", "list")
     lines = [line.split() for line in out.splitlines()]
     assert code == 0
     assert lines[0][5:7] == ["evaluation/final/test/score", "evaluation/final/test/psnr"]
@@ -87,7 +87,7 @@ def test_decibels_stand_beside_a_score(runs: Path, command: Command) -> None:
 
 
 def test_list_with_conditions_and_another_metric(runs: Path, command: Command) -> None:
-    code, out, _ = command("swaplab-runs", "list", "norm=batch", "seed=2,3", "metric=loss/gen", f"runs={runs}")
+    code, out, _ = command("runs", "list", "norm=batch", "seed=2,3", "metric=loss/gen", f"runs={runs}")
     assert code == 0
     assert out.splitlines()[0].split()[5] == "loss/generator/reconstruction"
     assert [line.split()[1] for line in out.splitlines()[1:-1]] == ["s2-batch"]
@@ -95,53 +95,53 @@ def test_list_with_conditions_and_another_metric(runs: Path, command: Command) -
 
 
 def test_unfinished_with_the_command_that_continues(runs: Path, command: Command) -> None:
-    code, out, _ = command("swaplab-runs", "unfinished", "norm=batch")
+    code, out, _ = command("runs", "unfinished", "norm=batch")
     assert code == 0
     assert "s1-batch" not in out
-    assert "swaplab-train resolved=runs/norms/s2-batch/config.yaml" in out
+    assert "swaplab train resolved=runs/norms/s2-batch/config.yaml" in out
 
 
 def test_diff_tells_what_can_change_numbers(runs: Path, command: Command) -> None:
-    code, out, _ = command("swaplab-runs", "diff", "s1-b", "norms/s1-none")
+    code, out, _ = command("runs", "diff", "s1-b", "norms/s1-none")
     assert code == 0
     assert [line.split() for line in out.splitlines()] == [
         ["cannot", "change", "numbers", "runs/norms/s1-batch", "runs/norms/s1-none"],
         ["factors.norm", "batch", "none"],
         ["1", "of", "4", "keys", "differ"],
     ]
-    code, out, _ = command("swaplab-runs", "diff", "s1-b", "s2-b")
+    code, out, _ = command("runs", "diff", "s1-b", "s2-b")
     lines = [line.split()[0] for line in out.splitlines()]
     assert lines.index("seed") < lines.index("cannot") < lines.index("every.report")
-    assert command("swaplab-runs", "diff", "s1-b", "s1-b")[1].startswith("the configs are the same, 4 keys")
+    assert command("runs", "diff", "s1-b", "s1-b")[1].startswith("the configs are the same, 4 keys")
 
 
 def test_remove_wants_an_answer(runs: Path, command: Command, monkeypatch: pytest.MonkeyPatch) -> None:
     run = runs / "norms/s1-none"
     monkeypatch.setattr(sys.stdin, "isatty", lambda: False, raising=False)
-    code, _, complaint = command("swaplab-runs", "remove", "s1-none")
+    code, _, complaint = command("runs", "remove", "s1-none")
     assert (code, run.exists()) == (2, True)
-    assert complaint == "swaplab-runs: nothing is removed without an answer; write yes=true\n"
+    assert complaint == "swaplab runs: nothing is removed without an answer; write yes=true\n"
     monkeypatch.setattr(sys.stdin, "isatty", lambda: True, raising=False)
     monkeypatch.setattr("builtins.input", lambda question: "")
-    assert command("swaplab-runs", "remove", "s1-none")[0] == 1
+    assert command("runs", "remove", "s1-none")[0] == 1
     assert run.exists()
     monkeypatch.setattr("builtins.input", lambda question: "Y")
-    assert command("swaplab-runs", "remove", "s1-none")[0] == 0
+    assert command("runs", "remove", "s1-none")[0] == 0
     assert not run.exists()
 
 
 def test_remove_several_at_once_or_none(runs: Path, command: Command) -> None:
     RunRecord.load(runs / "norms/s2-batch").begin_session()
-    code, _, complaint = command("swaplab-runs", "remove", "s1-none", "s2-batch", "yes=true")
+    code, _, complaint = command("runs", "remove", "s1-none", "s2-batch", "yes=true")
     assert code == 2
     assert "s2-batch is running" in complaint
     assert (runs / "norms/s1-none").exists()
-    assert command("swaplab-runs", "remove", "s1-none", "s1-batch", "s1-none", "yes=true")[0] == 0
+    assert command("runs", "remove", "s1-none", "s1-batch", "s1-none", "yes=true")[0] == 0
     assert [p.name for p in (runs / "norms").iterdir()] == ["s2-batch"]
 
 
 def test_index(runs: Path, command: Command) -> None:
-    assert command("swaplab-runs", "index")[1] == "3 runs in runs/.index.json\n"
+    assert command("runs", "index")[1] == "3 runs in runs/.index.json\n"
     assert len(json.loads((runs / ".index.json").read_text())["runs"]) == 3
 
 
@@ -168,9 +168,9 @@ def test_index(runs: Path, command: Command) -> None:
     ],
 )
 def test_bad_input_is_one_sentence(runs: Path, command: Command, words: list[str], complaint: str) -> None:
-    code, out, err = command("swaplab-runs", *words)
+    code, out, err = command("runs", *words)
     assert (code, out) == (2, "")
-    assert err.startswith("swaplab-runs: ")
+    assert err.startswith("swaplab runs: ")
     assert err.count("\n") == 1
     assert complaint in err
 
@@ -182,7 +182,7 @@ def test_sync_sends_each_run_once(runs: Path, command: Command, calls: Path) -> 
     again = offline(runs / "norms/s1-batch", "130000", "s1-batch-2026T1-evaluate-final-test")
     other = offline(runs / "norms/s1-none", "100000", "s1-none-2026T1-1")
     (runs / "norms/s1-none/wandb/offline-run-20261124_999999-begun").mkdir()  # no data file yet
-    code, out, _ = command("swaplab-runs", "sync", "norm=batch")
+    code, out, _ = command("runs", "sync", "norm=batch")
     asked = calls.read_text().splitlines()
     assert code == 0
     # the second session tells the first one's rows too; so does the later measurement
@@ -190,16 +190,16 @@ def test_sync_sends_each_run_once(runs: Path, command: Command, calls: Path) -> 
     assert out.endswith("sent 2 of 2\n")
     assert (second / "run-s1-batch-2026T1-2.wandb.synced").exists()
     assert not list(first.glob("*.synced")) + list(judged.glob("*.synced")) + list(other.glob("*.synced"))
-    assert command("swaplab-runs", "sync")[0] == 0
+    assert command("runs", "sync")[0] == 0
     assert calls.read_text().splitlines()[2:] == [f"sync {other.relative_to(runs.parent)}"]
-    assert command("swaplab-runs", "sync")[1].startswith("nothing to send")
+    assert command("runs", "sync")[1].startswith("nothing to send")
     assert len(calls.read_text().splitlines()) == 3
 
 
 def test_sync_goes_on_after_one_that_fails(runs: Path, command: Command, calls: Path) -> None:
     bad = offline(runs / "norms/s1-batch", "100000", "bad-1")
     good = offline(runs / "norms/s1-none", "100000", "good-1")
-    code, out, complaint = command("swaplab-runs", "sync")
+    code, out, complaint = command("runs", "sync")
     assert code == 1
     assert "bad-1: not sent (wandb: ERROR no such project)" in complaint
     assert out.endswith("sent 1 of 2\n")
@@ -210,5 +210,5 @@ def test_sync_goes_on_after_one_that_fails(runs: Path, command: Command, calls: 
 def test_a_living_run_is_not_sent(runs: Path, command: Command, calls: Path) -> None:
     RunRecord.load(runs / "norms/s2-batch").begin_session()
     offline(runs / "norms/s2-batch", "100000", "s2-1")
-    assert command("swaplab-runs", "sync", "s2-batch")[0] == 0
+    assert command("runs", "sync", "s2-batch")[0] == 0
     assert calls.read_text() == ""

@@ -17,11 +17,7 @@ ENDLESS = ("budget.images=10000000", "every.checkpoint=0", "every.validate=0", "
 WAYS = {
     "alone": (),
     "sweep": ("-m", "seed=1,2", "hydra.launcher.slots={ranks}"),
-    "ablation": (
-        "ablation=encoder",
-        "ablation.seeds=[1]",
-        "hydra.launcher.slots={ranks}",
-    ),
+    "ablation": ("encoder", "ablation.seeds=[1]", "slots={ranks}"),
 }
 ALL = list(itertools.product(WAYS, ("SIGTERM", "SIGINT"), (0, 1, 2), (1, 2)))
 # What costs one or two starts of Python; where there are two ranks below another process, that is `make test-all`.
@@ -82,13 +78,14 @@ def test_a_run_saves_and_dies_of_the_signal(
 ) -> None:
     words = [word for word in tiny if not word.startswith("workers=")] + [f"workers={workers}", *ENDLESS]
     words += ["trainer=ddp_cpu", "trainer.progress=false"] if ranks == 2 else []
-    run = process("train", *words, *(word.format(ranks=ranks) for word in WAYS[way]), cwd=tmp_path)
+    command = ["ablation", "run"] if way == "ablation" else ["train"]
+    run = process(*command, *(word.format(ranks=ranks) for word in WAYS[way]), *words, cwd=tmp_path)
     run.until(lambda: reports(tiny) > 1)
     everybody = members(run.pid)
     run.kill(signal.Signals[name])
     assert run.wait() == -signal.Signals[name], run.err
     assert "Traceback" not in run.out + run.err
-    assert f"swaplab-train: stopped by {name}; the same command continues\n" in run.err
+    assert f"swaplab {command[0]}: stopped by {name}; the same command resumes\n" in run.err
     [file] = runs_of(tiny).rglob("run.json")
     record = json.loads(file.read_text())
     told = name if way == "alone" else "SIGTERM"  # which is what jobs are asked with
@@ -146,7 +143,7 @@ def test_rendering_leaves_nothing(process: Process, tmp_path: Path, name: str) -
     everybody = members(run.pid)
     run.kill(signal.Signals[name])
     assert run.wait() == -signal.Signals[name], run.err
-    assert run.err == f"swaplab-render: stopped by {name}\n"
+    assert run.err == f"swaplab render: stopped by {name}\n"
     assert [path for path in tmp_path.rglob("*") if path.is_file()] == []
     assert all_gone(everybody)
 

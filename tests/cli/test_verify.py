@@ -1,4 +1,4 @@
-"""swaplab-verify: its exit codes are what a script relies on, its words what a person does."""
+"""swaplab verify: its exit codes are what a script relies on, its words what a person does."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -36,7 +36,7 @@ def _signing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_intact_broken_and_bad_input_have_their_own_codes(command: Command, tmp_path: Path) -> None:
     output = converted(tmp_path, "Übung, 1.png")
-    code, said, complaint = command("swaplab-verify", output)
+    code, said, complaint = command("verify", output)
     assert (code, complaint) == (0, "")
     assert "content credentials: intact; valid, untrusted signer 'swaplab local signer'" in said
     assert "not who signed it" in said
@@ -44,17 +44,17 @@ def test_intact_broken_and_bad_input_have_their_own_codes(command: Command, tmp_
     assert said.endswith("  all marks are there and intact\n")
 
     plain = tmp_path / "original.png"
-    code, said, _ = command("swaplab-verify", plain)
+    code, said, _ = command("verify", plain)
     assert code == 1
     assert "content credentials: missing" in said
     assert "NOT all marks" in said
 
-    code, _, complaint = command("swaplab-verify", tmp_path / "gone.png")
+    code, _, complaint = command("verify", tmp_path / "gone.png")
     assert code == 2
-    assert complaint == f"swaplab-verify: {tmp_path / 'gone.png'} is no file; give the path of a picture or a video\n"
+    assert complaint == f"swaplab verify: {tmp_path / 'gone.png'} is no file; give the path of a picture or a video\n"
 
     # every file is looked at, the worst decides
-    code, said, complaint = command("swaplab-verify", output, tmp_path / "gone.png", plain)
+    code, said, complaint = command("verify", output, tmp_path / "gone.png", plain)
     assert code == 2
     assert str(output) in said
     assert str(plain) in said
@@ -62,7 +62,7 @@ def test_intact_broken_and_bad_input_have_their_own_codes(command: Command, tmp_
     flipped = bytearray(output.read_bytes())
     flipped[-40] ^= 1
     output.write_bytes(flipped)
-    code, said, _ = command("swaplab-verify", output)
+    code, said, _ = command("verify", output)
     assert code == 1
     assert "content credentials: broken; changed after signing" in said
     assert "assertion.dataHash.mismatch" in said
@@ -70,10 +70,10 @@ def test_intact_broken_and_bad_input_have_their_own_codes(command: Command, tmp_
 
 
 def test_no_file_is_a_mistake_and_help_is_not(command: Command) -> None:
-    code, _, complaint = command("swaplab-verify")
+    code, _, complaint = command("verify")
     assert code == 2
-    assert "no file is named" in complaint
-    code, said, _ = command("swaplab-verify", "--help")
+    assert "no file given" in complaint
+    code, said, _ = command("verify", "--help")
     assert code == 0
     assert "Exit code: 0" in said
     assert "SWAPLAB_TRUST" in said
@@ -91,7 +91,7 @@ def test_words_from_a_file_cannot_steer_the_terminal(
         read(output), signer="\x1b[2Jswaplab\n  all marks are there and intact", claim={"run": "\x1b]0;x\x07"}
     )
     monkeypatch.setattr("swaplab.marking.credentials.read", lambda path: forged)
-    _, said, _ = command("swaplab-verify", output)
+    _, said, _ = command("verify", output)
     assert "\x1b" not in said
     assert "\x07" not in said
     assert said.count("\n  all marks") == 0
@@ -102,10 +102,10 @@ def test_a_trust_file_that_is_none_is_bad_input(
 ) -> None:
     output = converted(tmp_path)
     monkeypatch.setenv("SWAPLAB_TRUST", str(tmp_path / "gone.pem"))
-    code, _, complaint = command("swaplab-verify", output)
+    code, _, complaint = command("verify", output)
     assert code == 2
     assert "SWAPLAB_TRUST=" in complaint
     monkeypatch.setenv("SWAPLAB_TRUST", str(sidecar_of(output)))
-    code, said, complaint = command("swaplab-verify", output)
+    code, said, complaint = command("verify", output)
     assert (code, said) == (2, "")
     assert "PEM" in complaint

@@ -4,11 +4,16 @@ import shlex
 import shutil
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any, Literal
 
 import pytest
+from pydantic import Field, with_config
+from typing_extensions import TypedDict
 
-from swaplab.apps.words import CommandLine, as_truth, parsed
+from swaplab.cli.words import CommandLine, parsed
+from swaplab.config import keys
+from swaplab.config.keys import as_truth
+from swaplab.config.values import STRICT, Default, Number, Text, Whole
 from swaplab.errors import UserError
 
 Command = Callable[..., tuple[int, str, str]]
@@ -74,7 +79,7 @@ def test_a_run_of_an_odd_name_is_made_measured_shown_and_removed(
     ("name", "words"),
     [
         ("evaluate", ["run=A", "run=B"]),
-        ("report", ["ablation=a", "ablation=b"]),
+        ("report", ["group=a", "metric=a", "metric=b"]),
         ("convert", ["run=A", "input=x", "input=y", "output=z"]),
         ("extract", ["input=x", "input=y", "output=z"]),
     ],
@@ -86,7 +91,8 @@ def test_a_path_that_is_given_twice_is_refused(name: str, words: list[str], comm
 
 def test_several_runs_of_a_report_are_all_named(command: Command, monkeypatch: pytest.MonkeyPatch) -> None:
     shown: list[Any] = []
-    monkeypatch.setattr("swaplab.apps.report.report", lambda **config: shown.append(config["run"]))
+    monkeypatch.setattr("swaplab.runs.registry.run_folder", lambda _, name: name)
+    monkeypatch.setattr("swaplab.cli.report.report_runs", lambda folders, *_: shown.append(folders))
     command("report", "run=A=1,2", "run=[B]")
     command("report", "run=A")
     assert shown == [["A=1,2", "[B]"], ["A"]]
@@ -104,37 +110,127 @@ def test_what_cannot_be_together_and_what_is_not_known_is_said() -> None:
             CommandLine.parse(words)
 
 
-def test_an_ablation_is_only_planned_however_that_is_said(tiny: list[str], command: Command, tmp_path: Path) -> None:
+def test_an_ablation_is_planned_without_a_trace(tiny: list[str], command: Command, tmp_path: Path) -> None:
     (tmp_path / "own").mkdir()
-    code, out, err = command("train", "--config-d", tmp_path / "own", "ablation=norm", *tiny, "plan_only= Yes")
+    code, out, err = command("ablation", "plan", "--config-d", tmp_path / "own", "norm", *tiny)
     assert (code, "nothing was started" in out) == (0, True), err
     assert not (tmp_path / "runs").exists()
 
 
-def test_truth_values_are_omegaconfs() -> None:
-    assert all(as_truth("x", value) for value in (True, 1, "1", "true", "YES", "on", "y"))
-    assert not any(as_truth("x", value) for value in (False, 0, "0", "false", "No", "off", "n"))
-    for value in ("maybe", None, 0.5, [1], ""):
-        with pytest.raises(UserError, match="neither true nor false"):
+def test_truth_values_are_words() -> None:
+    assert all(as_truth("x", value) for value in ("1", "true", "YES", " on"))
+    assert not any(as_truth("x", value) for value in ("0", "false", "No", "off"))
+    for value in ("maybe", "", "2", "null"):
+        with pytest.raises(UserError, match="must be true or false"):
             as_truth("x", value)
 
 
-def test_an_ablation_that_is_swept_or_named_twice_over_is_no_run(command: Command) -> None:
-    for words in (["-m", "ablation=norm,encoder"], ["ablation=[norm]"]):
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [
+        (["run"], "no ablation given"),
+        (["run", "seed=1"], "no ablation given"),
+        (["run", "nrom"], "there is no ablation nrom; did you mean norm"),
+        (["run", "norm", "encoder"], "encoder is not KEY=VALUE"),
+        (["run", "norm", "ablation=encoder"], "named once"),
+        (["run", "norm", "-m", "seed=1,2"], "an ablation is a sweep already"),
+        (["run", "norm", "--cfg", "job"], "swaplab ablation plan NAME"),
+        (["run", "norm", "slots=0"], "slots=0 must be a whole number of at least 1"),
+        (["run", "norm", "hydra.launcher.slots=2"], "none of Hydra's own settings"),
+        (["report", "norm", "metric=x"], "metric is a key that nothing reads"),
+        (["rnu", "norm"], "there is no subcommand rnu"),
+        ([], "no subcommand given"),
+    ],
+)
+def test_an_ablation_that_is_asked_for_in_a_wrong_way_is_no_run(words: list[str], says: str, command: Command) -> None:
+    code, _, err = command("ablation", *words)
+    assert (code, says in err, err.count("\n")) == (2, True, 1), err
+
+
+def test_train_sends_an_ablation_to_its_own_command(command: Command) -> None:
+    for words in (
+        ["ablation=norm"],
+        ["-m", "ablation=norm,encoder"],
+        ["+ablation=[norm]"],
+        ["--cfg", "job", "ablation=x"],
+    ):
         code, _, err = command("train", *words)
-        assert (code, "ablation names one ablation" in err) == (2, True), err
+        assert (code, "swaplab ablation run NAME" in err) == (2, True), err
 
 
 def test_the_report_that_an_ablation_names_can_be_made() -> None:
-    from swaplab.apps.ablation import _report_command
+    from swaplab.cli.ablation_runs import _report_command
 
     def words(*given: Any) -> list[str]:
-        program, *rest = shlex.split(_report_command(*given))
-        assert program == "swaplab-report"
+        program, name, command, *rest = shlex.split(_report_command(*given))
+        assert (program, name, command) == ("swaplab", "ablation", "report")
         return rest
 
-    assert words("norm", Path("runs/norm"), None) == ["ablation=norm"]
-    assert words("norm", Path("/x y/norm"), None) == ["ablation=norm", "runs=/x y"]
-    assert words("mine", Path("runs/mine"), "my conf") == ["--config-dir", "my conf", "ablation=mine"]
-    assert words("norm", Path("runs/enc2"), "conf") == ["ablation=runs/enc2"]
-    assert words("norm", Path("enc2"), None) == ["ablation=./enc2"]
+    assert words("norm", Path("runs/norm"), None) == ["norm"]
+    assert words("norm", Path("/x y/norm"), None) == ["norm", "runs=/x y"]
+    assert words("mine", Path("runs/mine"), "my conf") == ["--config-dir", "my conf", "mine"]
+    assert words("norm", Path("runs/enc2"), "conf") == ["runs/enc2"]
+    assert words("norm", Path("enc2"), None) == ["./enc2"]
+
+
+@with_config(STRICT)
+class Inner(TypedDict):
+    depth: Annotated[Whole, Field(ge=1), Default(3)]
+    flag: Annotated[bool, Default(False)]
+
+
+@with_config(STRICT)
+class Keys(TypedDict):
+    path: Annotated[Text, Field(description="where")]
+    share: Annotated[Number | None, Default(None)]
+    sort: Annotated[Literal["a", "b"], Default("a")]
+    many: Annotated[list[Text] | None, Default(None)]
+    inner: Inner
+
+
+@pytest.mark.parametrize(
+    "odd", [*ODD, "null", "3", "${oc.env:HOME}", "{a: 1}", "\\${x}", '\\"', "é 日本", "trail ", "~/a"]
+)
+def test_a_value_is_literal_where_its_key_is_text(odd: str) -> None:
+    assert keys.parsed(Keys, [f"path={odd}", f"many={odd}", f"many={odd}"])["path"] == odd
+    assert keys.parsed(Keys, [f"path={odd}", f"many={odd}", "many=x"])["many"] == [odd, "x"]
+
+
+def test_a_value_has_the_type_of_its_key_and_every_other_key_its_default() -> None:
+    assert keys.parsed(Keys, ["path=x"]) == {
+        "path": "x", "share": None, "sort": "a", "many": None, "inner": {"depth": 3, "flag": False}
+    }  # fmt: skip
+    found = keys.parsed(Keys, ["path=x", "share=1e-2", "sort=b", "inner.depth=1e2", "inner.flag=Yes"])
+    assert (found["share"], found["sort"], found["inner"]) == (0.01, "b", {"depth": 100, "flag": True})
+    assert keys.parsed(Keys, ["path=x", "share=null"])["share"] is None
+
+
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [
+        ([], "path is missing; give path=VALUE"),
+        (["x"], "x is not KEY=VALUE"),
+        (["pathh=x"], "did you mean path"),
+        (["inner.dept=2", "path=x"], "did you mean inner.depth"),
+        (["path=x", "path=y"], "path is given twice, x and y"),
+        (["path="], 'path="" cannot be'),
+        (["path=x", "inner.depth=0"], "inner.depth=0 cannot be"),
+        (["path=x", "inner.depth=1.5"], "inner.depth=1.5 cannot be"),
+        (["path=x", "inner.flag=maybe"], "inner.flag=maybe cannot be"),
+        (["path=x", "share=nan"], "share=NaN cannot be"),
+        (["path=x", "sort=c"], "sort=c cannot be; give a or b"),
+        (["path=x", "+inner.depth=2"], "+inner.depth is a key that nothing reads"),
+    ],
+)
+def test_a_wrong_word_is_one_sentence(words: list[str], says: str) -> None:
+    with pytest.raises(UserError) as refused:
+        keys.parsed(Keys, words)
+    assert says in str(refused.value)
+
+
+def test_every_key_is_in_the_help_with_its_default() -> None:
+    text = keys.table(Keys)
+    assert [line.split()[:2] for line in text.splitlines()] == [
+        ["path", "required"], ["share", "none"], ["sort", "a"], ["many", "none"], ["inner.depth", "3"],
+        ["inner.flag", "false"],
+    ]  # fmt: skip

@@ -80,7 +80,7 @@ def fault(config: Mapping[str, Any], place: Place, value: Any) -> str | None:
     """What is wrong with how a value is taken: it is neither refused in one sentence nor does all work with it."""
     name = ".".join(map(str, place))
     try:
-        put_together(checked("train", changed(config, place, value)), str(place[0]))
+        put_together(checked(changed(config, place, value)), str(place[0]))
     except UserError as error:
         said = str(error)
         if "\n" in said.strip() or "pydantic" in said or "Input should" in said or ";" not in said:
@@ -166,7 +166,7 @@ def test_a_bad_word_is_one_sentence_and_nothing_is_written(
     code, _, complaint = command("train", f"runs={tmp_path / 'runs'}", f"data.cache={cache}", "size=tiny", word)
     assert code == 2
     assert said in complaint
-    assert complaint.startswith("swaplab-train: ")
+    assert complaint.startswith("swaplab train: ")
     assert complaint.count("\n") == 1
     assert not [*tmp_path.iterdir()]
 
@@ -186,7 +186,7 @@ def test_one_number_is_one_run_however_it_is_written(compose: Compose) -> None:
 
 def test_the_border_keeps_what_is_right_as_it_is(compose: Compose) -> None:
     config = compose(["experiment=faceswap_gan", "+noise/op@noise.jpeg=jpeg"])
-    assert checked("train", config) == config
+    assert checked(config) == config
     assert list(config["noise"]) == ["colour_match", "affine", "flip", "warp", "jpeg"]
 
 
@@ -201,8 +201,8 @@ def test_a_file_for_another_place_is_refused(command: Command, tmp_path: Path) -
 
 def test_runs_of_a_sweep_and_of_an_ablation_cross_it_before_any_starts(command: Command, tmp_path: Path) -> None:
     runs = f"runs={tmp_path / 'runs'}"
-    for words in (["-m", runs, "+trainer.foo=1,2"], [runs, "ablation=norm", "+trainer.foo=1"]):
-        code, _, complaint = command("train", *words)
+    for words in (["train", "-m", runs, "+trainer.foo=1,2"], ["ablation", "run", "norm", runs, "+trainer.foo=1"]):
+        code, _, complaint = command(*words)
         assert code == 2
         assert "trainer.foo is a key that nothing reads" in complaint
     assert not [*tmp_path.rglob("run.json")]
@@ -211,10 +211,10 @@ def test_runs_of_a_sweep_and_of_an_ablation_cross_it_before_any_starts(command: 
 def test_other_commands_have_their_own_keys(command: Command, tmp_path: Path) -> None:
     for name, words, said in (
         ("evaluate", ["run=x", "split=tset"], "split=tset cannot be; give val or test"),
-        ("evaluate", ["run=x", "+wheights=best"], "wheights is a key that nothing reads; did you mean weights"),
+        ("evaluate", ["run=x", "wheights=best"], "wheights is a key that nothing reads; did you mean weights"),
         ("convert", ["run=x", "input=a", "output=b", "feather=0.7"], "feather=0.7 cannot be; give a number from 0 to"),
         ("extract", ["input=x", "identity=A", "output=y", "resolution=63"], "resolution=63 cannot be"),
-        ("extract", ["input=x", "identity=A", "output=y", "+detector.batch=1"], "detector.batch is a key that nothing"),
+        ("extract", ["input=x", "identity=A", "output=y", "detector.batch=1"], "detector.batch is a key that nothing"),
         ("render", [f"output={tmp_path / 'x'}", "video.rate=0"], "video.rate=0 cannot be; give a whole number"),
         ("report", ["run=x", "mixed_precision=2"], "mixed_precision=2 cannot be; give true or false"),
     ):

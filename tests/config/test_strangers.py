@@ -1,16 +1,20 @@
 """A stranger's config runs nothing, whatever it looks like: folders, resolved files, run folders; and ten thousand
 mutants of what was once found to run code."""
 
+import importlib
 import os
 import random
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 import yaml
+from omegaconf import DictConfig
 
 from swaplab.config.build import build
+from swaplab.config.read import resolved
 from swaplab.config.trust import KINDS
 from swaplab.errors import UserError
 
@@ -44,7 +48,7 @@ def built(monkeypatch: pytest.MonkeyPatch) -> list[dict[str, Any]]:
                 except (UserError, TypeError, ValueError):
                     continue
 
-    monkeypatch.setattr("swaplab.apps.train.train_run", build_all)
+    monkeypatch.setattr("swaplab.cli.train.train_run", build_all)
     return configs
 
 
@@ -85,8 +89,8 @@ def test_a_folder_from_outside_sets_nothing_of_hydras_own(text: str, stranger: P
     write(stranger, "experiment/evil.yaml", text)
     for group in ("payload", "hydra/job_logging"):
         write(stranger, f"{group}/payload.yaml", HANDLER)
-    for words in ([], ["-m", "run=a,b", "hydra/launcher=basic"]):
-        code, out, err = command("report", "--config-dir", stranger, "+experiment=evil", *words)
+    for words in ([], ["-m", "seed=1,2", "hydra/launcher=basic"]):
+        code, out, err = command("train", "--config-dir", stranger, "experiment=evil", *words)
         assert code == 2
         assert ("hydra" in err) or "cannot be composed" in err or "Error merging" in err, err
         assert err.count("\n") == 1
@@ -94,10 +98,10 @@ def test_a_folder_from_outside_sets_nothing_of_hydras_own(text: str, stranger: P
 
 
 def test_a_job_of_a_sweep_is_judged_as_a_single_one_is(stranger: Path, command: Command) -> None:
-    write(stranger, "experiment/good.yaml", "# @package _global_\nmetric: null\n")
+    write(stranger, "experiment/good.yaml", "# @package _global_\nrun_id: null\n")
     write(stranger, "experiment/evil.yaml", "# @package _global_.hydra\n" + HANDLER)
-    words = ["-m", "--config-dir", str(stranger), "+experiment=good,evil", "run=a", "hydra/launcher=basic"]
-    code, out, err = command("report", *words)
+    words = ["-m", "--config-dir", str(stranger), "experiment=good,evil", "hydra/launcher=basic"]
+    code, out, err = command("train", *words)
     assert code == 2
     assert "sets hydra's own settings at hydra.job_logging" in err
     check_nothing_ran(stranger, out + err)
@@ -130,17 +134,17 @@ def test_what_shadows_our_own_launcher_is_refused(stranger: Path, command: Comma
     ],
 )
 def test_a_folder_from_outside_looks_up_nothing_but_itself(value: str, stranger: Path, command: Command) -> None:
-    text = yaml.safe_dump({"a": "env", "c": "oc.env", "output": value})
+    text = yaml.safe_dump({"a": "env", "c": "oc.env", "name": value})
     write(stranger, "experiment/evil.yaml", "# @package _global_\n" + text)
-    code, out, err = command("report", "--config-dir", stranger, "+experiment=evil", "run=gone")
-    assert (code, "at output" in err) == (2, True), err
+    code, out, err = command("train", "--config-dir", stranger, "experiment=evil")
+    assert (code, "at name" in err) == (2, True), err
     check_nothing_ran(stranger, out + err)
 
 
 def test_a_choice_of_a_defaults_list_reads_no_environment(stranger: Path, command: Command) -> None:
     write(stranger, "experiment/evil.yaml", "defaults:\n  - /payload: ${oc.env:SWAPLAB_SECRET}\n")
     write(stranger, f"payload/{SECRET}.yaml", "a: 1\n")
-    code, out, err = command("report", "--config-dir", stranger, "+experiment=evil", "run=gone")
+    code, out, err = command("train", "--config-dir", stranger, "experiment=evil")
     assert (code, "${oc.env:SWAPLAB_SECRET}" in err) == (2, True), err
     check_nothing_ran(stranger, out + err)
 
@@ -149,31 +153,31 @@ def test_a_choice_of_a_defaults_list_reads_no_environment(stranger: Path, comman
 @pytest.mark.parametrize("name", ["conf", "c=1", "a b,[c]"])
 def test_every_way_to_bring_in_a_folder_is_watched(flag: str, name: str, stranger: Path, command: Command) -> None:
     write(stranger.parent / name, "experiment/evil.yaml", "# @package _global_.hydra\nverbose: true\n")
-    write(stranger.parent / name, "experiment/fine.yaml", "# @package _global_\noutput: there\n")
+    write(stranger.parent / name, "experiment/fine.yaml", "# @package _global_\nname: there\n")
     place = str(stranger.parent / name)
     words = [f"{flag}{place}"] if flag.endswith("=") else [flag, place]
     if flag == "hydra.searchpath":
         words = [f"hydra.searchpath= [ 'file://{place}' ]"]
-    code, out, _ = command("report", "+experiment=fine", *words, "--cfg", "job")
-    assert (code, "output: there" in out) == (0, True)
-    code, out, err = command("report", "+experiment=evil", *words)
+    code, out, _ = command("train", "experiment=fine", *words, "--cfg", "job")
+    assert (code, "name: there" in out) == (0, True)
+    code, out, err = command("train", "experiment=evil", *words)
     assert (code, "sets hydra's own settings at hydra.verbose" in err) == (2, True), err
 
 
-@pytest.mark.parametrize("flag", ["--config-path", "-cp", "--config-name", "--experimental-rerun", "--config-"])
+@pytest.mark.parametrize("flag", ["--config-path", "-cp", "--config-name", "--experimental-rerun"])
 def test_a_flag_that_would_replace_our_own_configs_is_not_known(flag: str, stranger: Path, command: Command) -> None:
-    code, _, err = command("report", flag, stranger)
+    code, _, err = command("train", flag, stranger)
     assert (code, err.count("\n")) == (2, 1)
 
 
 def test_a_search_path_that_names_a_package_is_refused(stranger: Path, command: Command) -> None:
-    code, _, err = command("report", "hydra.searchpath=[pkg://antigravity]")
+    code, _, err = command("train", "hydra.searchpath=[pkg://antigravity]")
     assert (code, "pkg://antigravity, which is no folder" in err) == (2, True)
 
 
 def test_a_folder_that_is_not_there_is_named(tmp_path: Path, command: Command) -> None:
     for words in (["--config-dir", tmp_path / "gone"], [f"hydra.searchpath=[{tmp_path}/gone]"]):
-        code, _, err = command("report", *words)
+        code, _, err = command("train", *words)
         assert (code, f"{tmp_path}/gone does not exist" in err) == (2, True), err
 
 
@@ -189,7 +193,6 @@ def test_no_group_of_ours_sets_anything_of_hydras_own() -> None:
 def whole() -> dict[str, Any]:
     """A resolved config of a run."""
     from swaplab.config.compose import composer
-    from swaplab.config.read import resolved
 
     return resolved(composer("train")(["size=tiny"]))
 
@@ -293,7 +296,7 @@ WORDS = (
     [],
     ["-m", "seed=1,2"],
     ["-m", "seed=1,2", "hydra/launcher=basic"],
-    ["-m", "+experiment=mutant,other", "hydra/launcher=basic"],
+    ["-m", "experiment=mutant,other", "hydra/launcher=basic"],
     ["hydra.mode=MULTIRUN", "hydra/launcher=basic"],
     ["+payload@hydra=payload"],
     ["+payload@hydra.job_logging=payload"],
@@ -347,31 +350,30 @@ def attack(number: int, stranger: Path, command: Command) -> int:
         write(stranger, f"{name}.yaml", mutant(draw))
     words = [*draw.choice(WORDS)]
     if not any("mutant" in word for word in words):
-        words.append("+experiment=mutant")
-    code, out, err = command("report", "--config-dir", stranger, *words)
+        words.append("experiment=mutant")
+    code, out, err = command("train", "--config-dir", stranger, *words)
     assert "Traceback" not in err
     check_nothing_ran(stranger, (number, out, err))
     return code
 
 
 @pytest.fixture
-def quiet(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """Configs that pass are built and not shown."""
+def quiet(built: list[dict[str, Any]], monkeypatch: pytest.MonkeyPatch) -> None:
+    """Configs that pass are built and not trained, those of a sweep neither."""
+    train = importlib.import_module("swaplab.cli.train")
 
-    def build_all(**config: Any) -> None:
-        for place in KINDS:
-            try:
-                build(config.get(place), place)
-            except (UserError, TypeError, ValueError):
-                continue
+    def build_job(_: object, composed: DictConfig) -> None:
+        train.train_run(resolved(composed))
 
-    monkeypatch.setattr("swaplab.apps.report.report", build_all)
-    return
+    monkeypatch.setattr("swaplab.cli.sweep.run_apart", build_job)
+    monkeypatch.setattr("swaplab.cli.sweep.check_jobs", lambda jobs: [train.train_run(job.config) for job in jobs])
+    ended = SimpleNamespace(ended=True, objective=None)
+    monkeypatch.setattr("swaplab.sweeps.runner.run_jobs", lambda jobs, *_, **__: [ended for _ in jobs])
 
 
 @pytest.mark.usefixtures("quiet")
 def test_no_mutant_runs(stranger: Path, command: Command) -> None:
-    codes = [attack(number, stranger, command) for number in range(60)]
+    codes = [attack(number, stranger, command) for number in range(30)]
     assert 0 < codes.count(2) < len(codes)
 
 

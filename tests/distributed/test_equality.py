@@ -22,7 +22,7 @@ from lightning.fabric.plugins.environments import TorchElasticEnvironment
 from torch import Tensor
 from torch.optim.optimizer import register_optimizer_step_pre_hook
 
-from swaplab.apps.experiment import load_data
+from swaplab.cli.experiment import load_data
 from swaplab.config.read import resolved
 from swaplab.losses.context import GENERATOR
 from swaplab.training.assemble import build_module

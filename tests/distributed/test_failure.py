@@ -33,7 +33,7 @@ class Trouble(MAE):
 
 # How a session is started: alone, as two ranks of our own, or as two of torchrun's.
 ALONE, TWO = "trainer.accelerator=cpu", "trainer=ddp_cpu"
-TORCHRUN = ("-m", "torch.distributed.run", "--standalone", "--nproc_per_node=2", "-m", "swaplab.apps.train", TWO)
+TORCHRUN = ("-m", "torch.distributed.run", "--standalone", "--nproc_per_node=2", "-m", "swaplab", "train", TWO)
 IMAGES = 800
 
 Process = Callable[..., Any]

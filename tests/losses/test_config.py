@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 import torch
 
-from swaplab.apps.experiment import load_data
+from swaplab.cli.experiment import load_data
 from swaplab.errors import UserError
 from swaplab.training.assemble import build_module
 

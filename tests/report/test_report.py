@@ -343,7 +343,7 @@ def test_a_new_run_says_in_words_what_is_missing(tmp_path: Path) -> None:
     RunRecord.create(tmp_path / "s1", CONFIG, {}).end("diverged", "a loss was not finite at step 3")
     found = page(tmp_path / "s1")
     for words in (
-        f"swaplab-evaluate run={tmp_path / 's1'} split=test",
+        f"swaplab evaluate run={tmp_path / 's1'} split=test",
         "a loss was not finite at step 3",
         "s1 is not measured on held-out clips yet",
         "No numbers have been reported yet",
@@ -371,7 +371,7 @@ def test_damaged_parts_are_left_out_and_named(tmp_path: Path) -> None:
     ("file", "content", "says"),
     [
         ("run.json", "{", r"run\.json is damaged"),
-        ("run.json", "[]", r"run\.json is damaged \(it is no record\); restore it, or let `swaplab-runs set-aside"),
+        ("run.json", "[]", r"run\.json is damaged \(it is no record\); restore it, or let `swaplab runs set-aside"),
         ("run.json", '{"status": "complete"}', r"run\.json is damaged \(its sessions is 'missing'\)"),
         ("config.yaml", "a: [", r"config\.yaml is damaged"),
     ],
@@ -399,7 +399,7 @@ def test_a_damaged_evaluation_is_named_and_left_out(tmp_path: Path, content: str
     run = read_run(folder)
     assert "test" not in [found["split"] for found in run.evaluations]
     said = next(remark for remark in run.remarks if "test.json is damaged" in remark)
-    assert f"`swaplab-evaluate run={folder} split=test` makes it again" in said
+    assert f"`swaplab evaluate run={folder} split=test` makes it again" in said
 
 
 def test_a_place_that_cannot_be_written_is_named(tmp_path: Path) -> None:
@@ -442,7 +442,7 @@ def test_the_command_writes_beside_one_run_and_here_for_several(tmp_path: Path, 
         (("run=nowhere",), "nowhere is not a run folder: it has no run.json; give a folder under runs/"),
         (
             ("output=x.html",),
-            "name what is to be shown: one of run=DIR, group=DIR and ablation=NAME, see --help for examples",
+            "name what to show: either run=RUN or group=DIR, see --help for examples",
         ),
         (("output=x", "output=y"), "output is given twice, x and y; leave one of them out"),
     ],
@@ -451,7 +451,7 @@ def test_a_mistake_is_one_sentence_with_code_2(
     tmp_path: Path, words: tuple[str, ...], says: str, process: Process
 ) -> None:
     done = process("report", *words, cwd=tmp_path)
-    assert (done.wait(), done.out, done.err) == (2, "", f"swaplab-report: {says}\n")
+    assert (done.wait(), done.out, done.err) == (2, "", f"swaplab report: {says}\n")
     assert list(tmp_path.iterdir()) == []
 
 

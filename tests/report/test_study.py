@@ -87,7 +87,7 @@ def test_a_damaged_run_is_named_and_the_others_are_shown(study_folder: Make) -> 
     (folder / "s2-group" / "config.yaml").write_bytes(b"a: \xff")
     study = read_ablation(folder)
     for name in ("s1-group", "s2-group"):
-        assert [text for text in study.remarks if f"`swaplab-runs set-aside {folder / name}`" in text]
+        assert [text for text in study.remarks if f"`swaplab runs set-aside {folder / name}`" in text]
     found = findings(study)
     assert row(grid(found, "Every seed"), "group")["seed 1"] == "not begun"
     assert found.verdict == "undecided"
@@ -240,11 +240,11 @@ def test_the_command_judges_by_the_stored_plan_or_not_at_all(
     study_folder: Make, tmp_path: Path, process: Process
 ) -> None:
     folder = study_folder()
-    done = process("report", "ablation=norm", cwd=tmp_path)  # conf/ablation/norm.yaml asks something else
+    done = process("ablation", "report", "norm", cwd=tmp_path)  # conf/ablation/norm.yaml asks something else
     assert done.wait() == 2
     assert "it is judged by that plan or not at all" in done.err
     assert not (folder / "report.html").exists()
-    done = process("report", f"ablation={folder}", cwd=tmp_path)
+    done = process("ablation", "report", folder, cwd=tmp_path)
     assert (done.wait(), done.err) == (0, "")
     assert "\nverdict: supported\n" in done.out
     assert {path.name for path in folder.glob("report*")} == {

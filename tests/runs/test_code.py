@@ -51,7 +51,7 @@ def test_the_digest_is_of_what_numbers_depend_on_and_not_of_the_place(
 ) -> None:
     elsewhere = digest()
     for silent in (
-        *("apps/report.py", "report/page.py", "marking/claim.py", "runs/record.py", "training/dashboard.py"),
+        *("cli/report.py", "report/page.py", "marking/claim.py", "runs/record.py", "training/dashboard.py"),
         *("metrics/judge.py", "metrics/identity.py", "metrics/evaluation.py"),  # what is measured after training
     ):
         with (copy / silent).open("a") as file:
@@ -74,7 +74,7 @@ def test_the_digest_is_of_what_numbers_depend_on_and_not_of_the_place(
 
 
 def test_whatever_training_loads_or_a_config_may_name_is_in_it() -> None:
-    script = "import sys, swaplab.apps.experiment, swaplab.training.fit; print(*sys.modules)"
+    script = "import sys, swaplab.cli.experiment, swaplab.training.fit; print(*sys.modules)"
     loaded = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True).stdout.split()
     named = {target.rpartition(".")[0] for targets in shipped_targets().values() for target in targets}
     files = code_of().files
@@ -82,7 +82,7 @@ def test_whatever_training_loads_or_a_config_may_name_is_in_it() -> None:
         if module.startswith("swaplab."):
             name = module.removeprefix("swaplab.").replace(".", "/")
             known = f"{name}.py" in files or f"{name}/__init__.py" in files
-            assert known or f"{name}/".startswith(SILENT) or f"{name}.py".startswith(SILENT) or name == "apps", name
+            assert known or f"{name}/".startswith(SILENT) or f"{name}.py".startswith(SILENT) or name == "cli", name
 
 
 def test_it_takes_no_time() -> None:

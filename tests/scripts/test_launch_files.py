@@ -52,7 +52,7 @@ def test_a_job_whose_time_is_over_saves_and_is_put_into_the_queue_again(place: P
     job.send_signal(signal.SIGUSR1)
     assert job.wait(20) == 143
     assert (place / "step").read_text().strip() == (
-        "--kill-on-bad-exit=1 swaplab-train trainer=ddp_slurm trainer.progress=false seed=2 tags=[a b]"
+        "--kill-on-bad-exit=1 swaplab train trainer=ddp_slurm trainer.progress=false seed=2 tags=[a b]"
     )
     assert (place / "scancel").read_text().strip() == "--signal=TERM 7"
     assert (place / "asked").exists()
@@ -66,7 +66,7 @@ def test_a_job_that_fails_is_not(place: Path) -> None:
 
 def test_torchrun_on_one_machine_and_on_several(place: Path) -> None:
     stand_in(place, "torchrun", NOTE)
-    rest = "--max-restarts=0 -m swaplab.apps.train trainer={} trainer.devices=auto trainer.nodes=auto seed=2"
+    rest = "--max-restarts=0 -m swaplab train trainer={} trainer.devices=auto trainer.nodes=auto seed=2"
     assert start(place, "torchrun_train.sh", "seed=2", PER_NODE="2", TRAINER="ddp_cpu").wait(20) == 0
     assert (place / "torchrun").read_text().strip() == f"--standalone --nproc-per-node=2 {rest.format('ddp_cpu')}"
     assert start(place, "torchrun_train.sh", "seed=2", NODES="2", NODE="1", MAIN="host0:29400").wait(20) == 0

@@ -14,7 +14,7 @@ STAND_IN = Path(__file__).with_name("stand_in.py")
 
 @pytest.fixture
 def stand_in() -> tuple[str, ...]:
-    """The command of a stand-in for `swaplab-train`."""
+    """The command of a stand-in for `swaplab train`."""
     return sys.executable, str(STAND_IN)
 
 

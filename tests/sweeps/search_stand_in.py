@@ -20,7 +20,7 @@ folder.mkdir(parents=True, exist_ok=True)
 with (folder / "starts.txt").open("a") as file:
     file.write("started\n")
 if config["generator"]["latent"] == 7:
-    print("swaplab-train: 7 brings bad luck; take another")
+    print("swaplab train: 7 brings bad luck; take another")
     sys.exit(2)
 asked: list[int] = []
 signal.signal(signal.SIGTERM, lambda *_: asked.append(1))

@@ -1,4 +1,4 @@
-"""Reads a resolved config as `swaplab-train` does and leaves a record as it would, without training anything."""
+"""Reads a resolved config as `swaplab train` does and leaves a record as it would, without training anything."""
 
 import os
 import signal
@@ -24,7 +24,7 @@ with (folder / "starts.txt").open("a") as file:
 
 if does == "fail":
     print("Traceback: many lines")
-    print("swaplab-train: this cannot be; do that")
+    print("swaplab train: this cannot be; do that")
     sys.exit(2)
 if does == "crash":
     print("half a word")

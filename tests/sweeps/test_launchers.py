@@ -82,7 +82,7 @@ def test_a_slurm_job_array_is_asked_for_and_a_refusal_is_a_sentence(
     slurm: Path, tiny: list[str], command: Command
 ) -> None:
     words = ["hydra.launcher.partition=nowhere", "hydra.launcher.timeout_min=90", "hydra.launcher.gpus_per_node=2"]
-    code, _, complaint = command("swaplab-train", "-m", *tiny, *WIDE, *words)
+    code, _, complaint = command("train", "-m", *tiny, *WIDE, *words)
     assert code == 2
     assert "the launcher cannot start the jobs: sbatch: error: invalid partition specified: nowhere" in complaint
     asked = options(slurm)
@@ -98,7 +98,7 @@ def test_without_slurm_the_sentence_says_so(
 ) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
     monkeypatch.chdir(tmp_path)
-    code, _, complaint = command("swaplab-train", "-m", *tiny, *WIDE)
+    code, _, complaint = command("train", "-m", *tiny, *WIDE)
     assert code == 2
     assert "are you indeed on a slurm cluster?" in complaint
 

@@ -23,10 +23,10 @@ Command = Callable[..., tuple[int, str, str]]
 
 @pytest.fixture
 def train(command: Command, tiny: list[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Command:
-    """swaplab-train on two small people, whose jobs are stand-ins."""
+    """swaplab train on two small people, whose jobs are stand-ins."""
     monkeypatch.setitem(run_jobs.__kwdefaults__, "command", (sys.executable, str(STAND_IN)))
     monkeypatch.chdir(tmp_path)
-    return lambda *more: command("swaplab-train", *tiny, *more)
+    return lambda *more: command("train", *tiny, *more)
 
 
 def trials(tmp_path: Path) -> list[dict[str, str]]:
@@ -143,13 +143,22 @@ def test_the_plugin_is_read_at_every_start_and_brings_nothing_heavy() -> None:
 
 @pytest.fixture
 def driver(tiny: list[str], tmp_path: Path) -> list[str]:
-    """A command line of swaplab-train in a process of its own, whose jobs are stand-ins."""
+    """A command line of swaplab train in a process of its own, whose jobs are stand-ins."""
     code = (
         "import sys; from swaplab.sweeps.runner import run_jobs; "
         f"run_jobs.__kwdefaults__['command'] = (sys.executable, {str(STAND_IN)!r}); "
-        "from swaplab.apps.train import main; main()"
+        "from swaplab.cli.main import main; main()"
     )
-    return [sys.executable, "-c", code, *tiny, *SEARCH, "hydra.sweeper.pruner=none", "hydra.sweeper.n_trials=3"]
+    return [
+        sys.executable,
+        "-c",
+        code,
+        "train",
+        *tiny,
+        *SEARCH,
+        "hydra.sweeper.pruner=none",
+        "hydra.sweeper.n_trials=3",
+    ]
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, pytest.param(signal.SIGKILL, marks=pytest.mark.slow)])
@@ -166,7 +175,7 @@ def test_a_search_that_was_stopped_goes_on_with_the_trial_it_was_at(
     [left] = [path.parent for path in (tmp_path / "runs").glob("*/*/run.json")]
     if number == signal.SIGTERM:
         assert process.returncode == -number, output
-        assert "the same command continues" in output
+        assert "the same command resumes" in output
     else:
         os.kill(RunRecord.load(left).facts["sessions"][-1]["pid"], signal.SIGTERM)
     (tmp_path / "hold").unlink()

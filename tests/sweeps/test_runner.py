@@ -19,7 +19,7 @@ from swaplab.sweeps.runner import run_jobs
 DRIVER = """
 import sys, yaml
 from pathlib import Path
-from swaplab.apps.command import stopped_in_order
+from swaplab.cli.command import stopped_in_order
 from swaplab.sweeps.jobs import Job
 from swaplab.sweeps.runner import run_jobs
 configs = yaml.safe_load(Path(sys.argv[1]).read_text())
@@ -103,7 +103,7 @@ def test_a_damaged_run_and_one_of_other_code_fail_alone(
     record.update(sessions=[{**session, "code": "another"} for session in record.facts["sessions"]])
     outcomes = run_jobs(jobs, tmp_path / "sweep", command=stand_in)
     assert [o.status for o in outcomes] == ["failed", "failed", "complete"]
-    assert f"`swaplab-runs set-aside {jobs[0].folder}`" in outcomes[0].reason
+    assert f"`swaplab runs set-aside {jobs[0].folder}`" in outcomes[0].reason
     assert "that other code has made" in outcomes[1].reason
 
 

@@ -14,7 +14,7 @@ SMALL = [f"data.profile.default.{name}={{train: 1, val: 1, test: 1}}" for name i
 
 def test_it_writes_facesets_a_sheet_and_videos(tmp_path: Path, process: Process) -> None:
     done = process("render", "output=out", "data.cache=cache", "data.workers=1", "data.resolution=32", *SMALL,
-               "video={seconds: 0.2, rate: 25, size: 64}", cwd=tmp_path)  # fmt: skip
+               "video.seconds=0.2", "video.rate=25", "video.size=64", cwd=tmp_path)  # fmt: skip
     assert done.wait() == 0, done.err
     assert "out" in done.out.splitlines()[-1]
     for name in ("A", "B"):

@@ -112,9 +112,9 @@ def test_a_run_resumed_after_its_actions_does_not_repeat_them(
         "+actions.reset._target_=swaplab.training.actions.ResetMoments",
         "+actions.reset.at=[0.3]",
     ]
-    assert command("swaplab-train", *words, "run_id=straight")[0] == 0
-    assert command("swaplab-train", *words, "run_id=parts", "budget.session_images=32")[0] == 0
-    assert command("swaplab-train", *words, "run_id=parts")[0] == 0
+    assert command("train", *words, "run_id=straight")[0] == 0
+    assert command("train", *words, "run_id=parts", "budget.session_images=32")[0] == 0
+    assert command("train", *words, "run_id=parts")[0] == 0
     straight, parts = (tmp_path / "runs" / "quick" / name for name in ("straight", "parts"))
     states = [load_checkpoint(run / "checkpoints" / "last.ckpt") for run in (straight, parts)]
     expected = [("swap", 24), ("reset", 24), ("swap", 56)]

@@ -120,11 +120,11 @@ def test_a_system_unlike_ours_trains_from_outside(
         "plan=one_by_one",
     ]
     words += [word for word in tiny if not word.startswith("generator.")] + ["run_id=x", "budget.images=160"]
-    code, _, complaint = command("swaplab-train", *words)
+    code, _, complaint = command("train", *words)
     assert code == 2
     assert "mylab.Translators" in complaint
     monkeypatch.setenv("SWAPLAB_PACKAGES", "mylab")
-    code, _, complaint = command("swaplab-train", *words)
+    code, _, complaint = command("train", *words)
     assert code == 0, complaint
     state = load_checkpoint(outside / "runs" / "cycle_shaped" / "x" / "checkpoints" / "last.ckpt")
     # 160 images = 10 steps of 2 parts x 2 identities x 4 faces

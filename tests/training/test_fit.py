@@ -18,7 +18,7 @@ Command = Callable[..., tuple[int, str, str]]
 
 
 def train(command: Command, words: list[str], expect: int = 0) -> Path:
-    code, output, complaint = command("swaplab-train", *words)
+    code, output, complaint = command("train", *words)
     assert code == expect, complaint
     return Path(output.strip().splitlines()[-1].rsplit(": ", 1)[-1])
 
@@ -105,13 +105,13 @@ def test_what_a_run_takes_from_another_is_part_of_which_run_it_is(
     run = train(command, words)
     assert train(command, words) == run, "the same content makes the same run"
     (first / "checkpoints/last.ckpt").unlink()
-    code, _, complaint = command("swaplab-train", *words)
+    code, _, complaint = command("train", *words)
     assert (code, "there is no checkpoint" in complaint) == (2, True)
     train(command, [*tiny, "budget.images=8", "run_id=first", f"runs={tmp_path / 'shorter'}"])
     shutil.copy(tmp_path / "shorter/quick/first/checkpoints/last.ckpt", first / "checkpoints/last.ckpt")
     assert train(command, words) != run
     pinned = yaml.safe_load((run / "config.yaml").read_text())["init_from"]["weights"]
-    code, _, complaint = command("swaplab-train", *words, f"+init_from.weights={pinned}", "seed=3")
+    code, _, complaint = command("train", *words, f"+init_from.weights={pinned}", "seed=3")
     assert (code, "has other weights" in complaint) == (2, True)
 
 
@@ -139,7 +139,7 @@ def test_what_a_run_takes_from_another_is_part_of_which_run_it_is(
 def test_what_would_do_nothing_or_cannot_be_is_refused(
     command: Command, tiny: list[str], tmp_path: Path, words: list[str], parts: list[str]
 ) -> None:
-    code, _, complaint = command("swaplab-train", *tiny, *words)
+    code, _, complaint = command("train", *tiny, *words)
     assert code == 2, complaint
     for part in parts:
         assert part in complaint

@@ -141,7 +141,7 @@ def test_gpus_are_counted(within: Setting, monkeypatch: pytest.MonkeyPatch) -> N
 def test_fewer_faces_than_processes(
     command: Callable[..., tuple[int, str, str]], tiny: list[str], tmp_path: Path
 ) -> None:
-    code, _, complaint = command("swaplab-train", *tiny, "trainer=ddp_cpu", "batch_size=1")
+    code, _, complaint = command("train", *tiny, "trainer=ddp_cpu", "batch_size=1")
     assert code == 2
     assert "batch_size=1 cannot be shared by 2 processes" in complaint
     assert not (tmp_path / "runs").exists()

@@ -9,7 +9,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from swaplab.apps.experiment import load_data
+from swaplab.cli.experiment import load_data
 from swaplab.errors import UserError
 from swaplab.training.assemble import build_module
 from swaplab.training.module import SwapModule

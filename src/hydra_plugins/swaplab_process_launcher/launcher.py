@@ -36,7 +36,7 @@ class ProcessLauncher(Launcher):
 
         from hydra.core.utils import setup_globals
 
-        from swaplab.apps.sweep import check_jobs, planned_jobs
+        from swaplab.cli.sweep import check_jobs, planned_jobs
         from swaplab.sweeps.runner import run_jobs
 
         setup_globals()

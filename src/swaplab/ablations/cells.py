@@ -60,7 +60,7 @@ def _configs(plan: Plan, level: str, compose: Compose) -> list[dict[str, Any]]:
         config = compose(words)
         for seed in plan.seeds:
             config.seed = seed
-            configs.append(pinned(checked("train", resolved(config))) | {"factors": {plan.factor: level}})
+            configs.append(pinned(checked(resolved(config))) | {"factors": {plan.factor: level}})
     except UserError as error:
         raise UserError(f"ablation {plan.id}, level {level}: {error}") from None
     return configs

@@ -242,7 +242,7 @@ def load(folder: Path) -> tuple[Plan, list[Cell]]:
         plan = Plan.parse(content["id"], content["plan"])
         cells = [Cell(**cell) for cell in content["cells"]]
     except FileNotFoundError:
-        raise UserError(f"{folder} holds no ablation: {FILE} is missing; run swaplab-train ablation=NAME") from None
+        raise UserError(f"{folder} holds no ablation: {FILE} is missing; run swaplab ablation run NAME") from None
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise UserError(f"{path} cannot be read ({error}); restore it, or start another: name=OTHER") from None
     if content.get("digest") != plan.digest or "stored" not in content:

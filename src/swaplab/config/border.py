@@ -1,7 +1,7 @@
 """The border that every composed config crosses once: no key that nothing reads, no value that nothing can take.
 
-What a plain key may be stands in `swaplab.config.train` and `swaplab.config.commands`; what a key of a component may
-be, in the component's own constructor. A new key is added there, and with its default in conf/.
+What a plain key may be stands in `swaplab.config.train`; what a key of a component may be, in the component's own
+constructor. A new key is added there, and with its default in conf/.
 """
 
 from collections.abc import Iterator, Mapping
@@ -13,38 +13,35 @@ from pydantic import ValidationError
 from typing_extensions import is_typeddict
 
 from swaplab.catalogue import check_choice
-from swaplab.config import commands, train
 from swaplab.config.build import located
 from swaplab.config.components import options_of, supplied_to, validator_of
+from swaplab.config.train import Train
 from swaplab.config.trust import check_targets, kind_of
 from swaplab.config.values import described, listed, meaning_of, members_of, parts_of, shown
 from swaplab.errors import UserError
 
 Place = tuple[str | int, ...]
 
-KEYS: Mapping[str, Any] = {
-    "train": train.Train,
-    "evaluate": commands.Evaluate,
-    "convert": commands.Convert,
-    "extract": commands.Extract,
-    "render": commands.Render,
-    "report": commands.Report,
-}
 LISTED = 16  # so many keys a sentence bears
 
 
-def checked(command: str, config: Mapping[str, Any]) -> dict[str, Any]:
-    """The resolved config of a command, with the types that its keys have: where a width is 1.0, 1 becomes 1.0.
+def checked(config: Mapping[str, Any]) -> dict[str, Any]:
+    """The resolved config of a run, with the types that its keys have: where a width is 1.0, 1 becomes 1.0.
 
     Raises UserError for an unknown key, a missing one, a value that is none of its key's, a component that may not
     stand where it stands, and a metric that no training could choose weights by.
     """
     check_targets(config)
-    result: dict[str, Any] = _validated(KEYS[command], dict(config), ())
+    result = validated(Train, config)
     _check_components(result, ())
-    if command == "train":
-        data = result["data"]
-        check_choice(result["checkpoint"]["best"], data["identities"] or (), data["kind"] == "synthetic")
+    data = result["data"]
+    check_choice(result["checkpoint"]["best"], data["identities"] or (), data["kind"] == "synthetic")
+    return result
+
+
+def validated(keys: Any, config: Mapping[str, Any]) -> dict[str, Any]:
+    """A config whose keys are those of a TypedDict, with their types. UserError as `checked`, for plain keys."""
+    result: dict[str, Any] = _validated(keys, dict(config), ())
     return result
 
 
@@ -137,8 +134,8 @@ def choice_of(name: str) -> str:
 
 
 def readable(name: str) -> bool:
-    """Whether some command may read a key, in a component where its constructor has it."""
-    return any(_leads(keys, name.split(".")) for keys in KEYS.values())
+    """Whether training may read a key, in a component where its constructor has it."""
+    return _leads(Train, name.split("."))
 
 
 def _leads(annotation: Any, parts: list[str]) -> bool:

@@ -1,116 +1,165 @@
-"""The keys of the commands besides swaplab-train: type, range, unit and meaning of each."""
+"""The keys of the commands besides `swaplab train`: type, range, unit, meaning and default of each."""
 
 from typing import Annotated, Literal
 
 from pydantic import Field, with_config
 from typing_extensions import TypedDict
 
-from swaplab.config.train import Resolution, Synthetic, Threads
-from swaplab.config.values import STRICT, Number, Text, Whole
+from swaplab.config.train import Resolution, Threads
+from swaplab.config.values import STRICT, Default, Number, Text, Whole
 
+NONE = Default(None)
 Weights = Annotated[
     Literal["final", "best"],
-    Field(description="the averaged generator at the end of training, or of the best validation value"),
+    Field(description="averaged weights at the end of training, or at the best validation value"),
+    Default("final"),
 ]
-Run = Annotated[Text, Field(description="the run's folder")]
-Folders = Text | Annotated[list[Text], Field(min_length=1)] | None
+Run = Annotated[Text, Field(description="folder, NAME/ID, beginning of an ID, NAME of a single run, or last")]
+Runs = Annotated[Text, Field(description="folder that holds the runs"), Default("runs")]
+Folders = Annotated[list[Text], Field(min_length=1)] | None
+Overwrite = Annotated[bool, Field(description="replace an existing output"), Default(False)]
+Cores = Annotated[Threads, Field(description="CPU threads; none: torch's own choice"), NONE]
 
 
 @with_config(STRICT)
 class Detector(TypedDict):
-    """How faces are looked for."""
+    """How faces are detected."""
 
-    min_face: Annotated[Number, Field(ge=10, description="smallest face looked for, in pixels of the source")]
-    probability: Annotated[Number, Field(ge=0, le=1, description="surer than this it must be")]
-    longest_side: Annotated[Whole, Field(ge=64, description="larger frames are searched at this size, in pixels")]
+    min_face: Annotated[Number, Field(ge=10, description="smallest face to look for, in input pixels"), Default(40)]
+    probability: Annotated[Number, Field(ge=0, le=1, description="minimum detection probability"), Default(0.9)]
+    longest_side: Annotated[
+        Whole, Field(ge=64, description="search larger frames at this size, in pixels"), Default(960)
+    ]
 
 
 @with_config(STRICT)
 class Evaluate(TypedDict):
-    """conf/evaluate.yaml."""
+    """Keys of `swaplab evaluate`."""
 
     run: Run
-    split: Annotated[Literal["val", "test"], Field(description="test is for the final word")]
+    split: Annotated[Literal["val", "test"], Field(description="keep test for the final word"), Default("val")]
     weights: Weights
-    threads: Threads
+    threads: Cores
+    runs: Runs
 
 
 @with_config(STRICT)
 class Convert(TypedDict):
-    """conf/convert.yaml."""
+    """Keys of `swaplab convert`."""
 
     run: Run
     input: Annotated[Text, Field(description="a picture or a video")]
-    output: Annotated[Text, Field(description="a file that does not exist yet")]
-    overwrite: Annotated[bool, Field(description="replace an output that is there")]
-    source: Annotated[Text | None, Field(description="whose face is in the input")]
-    target: Annotated[Text | None, Field(description="who shall be seen")]
+    output: Annotated[Text, Field(description="a new file: .mp4 or .mov for a video, .png or .jpg for a picture")]
+    overwrite: Overwrite
+    source: Annotated[Text | None, Field(description="identity in the input; none: the run's first"), NONE]
+    target: Annotated[Text | None, Field(description="identity to show; none: the run's first other one"), NONE]
     weights: Weights
-    faces: Annotated[Literal["largest", "all"], Field(description="one face a frame, or every face that is found")]
-    colour: Literal["statistics", "none"]
-    alpha: Literal["learned_and_hull", "hull"]
-    feather: Annotated[Number, Field(ge=0, le=0.5, description="width of the soft edge, as a part of the face's side")]
-    label: Annotated[Text, Field(description="drawn on every frame")]
-    disclosure_elsewhere: Annotated[Text | None, Field(description="where the audience is told instead")]
+    faces: Annotated[
+        Literal["largest", "all"],
+        Field(description="largest: the face with the largest total area over its track"),
+        Default("largest"),
+    ]
+    colour: Annotated[
+        Literal["statistics", "none"],
+        Field(description="statistics: match the colours of the replaced face; none: keep the network's"),
+        Default("statistics"),
+    ]
+    alpha: Annotated[
+        Literal["learned_and_hull", "hull"],
+        Field(description="blend by the network's mask within the landmark hull, or by the hull alone"),
+        Default("learned_and_hull"),
+    ]
+    feather: Annotated[
+        Number, Field(ge=0, le=0.5, description="width of the soft edge, as a share of the face's side"), Default(0.1)
+    ]
+    label: Annotated[Text, Field(description="text on every frame"), Default("AI-altered")]
+    disclosure_elsewhere: Annotated[
+        Text | None, Field(description="where the audience is told instead; leaves the label off"), NONE
+    ]
     detector: Detector
-    threads: Threads
+    threads: Cores
+    runs: Runs
 
 
 @with_config(STRICT)
 class Limits(TypedDict):
-    """Faces below one get a flag."""
+    """Faces below a limit get a flag, and training skips flagged faces (data.skip_flags)."""
 
-    sharpness: Annotated[Number, Field(ge=0)]
-    side: Annotated[Annotated[Number, Field(ge=0)] | None, Field(description="in pixels of the source")]
-    probability: Annotated[Number, Field(ge=0, le=1)]
+    sharpness: Annotated[Number, Field(ge=0, description="flag blurred below this"), Default(0.04)]
+    side: Annotated[
+        Annotated[Number, Field(ge=0)] | None,
+        Field(description="flag small below this, in input pixels; none: 3/4 of the resolution"),
+        NONE,
+    ]
+    probability: Annotated[Number, Field(ge=0, le=1, description="flag unsure below this"), Default(0.95)]
 
 
 @with_config(STRICT)
 class Extract(TypedDict):
-    """conf/extract.yaml."""
+    """Keys of `swaplab extract`."""
 
-    input: Annotated[Text, Field(description="pictures, videos, folders of them; several with commas")]
-    identity: Text
-    output: Annotated[Text, Field(description="a folder that does not exist yet")]
+    input: Annotated[Text, Field(description="pictures, videos or folders of them, separated by commas")]
+    identity: Annotated[Text, Field(description="a name of your choice")]
+    output: Annotated[Text, Field(description="a new folder")]
     ground: Annotated[
-        Literal["self", "consent", "licensed", "synthetic"] | None, Field(description="why this face may be used")
+        Literal["self", "consent", "licensed", "synthetic"] | None,
+        Field(description="why this face may be used; required"),
+        NONE,
     ]
-    statement: Annotated[Text | None, Field(description="of ground=consent: a YAML file with who, scope, date")]
-    licence: Annotated[Text | None, Field(description="of ground=licensed: its name")]
-    link: Annotated[Text | None, Field(description="of ground=licensed: where it can be read")]
-    resolution: Resolution
-    every: Annotated[Whole, Field(ge=1, description="each such frame of a video is looked at")]
+    statement: Annotated[Text | None, Field(description="ground=consent: a YAML file with who, scope, date"), NONE]
+    licence: Annotated[Text | None, Field(description="ground=licensed: name of the licence"), NONE]
+    link: Annotated[Text | None, Field(description="ground=licensed: where to read it"), NONE]
+    resolution: Annotated[Resolution, Default(64)]
+    every: Annotated[Whole, Field(ge=1, description="use every n-th frame of a video"), Default(1)]
     detector: Detector
     limits: Limits
-    sheet: Annotated[Whole, Field(ge=0, description="faces on the contact sheet; 0 for none")]
+    sheet: Annotated[Whole, Field(ge=0, description="faces on the contact sheet; 0: no sheet"), Default(24)]
 
 
 @with_config(STRICT)
 class Clip(TypedDict):
     """A video of each identity beside its true swaps."""
 
-    seconds: Annotated[Number, Field(ge=0, le=3600, description="0 for no video")]
-    rate: Annotated[Whole, Field(ge=1, le=240, description="frames a second")]
-    size: Annotated[Whole, Field(ge=16, le=4096, multiple_of=2, description="side in pixels")]
+    seconds: Annotated[Number, Field(ge=0, le=3600, description="length of each clip; 0: no clips"), Default(4)]
+    rate: Annotated[Whole, Field(ge=1, le=240, description="frames per second"), Default(25)]
+    size: Annotated[Whole, Field(ge=16, le=4096, multiple_of=2, description="side in pixels"), Default(256)]
 
 
 @with_config(STRICT)
 class Render(TypedDict):
-    """conf/render.yaml."""
+    """Keys of `swaplab render`, besides those of the data."""
 
-    data: Synthetic
-    output: Annotated[Text, Field(description="a folder that does not exist yet")]
+    output: Annotated[Text, Field(description="a new folder"), Default("rendered")]
     video: Clip
 
 
 @with_config(STRICT)
 class Report(TypedDict):
-    """conf/report.yaml."""
+    """Keys of `swaplab report`."""
 
-    run: Annotated[Folders, Field(description="a run's folder, or several")]
-    ablation: Annotated[Text | None, Field(description="the name of an ablation, or its folder")]
-    group: Annotated[Folders, Field(description="a folder of runs, or several")]
-    runs: Annotated[Text, Field(description="the folder of all runs")]
-    metric: Annotated[Text | None, Field(description="of a group: what is shown first")]
-    mixed_precision: Annotated[bool, Field(description="compare runs of unequal precision")]
-    output: Text | None
+    run: Annotated[Folders, Field(description="a run; repeat it for several"), NONE]
+    group: Annotated[Folders, Field(description="a folder of runs: levels over seeds; repeat it for several"), NONE]
+    metric: Annotated[Text | None, Field(description="of a group: the metric to show first"), NONE]
+    mixed_precision: Annotated[bool, Field(description="compare runs of unequal precision"), Default(False)]
+    output: Annotated[
+        Text | None, Field(description="file to write; none: report.html beside a single run or group"), NONE
+    ]
+    runs: Runs
+
+
+@with_config(STRICT)
+class AblationList(TypedDict):
+    """Keys of `swaplab ablation list`."""
+
+    runs: Runs
+
+
+@with_config(STRICT)
+class AblationReport(TypedDict):
+    """Keys of `swaplab ablation report`."""
+
+    mixed_precision: Annotated[bool, Field(description="compare runs of unequal precision"), Default(False)]
+    output: Annotated[
+        Text | None, Field(description="file to write; none: report.html, .md and .csv in its folder"), NONE
+    ]
+    runs: Runs

@@ -4,6 +4,7 @@ A range, a unit and a meaning belong to the type: ``Annotated[Whole, Field(ge=1,
 """
 
 import json
+from dataclasses import dataclass
 from types import UnionType
 from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
@@ -11,6 +12,14 @@ from pydantic import BeforeValidator, ConfigDict, Field
 from pydantic.fields import FieldInfo
 from pydantic_core import PydanticCustomError
 from typing_extensions import is_typeddict
+
+
+@dataclass(frozen=True)
+class Default:
+    """The value of a key that is not given: ``Annotated[Whole, Default(1)]``. A key without one must be given."""
+
+    value: Any
+
 
 # Of every mapping with known keys: nothing unknown in it, and no text or truth value in a number's place.
 STRICT = ConfigDict(extra="forbid", strict=True)

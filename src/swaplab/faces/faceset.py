@@ -129,7 +129,7 @@ class Faceset:
     def load(cls, folder: Path) -> "Faceset":
         """Read the manifest. Raises UserError if the folder is missing, no faceset, or without a ground."""
         if not folder.is_dir():
-            raise UserError(f"faceset folder {folder} does not exist; check the path or make it with swaplab-render")
+            raise UserError(f"faceset folder {folder} does not exist; check the path or make it with swaplab render")
         try:
             header = json.loads((folder / "faceset.json").read_text())
             manifest = (folder / "records.jsonl").read_bytes()

@@ -70,7 +70,7 @@ def _evaluated(run: ReportedRun, split: str | None) -> list[tuple[str, bool]]:
 
 
 def _of_evaluation(run: ReportedRun, split: str | None, way: str) -> Columns | None:
-    """A sheet of `swaplab-evaluate`, cut."""
+    """A sheet of `swaplab evaluate`, cut."""
     truth = dict(_evaluated(run, split)).get(way, False)
     place = evaluation_file(run.folder, JUDGED, str(split))
     return _cut(place.with_name(f"{split}-{way.replace('->', '_to_')}-samples.png"), 4 if truth else 3)

@@ -21,7 +21,7 @@ STRIP = 8  # sheets over training that are shown; the first and the last are amo
 
 STATUS_WORDS = {
     "running": "the run has not ended; its numbers are those so far",
-    "interrupted": "the run was interrupted; the same swaplab-train command goes on with it",
+    "interrupted": "the run was interrupted; the same swaplab train command goes on with it",
     "diverged": "the run diverged: its curves end there, and it counts as a result",
     "failed": "the run ended by an error; its numbers are those until then",
 }
@@ -159,7 +159,7 @@ def _evaluations(folder: Path, remarks: list[str]) -> list[dict[str, Any]]:
 def evaluate_command(folder: Path, split: str, weights: str = JUDGED) -> str:
     """The command that measures a run."""
     chosen = [f"weights={weights}"] if weights != JUDGED else []
-    return shlex.join(["swaplab-evaluate", f"run={folder}", f"split={split}", *chosen])
+    return shlex.join(["swaplab evaluate", f"run={folder}", f"split={split}", *chosen])
 
 
 def _samples(folder: Path, remarks: list[str]) -> list[Picture]:

@@ -24,7 +24,7 @@ from swaplab.runs.identity import config_hash
 from swaplab.runs.record import RunRecord, is_run
 
 # Where numbers are made: what a config may name, what trains, and what measures while it trains. With all they import.
-ROOTS = ("losses/", "networks/", "noise/", "schedule.py", "training/", "apps/experiment.py")
+ROOTS = ("losses/", "networks/", "noise/", "schedule.py", "training/", "cli/experiment.py")
 # Parts of it that check, start, write down, show and watch, and compute nothing.
 SILENT = (
     *("runs/", "conf/", "errors.py", "config/trust.py"),

@@ -16,7 +16,7 @@ class Damaged(UserError):
 
     def __init__(self, folder: Path, what: str) -> None:
         super().__init__(
-            f"{' '.join(what.split())}; restore it, or let `swaplab-runs set-aside {folder}` move the run out of the "
+            f"{' '.join(what.split())}; restore it, or let `swaplab runs set-aside {folder}` move the run out of the "
             f"way, and train it again"
         )
 

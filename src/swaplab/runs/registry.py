@@ -175,7 +175,7 @@ def matching(entries: Sequence[Entry], conditions: dict[str, str]) -> list[Entry
         values = [(entry, _value(entry, key)) for entry in entries]
         if entries and all(value is None for _, value in values):
             inner = next((k for entry in entries for k in _flat(entry) if k.startswith(f"{key}.")), None)
-            hint = f"it is a group: write one of its keys, such as {inner}" if inner else "see `swaplab-runs list`"
+            hint = f"it is a group: write one of its keys, such as {inner}" if inner else "see `swaplab runs list`"
             raise UserError(f"no run has a value {key}; {hint}, or use one of {', '.join(FIELDS)}")
         fits = {entry.label for entry, value in values if value is not None and any(_equal(value, o) for o in options)}
         found = [entry for entry in found if entry.label in fits]
@@ -223,7 +223,7 @@ def run_folder(runs: Path, named: str) -> Path:
     if len(fitting) != 1:
         several = ", ".join([*sorted(label_of(runs, f) for f in fitting)[:3], "..."])
         what = f"fits {len(fitting)} runs under {runs} ({several})" if fitting else f"is no run under {runs}"
-        raise UserError(f"{named} {what}; `swaplab-runs list` shows them, name one as NAME/ID")
+        raise UserError(f"{named} {what}; `swaplab runs list` shows them, name one as NAME/ID")
     return fitting[0]
 
 

@@ -14,7 +14,7 @@ from swaplab.stopping import PARENT, Stopped, signal_of, stop_requests
 from swaplab.sweeps.jobs import Job, Outcome
 from swaplab.sweeps.slots import Share
 
-COMMAND = (sys.executable, "-m", "swaplab.apps.train")
+COMMAND = (sys.executable, "-m", "swaplab", "train")
 
 
 def wait_for(process: "subprocess.Popen[bytes]") -> int:
@@ -97,7 +97,7 @@ class JobProcess:
         with self.log.open("rb") as file:
             file.seek(self._begin)
             lines = [line.strip() for line in file.read().decode(errors="replace").splitlines() if line.strip()]
-        return lines[-1].removeprefix("swaplab-train: ") if lines else f"exit code {code}, without a word"
+        return lines[-1].removeprefix("swaplab train: ") if lines else f"exit code {code}, without a word"
 
     def _end_group(self) -> None:
         with suppress(ProcessLookupError):  # nothing is left of it

@@ -30,7 +30,7 @@ TAG = 64  # letters, W&B's limit
 class Dashboard:
     """Sends rows and sheets to W&B, with ``images_seen`` as the step of every curve; does nothing where disabled.
 
-    Offline is the default of the project: nothing leaves the machine until `swaplab-runs sync`. Whatever W&B cannot do
+    Offline is the default of the project: nothing leaves the machine until `swaplab runs sync`. Whatever W&B cannot do
     costs a sentence and a bounded wait, never the run.
     """
 
@@ -93,7 +93,7 @@ def publish_evaluation(
     """Send what ``evaluation/WEIGHTS/SPLIT.json`` says, one number a metric and one a direction, and its sheets.
 
     A run beside the trained one, in its group, of job type ``evaluate``; measured again it has the same id, so that
-    the new one takes the old one's place. What the service does not take is kept for `swaplab-runs sync`. Nothing is
+    the new one takes the old one's place. What the service does not take is kept for `swaplab runs sync`. Nothing is
     sent where W&B is disabled, nor from a job of a W&B sweep, which may tell of one run only.
     """
     settings = config["wandb"]
@@ -209,7 +209,7 @@ def _give_up(record: RunRecord, error: Exception, hint: str = "") -> None:
     """Say that the dashboard is not told, and end W&B's own process, which would keep ours at its end."""
     reason = (str(error).strip() or type(error).__name__).splitlines()[0].rstrip(".")
     logging.getLogger("swaplab").warning(
-        "W&B does not take what it is told (%s)%s; the run's record is complete without it, and `swaplab-runs sync %s` "
+        "W&B does not take what it is told (%s)%s; the run's record is complete without it, and `swaplab runs sync %s` "
         "sends what is kept",
         reason,
         hint,

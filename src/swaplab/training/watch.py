@@ -20,7 +20,7 @@ SILENCE = 20  # signs of its own that a rank waits for one of another's; what st
 GRACE = 10.0  # seconds in which the main thread may end in order
 PATIENCE = SILENCE * BEAT + 5  # seconds in which a loss has a name
 GONE = "rank 0 is gone"
-SENTENCE = "{}; the same command continues from the last checkpoint"
+SENTENCE = "{}; the same command resumes from the last checkpoint"
 
 
 def of_the_connection(error: BaseException) -> bool:
@@ -110,7 +110,7 @@ class Watch:
             child.kill()
         if self.ranks.main:
             why = str(Stopped(asked)) if asked else f"failed: {SENTENCE.format(self._reason)}"
-            print(f"swaplab-train: {why}", file=sys.stderr, flush=True)
+            print(f"swaplab train: {why}", file=sys.stderr, flush=True)
         os._exit(128 + asked if asked else 1)
 
     def _beat(self, store: dist.Store) -> None:

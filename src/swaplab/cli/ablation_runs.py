@@ -1,64 +1,98 @@
-"""swaplab-train ablation=NAME: every level with every seed of a plan that is stored before the first run."""
+"""An ablation from its plan to its runs: composed, stored before the first run, started, resumed."""
 
 import shlex
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from swaplab.apps.words import CommandLine, as_truth, parsed
+from swaplab.errors import UserError
 
 if TYPE_CHECKING:
     from swaplab.ablations.cells import Planned
 
-PLAN_ONLY = "plan_only"
-SLOTS = "hydra.launcher.slots"
 
+def planned_from(name: str, overrides: Sequence[str], plans: str | None) -> "Planned":
+    """A plan with the configs of its cells; ``overrides`` hold for all. ``plans``: a folder of more plans than ours.
 
-def asked_for(line: CommandLine) -> bool:
-    """Whether a command line asks for an ablation to be run; to show its config is Hydra's to answer."""
-    return line.shown is None and _name(line) is not None
-
-
-def _name(line: CommandLine) -> str | None:
-    """The ablation that a command line names, of two the later one. UserError for several at once."""
-    from swaplab.errors import UserError
-
-    name = _last(line, "ablation", None)
-    if name is not None and not isinstance(name, str):
-        raise UserError("ablation names one ablation; start several one after another: ablation=NAME")
-    return name
-
-
-def plan_of(line: CommandLine) -> "Planned":
-    """The plan that a command line asks for, with the configs of its cells. UserError for what cannot be planned."""
+    UserError for what cannot be planned.
+    """
     from omegaconf import OmegaConf
 
     from swaplab.ablations.cells import planned
+    from swaplab.cli.words import parsed
     from swaplab.config.compose import composer
     from swaplab.config.loader import concerns_hydra
-    from swaplab.errors import UserError
 
-    if line.several:
-        raise UserError(
-            "an ablation is a sweep already: leave out -m, and vary more with ablation.levels or another NAME"
-        )
-    name = str(_name(line))
-    words = [word for word in parsed(line.overrides) if word.key_or_group not in (PLAN_ONLY, SLOTS)]
+    if name not in names(plans):
+        raise UserError(f"there is no ablation {name}; {_nearest(name, names(plans))}")
+    words = parsed(overrides)
     for word in words:
         if concerns_hydra(word):
-            raise UserError(f"{word.input_line}: of Hydra's own settings an ablation knows {SLOTS} alone; leave it out")
+            raise UserError(f"{word.input_line}: an ablation knows none of Hydra's own settings; drop it")
     own = [str(word.input_line) for word in words if word.key_or_group.split(".")[0] == "ablation"]
     others = [str(word.input_line) for word in words if word.key_or_group.split(".")[0] != "ablation"]
-    compose = composer("train", line.folder)
-    node: Any = OmegaConf.to_container(compose(own).ablation, resolve=True)
+    compose = composer("train", plans)
+    node: Any = OmegaConf.to_container(compose([f"ablation={name}", *own]).ablation, resolve=True)
     found = planned(name, node, others, compose)
     check_metrics(found)
     return found
 
 
+def names(plans: str | None) -> list[str]:
+    """The plans that there are: ours, and those of a config folder."""
+    return sorted(_files(plans))
+
+
+def _files(plans: str | None) -> dict[str, Path]:
+    import swaplab.conf
+    from swaplab.places import expanded
+
+    folders = [Path(next(iter(swaplab.conf.__path__))), *([expanded(plans)] if plans else [])]
+    return {file.stem: file for folder in folders for file in (folder / "ablation").glob("*.yaml")}
+
+
+def _nearest(name: str, known: Sequence[str]) -> str:
+    from difflib import get_close_matches
+
+    close = get_close_matches(name, known, n=3)
+    return f"did you mean {' or '.join(close)}?" if close else "`swaplab ablation list` shows them"
+
+
+def table(runs: Path, plans: str | None) -> str:
+    """A line for each plan: name, state of its runs under ``runs``, claim."""
+    import yaml
+
+    rows = []
+    for name, file in sorted(_files(plans).items()):
+        content = yaml.safe_load(file.read_text())
+        rows.append((name, _state(runs / name), " ".join(str(content.get("claim", "")).split())))
+    widths = [max(len(row[column]) for row in rows) for column in (0, 1)]
+    return "\n".join(f"{name:{widths[0]}}  {state:{widths[1]}}  {claim}" for name, state, claim in rows)
+
+
+def _state(folder: Path) -> str:
+    """How many of a plan's runs have ended; empty where it was never started."""
+    from swaplab.ablations.plan import FILE, load
+    from swaplab.runs.record import ENDED
+
+    if not (folder / FILE).exists():
+        return "-"
+    try:
+        cells = load(folder)[1]
+    except UserError:
+        return "damaged"
+    return f"{sum(_status(folder / cell.run_id) in ENDED for cell in cells)} of {len(cells)} runs"
+
+
+def folder_of(found: "Planned") -> Path:
+    """Where the runs of a plan lie."""
+    config = next(iter(found.configs.values()))
+    return Path(config["runs"]) / config["name"]
+
+
 def check_metrics(found: "Planned") -> None:
     """UserError for a metric that no run has, or several of: it would be missed only after all runs."""
     from swaplab.catalogue import CATALOGUE, known
-    from swaplab.errors import UserError
 
     for name in (found.plan.metric, *found.plan.guards):
         entry = known(name)
@@ -70,35 +104,15 @@ def check_metrics(found: "Planned") -> None:
             raise UserError(f"ablation {found.plan.id}: {name}[?] is one of {entry.several}; name one")
 
 
-def slots_of(line: CommandLine) -> int | None:
-    """How many devices are to be used at once; None: all. UserError for what is no number."""
-    from swaplab.errors import UserError
-
-    value = _last(line, SLOTS, None)
-    if value is not None and (not isinstance(value, int) or isinstance(value, bool) or value < 0):
-        raise UserError(f"{SLOTS}={value} is no number; give 1 or more")
-    return value
-
-
-def _last(line: CommandLine, key: str, default: Any) -> Any:
-    given = [word.value() for word in parsed(line.overrides) if word.key_or_group == key]
-    return given[-1] if given else default
-
-
-def run_ablation(line: CommandLine) -> None:
-    """Run the ablation of the command line, or go on with it; with ``plan_only=true`` show what would be run."""
+def run_ablation(name: str, overrides: Sequence[str], slots: int | None, plans: str | None) -> None:
+    """Run an ablation or resume it, on ``slots`` devices at once (None: all), and say how to judge it."""
     from swaplab.ablations.plan import refuse_another, store
-
-    found, slots = plan_of(line), slots_of(line)
-    config = next(iter(found.configs.values()))
-    folder = Path(config["runs"]) / config["name"]
-    if as_truth(PLAN_ONLY, _last(line, PLAN_ONLY, False)):
-        show(found, folder)
-        return
-    from swaplab.apps.sweep import check_jobs
+    from swaplab.cli.sweep import check_jobs
     from swaplab.sweeps.jobs import Job
     from swaplab.sweeps.runner import run_jobs
 
+    found = planned_from(name, overrides, plans)
+    folder = folder_of(found)
     refuse_another(folder, found.plan, found.cells)
     jobs = [
         Job(f"{found.plan.factor}={cell.level} seed={cell.seed}", found.configs[cell], found.plan.split)
@@ -109,14 +123,14 @@ def run_ablation(line: CommandLine) -> None:
     outcomes = run_jobs(jobs, folder, slots=slots)
     if not all(outcome.ended for outcome in outcomes):
         raise SystemExit(1)
-    print(f"judge it: {_report_command(found.plan.id, folder, line.folder)}")
+    print(f"judge it: {_report_command(found.plan.id, folder, plans)}")
 
 
 def _report_command(name: str, folder: Path, plans: str | None) -> str:
     """How the ablation in a folder is judged: by its name where that finds folder and plan, else by the folder."""
-    words = ["swaplab-report", *(["--config-dir", plans] if plans else []), f"ablation={name}"]
+    words = ["swaplab", "ablation", "report", *(["--config-dir", plans] if plans else []), name]
     if folder.name != name:
-        words = ["swaplab-report", f"ablation={folder if folder.parent.name else f'./{folder}'}"]
+        words = ["swaplab", "ablation", "report", str(folder) if folder.parent.name else f"./{folder}"]
     elif folder.parent != Path("runs"):
         words.append(f"runs={folder.parent}")
     return shlex.join(words)

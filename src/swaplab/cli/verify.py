@@ -1,20 +1,20 @@
-"""swaplab-verify: which marks a file carries, and what each of them proves."""
+"""swaplab verify: which marks a file carries, and what each of them proves."""
 
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from swaplab.apps.command import stopped_in_order
 from swaplab.errors import UserError
 
 if TYPE_CHECKING:
     from swaplab.marking.verify import Verification
 
 HELP = """
-swaplab-verify: read the marks of pictures and videos, and say what each of them proves.
+swaplab verify: read the marks of pictures and videos, and say what each of them proves.
 
-  swaplab-verify converted.mp4
-  swaplab-verify converted/*.png
+  swaplab verify converted.mp4
+  swaplab verify converted/*.png
 
 Looks for signed content credentials, the visible label and the sidecar FILE.json; needs no network. Exit code: 0 all
 marks are there and intact, 1 a mark is missing or broken, 2 something that is no picture or video.
@@ -22,17 +22,11 @@ SWAPLAB_TRUST=FILE names PEM certificates of signers you trust; without it every
 """
 
 
-def main() -> None:
-    """Entry point."""
-    words = sys.argv[1:]
-    if {"-h", "--help"} & set(words):
-        print(HELP.strip())
-        return
+def run(words: Sequence[str]) -> int:
+    """Verify the files that are named; the worst exit code of them."""
     if not words:
-        print("swaplab-verify: no file is named; give one or more paths, see --help", file=sys.stderr)
-        raise SystemExit(2)
-    with stopped_in_order("swaplab-verify"):
-        raise SystemExit(max(verify_file(Path(word)) for word in words))
+        raise UserError("no file given; name one or more, see --help")
+    return max(verify_file(Path(word)) for word in words)
 
 
 def verify_file(path: Path) -> int:
@@ -42,7 +36,7 @@ def verify_file(path: Path) -> int:
     try:
         verification = verify(path)
     except UserError as error:
-        print(f"swaplab-verify: {error}", file=sys.stderr)
+        print(f"swaplab verify: {error}", file=sys.stderr)
         return 2
     print("\n".join(_lines(verification)))
     return 0 if verification.intact else 1
@@ -63,7 +57,3 @@ def _lines(verification: "Verification") -> list[str]:
         lines.append(f"  the original carried credentials too: {verification.credentials.earlier} kept inside")
     lines.append("  all marks are there and intact" if verification.intact else "  NOT all marks are there and intact")
     return ["".join(letter if letter.isprintable() else "?" for letter in line) for line in lines]
-
-
-if __name__ == "__main__":
-    main()

@@ -1,4 +1,4 @@
-"""swaplab-train -m: from Hydra's overrides to checked jobs, and a job under any of Hydra's launchers."""
+"""swaplab train -m: from Hydra's overrides to checked jobs, and a job under any of Hydra's launchers."""
 
 import hashlib
 import json
@@ -11,7 +11,7 @@ from pathlib import Path
 from traceback import walk_tb
 from typing import TYPE_CHECKING, Any
 
-from swaplab.apps.words import CommandLine
+from swaplab.cli.words import CommandLine
 from swaplab.errors import UserError
 from swaplab.runs.damage import Damaged
 from swaplab.sweeps.jobs import Job, Outcome
@@ -63,7 +63,7 @@ def planned_jobs(
         label = " ".join(f"{key}={level}" for key, level in levels.items())
         task = OmegaConf.masked_copy(composed, [str(key) for key in composed if key != "hydra"])
         try:
-            config = pinned(checked("train", resolved(task)))
+            config = pinned(checked(resolved(task)))
         except UserError as error:
             raise UserError(f"{label}: {error}") from None
         factors = {key: level for key, level in levels.items() if key != "seed"}
@@ -114,7 +114,7 @@ def _without_seed(config: dict[str, Any]) -> str:
 
 
 def _check_config(config: dict[str, Any]) -> None:
-    from swaplab.apps.experiment import load_data
+    from swaplab.cli.experiment import load_data
     from swaplab.training.assemble import build_module
     from swaplab.training.fit import check_numbers
     from swaplab.training.launch import find_ranks

@@ -1,57 +1,53 @@
-"""swaplab-train: compose a config, train the run it describes, say where it is."""
+"""swaplab train: compose a config, train the run it describes, say where it is."""
 
-import sys
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from swaplab.apps.command import composed, run_command
-from swaplab.apps.words import CommandLine
+from swaplab.cli.words import CommandLine
+from swaplab.errors import UserError
 from swaplab.stopping import Stopped
 
 if TYPE_CHECKING:
     from pathlib import Path
 
 HELP = """
-swaplab-train: train one face-swap model and leave a run folder with its record.
+swaplab train: train one face-swap model and leave a run folder with its record.
 
-  swaplab-train                                          the built-in pair, minutes on two cores
-  swaplab-train seed=2 mask=learned noise=none           any choice is one switch
-  swaplab-train data=facesets data.identities.A=DIR_A data.identities.B=DIR_B
-  swaplab-train discriminator=per_identity adversarial=lsgan budget.images=500000
-  swaplab-train -m norm=none,instance,sync_batch seed=1,2,3       every combination, each in a process of its own
-  swaplab-train ablation=norm                            a question, with all its runs; plan_only=true shows them
+  swaplab train                                          the built-in pair, minutes on two cores
+  swaplab train seed=2 mask=learned noise=none           any choice is one switch
+  swaplab train data=facesets data.identities.A=DIR_A data.identities.B=DIR_B
+  swaplab train discriminator=per_identity adversarial=lsgan budget.images=500000
+  swaplab train -m norm=none,instance,sync_batch seed=1,2,3       every combination, each in its own process
 
-The same command continues what was interrupted, and leaves finished runs alone.
-Names and paths are text, whatever characters they hold; of two words for one key the later counts.
-Options are keys of conf/train.yaml (KEY=VALUE; group=OPTION). --cfg job prints the composed config, --cfg job --resolve
-with every reference filled in.
+The same command resumes an interrupted run and leaves a finished one alone.
+`swaplab options` lists every group, option and key. Of two words for one key the later one counts.
+  --cfg job [--resolve]   print the composed config, with every reference filled in
+  --config-dir DIR        add a folder of your own configs
+  -m                      sweep: every combination of the values separated by commas
 """
+ADVICE = "; the same command resumes"
 
 # Names and paths: text, whatever characters they hold.
 NAMES = ("name", "run_id", "runs", "data.identities.*", "data.cache", "init_from.run", "wandb.group", "wandb.project")
 
 
-def main() -> None:
-    """Entry point."""
-    run_command("swaplab-train", HELP, _start, resumes=True)
+def run(words: Sequence[str]) -> None:
+    """Train what the words ask for: one run, a sweep, or the run of a resolved config."""
+    from functools import partial
 
+    from swaplab.cli import job
+    from swaplab.cli.hydra_app import composed
+    from swaplab.cli.sweep import folder_override, launcher_sentences, run_apart
 
-def _start() -> None:
-    from swaplab.apps import ablation, job
-
-    words = sys.argv[1:]
     if job.asked_for(words):
         job.run_resolved(words)
         return
     line = CommandLine.parse(words).with_names(NAMES)
-    if ablation.asked_for(line):
-        ablation.run_ablation(line)
-        return
-    from functools import partial
-
-    from swaplab.apps.sweep import folder_override, launcher_sentences, run_apart
-
+    for word in line.overrides:
+        if word.lstrip("+~").partition("=")[0] == "ablation":
+            raise UserError(f"{word}: an ablation has its own command; write swaplab ablation run NAME")
     with launcher_sentences():
-        configs = composed("train", line=line, job=partial(run_apart, line.overrides), added=folder_override(line))
+        configs = composed(line, job=partial(run_apart, line.overrides), added=folder_override(line))
     for config in configs:
         train_run(config)
 
@@ -78,7 +74,7 @@ def train_run(config: dict[str, Any]) -> float | None:
 def _train(config: dict[str, Any], folder: "Path", speaks: bool) -> float | None:
     from dataclasses import asdict
 
-    from swaplab.apps.experiment import load_data, observers
+    from swaplab.cli.experiment import load_data, observers
     from swaplab.config.trust import named_packages
     from swaplab.runs.code import check_code, code_of
     from swaplab.runs.record import finished
@@ -117,7 +113,3 @@ def _objective(config: dict[str, Any], metrics: dict[str, float]) -> float | Non
 
     best = config["checkpoint"]["best"]
     return loss_of(best, metrics[best]) if best in metrics else None
-
-
-if __name__ == "__main__":
-    main()

@@ -1,10 +1,10 @@
-"""swaplab-train -m hydra/sweeper=optuna: trials drawn by a search, run by any of Hydra's launchers."""
+"""swaplab train -m hydra/sweeper=optuna: trials drawn by a search, run by any of Hydra's launchers."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from swaplab.apps.sweep import planned_jobs
+from swaplab.cli.sweep import planned_jobs
 from swaplab.errors import UserError
 from swaplab.sweeps.jobs import Job
 from swaplab.sweeps.runner import run_jobs

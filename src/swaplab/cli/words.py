@@ -1,17 +1,15 @@
-"""The words of a command line, read once and in one way for every command."""
+"""The words of a command line that Hydra composes: flags and overrides, read once and in one place."""
 
 import argparse
 import re
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, NoReturn
 
 from swaplab.errors import UserError
 
 if TYPE_CHECKING:
     from hydra.core.override_parser.types import Override
-
-_TYPED = "as_typed"
 
 
 @dataclass(frozen=True)
@@ -67,47 +65,6 @@ def parsed(words: Sequence[str]) -> "list[Override]":
 
     found: list[Override] = OverridesParser.create().parse_overrides(list(words))
     return found
-
-
-def as_truth(key: str, value: Any) -> bool:
-    """A truth value as OmegaConf reads it: true, yes, on, y, 1 and their opposites, in any case. UserError else."""
-    from omegaconf import BooleanNode
-    from omegaconf.errors import ValidationError
-
-    try:
-        return bool(BooleanNode(value, is_optional=False)._value())
-    except ValidationError:
-        raise UserError(f"{key}={value} is neither true nor false; write {key}=true or leave it out") from None
-
-
-def literal_words(words: Sequence[str], literal: Collection[str], several: Collection[str] = ()) -> list[str]:
-    """Overrides in which the values of some keys are put so that Hydra takes them as they were typed.
-
-    Keys of ``several`` may be given several times, and are a list in the config. UserError for another literal key that
-    is given twice: nobody means the second run folder alone.
-    """
-    values: dict[str, list[str]] = {}
-    others = []
-    for word in words:
-        key, sign, value = word.partition("=")
-        if not sign or key not in (*literal, *several):
-            others.append(word)
-        elif key in values and key not in several:
-            raise UserError(f"{key} is given twice, {values[key][0]} and {value}; leave one of them out")
-        else:
-            values.setdefault(key, []).append(value)
-    # A plain value would choose from the config group of that name, as there is one called output: so it is wrapped.
-    wrapped = [
-        f"{key}={{{_TYPED}: {'[' + ','.join(map(_quoted, given)) + ']' if key in several else _quoted(given[0])}}}"
-        for key, given in values.items()
-    ]
-    return [*wrapped, *others]
-
-
-def as_typed(config: dict[str, Any], keys: Collection[str]) -> dict[str, Any]:
-    """A config with the values of `literal_words` as they were typed."""
-    wrapped = {key: config[key] for key in keys if key in config}
-    return config | {k: v[_TYPED] for k, v in wrapped.items() if isinstance(v, dict) and _TYPED in v}
 
 
 def _key(word: str) -> str:

@@ -1,4 +1,4 @@
-"""swaplab-train resolved=FILE [evaluate=SPLIT]: the run of a config that is composed already, as sweeps start it.
+"""swaplab train resolved=FILE [evaluate=SPLIT]: the run of a config that is composed already, as sweeps start it.
 
 Without Hydra, so that the ranks of the run can be started by the same command line.
 """
@@ -32,7 +32,7 @@ def run_resolved(words: Sequence[str]) -> None:
     if split is not None and split not in SPLITS:
         raise UserError(f"evaluate={split} is not known; choose {' or '.join(SPLITS)}")
     config = read_resolved(Path(settings["resolved"]))
-    from swaplab.apps.train import train_run
+    from swaplab.cli.train import train_run
     from swaplab.sweeps.jobs import Job, evaluated
     from swaplab.training.launch import find_ranks
 
@@ -50,7 +50,7 @@ def read_resolved(file: Path) -> dict[str, Any]:
     from swaplab.config.border import checked
     from swaplab.runs.identity import leaves
 
-    hint = "give a config as `swaplab-train --cfg job --resolve` prints it with this version"
+    hint = "give a config as `swaplab train --cfg job --resolve` prints it with this version"
     try:
         config = yaml.safe_load(file.read_text())
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
@@ -61,7 +61,7 @@ def read_resolved(file: Path) -> dict[str, Any]:
         if "${" in str(value):
             raise UserError(f"{file} refers at {key} to another value, {value}; write the value itself")
     try:
-        return checked("train", config)
+        return checked(config)
     except UserError as error:
         raise UserError(f"{file}: {error}; {hint}") from None
 
@@ -71,7 +71,7 @@ def _evaluate(folder: Path, split: str) -> None:
     from swaplab.sweeps.process import wait_for
 
     environment = {k: v for k, v in os.environ.items() if not k.endswith(("RANK", "WORLD_SIZE"))}
-    command = [sys.executable, "-m", "swaplab.apps.evaluate", f"run={folder}", f"split={split}"]
+    command = [sys.executable, "-m", "swaplab", "evaluate", f"run={folder}", f"split={split}"]
     sys.stdout.flush()
     evaluation = subprocess.Popen(command, env=environment | {PARENT: str(os.getpid())})
     code = wait_for(evaluation)

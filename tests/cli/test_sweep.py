@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 import yaml
 
-from swaplab.apps.sweep import folder_override
-from swaplab.apps.words import CommandLine
+from swaplab.cli.sweep import folder_override
+from swaplab.cli.words import CommandLine
 from swaplab.runs.record import RunRecord
 from swaplab.sweeps.runner import run_jobs
 
@@ -18,14 +18,14 @@ Command = Callable[..., tuple[int, str, str]]
 
 @pytest.fixture
 def train(command: Command, tiny: list[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Command:
-    """swaplab-train on two small people, whose jobs are stand-ins."""
+    """swaplab train on two small people, whose jobs are stand-ins."""
     import swaplab.sweeps.process
 
     words = (sys.executable, str(STAND_IN))
     monkeypatch.setitem(run_jobs.__kwdefaults__, "command", words)
     monkeypatch.setattr(swaplab.sweeps.process, "COMMAND", words)
     monkeypatch.chdir(tmp_path)
-    return lambda *more: command("swaplab-train", *tiny, *more)
+    return lambda *more: command("train", *tiny, *more)
 
 
 def records(tmp_path: Path) -> list[RunRecord]:
@@ -70,7 +70,7 @@ def test_the_same_command_in_another_order_goes_on_and_starts_nothing_twice(trai
         (["trainer.nodes=1,2"], "trainer.nodes=2"),
         (["data.identities.A=/not/there,/neither/there"], "data.identities.A=/not/there"),
         (["+plan._target_=os.system,os.popen"], "os.system"),
-        (["seed=1,2", "ablation=norm"], "an ablation is a sweep already"),
+        (["seed=1,2", "ablation=norm"], "swaplab ablation run NAME"),
     ],
 )
 def test_one_bad_cell_and_nothing_starts(train: Command, tmp_path: Path, words: list[str], sentence: str) -> None:
@@ -87,7 +87,7 @@ def test_a_failed_job_ends_the_sweep_with_its_table_and_no_traceback(
 ) -> None:
     script = tmp_path / "script.py"
     script.write_text(
-        f"import sys\nif '001' in sys.argv[1]: sys.exit('swaplab-train: no disk')\nexec(open({str(STAND_IN)!r}).read())"
+        f"import sys\nif '001' in sys.argv[1]: sys.exit('swaplab train: no disk')\nexec(open({str(STAND_IN)!r}).read())"
     )
     monkeypatch.setitem(run_jobs.__kwdefaults__, "command", (sys.executable, str(script)))
     code, output, complaint = train("-m", "seed=1,2,3")
@@ -108,13 +108,13 @@ def test_hydras_own_launcher_runs_each_job_in_a_process_too(train: Command, tmp_
 def test_a_config_that_is_composed_already_is_read_as_a_strangers(
     command: Command, tiny: list[str], tmp_path: Path
 ) -> None:
-    _, text, _ = command("swaplab-train", *tiny, "--cfg", "job", "--resolve")
+    _, text, _ = command("train", *tiny, "--cfg", "job", "--resolve")
     config = yaml.safe_load(text)
     file = tmp_path / "run.yaml"
 
     def refused(config: object, *more: str) -> str:
         file.write_text(yaml.safe_dump(config))
-        code, _, complaint = command("swaplab-train", f"resolved={file}", *more)
+        code, _, complaint = command("train", f"resolved={file}", *more)
         assert code == 2
         assert complaint.count("\n") == 1
         return complaint

@@ -1,4 +1,4 @@
-"""swaplab-runs: look through run folders, compare two, remove or set aside some, send offline ones to the dashboard."""
+"""swaplab runs: look through run folders, compare two, remove or set aside some, send offline ones to the dashboard."""
 
 import re
 import shlex
@@ -7,27 +7,25 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from swaplab.apps.command import stopped_in_order
-from swaplab.apps.words import as_truth
+from swaplab.config.keys import as_truth
 from swaplab.errors import UserError
 from swaplab.places import expanded
-from swaplab.stopping import obey
 
 if TYPE_CHECKING:
     from swaplab.runs.registry import Entry
 
 HELP = """
-swaplab-runs: look through the run folders, compare two, find unfinished ones, remove some, send them to the dashboard.
+swaplab runs: look through the run folders, compare two, find unfinished ones, remove some, send them to the dashboard.
 
-  swaplab-runs list                                   every run under runs/
-  swaplab-runs list status=failed,interrupted seed=1  by name, id, status, seed, a factor, or any key of the config
-  swaplab-runs list norm=batch metric=val/rec         metric: what the column shows; a beginning is enough
-  swaplab-runs unfinished                             no result, nobody at work; with the commands that continue them
-  swaplab-runs diff norms/s1-0123 norms/s1-9876       what differs in two runs' configs
-  swaplab-runs remove norms/s1-0123 yes=true          without yes=true it asks; a living run is refused
-  swaplab-runs set-aside norms/s1-0123                move a run, damaged or not, to runs/.set-aside; deletes nothing
-  swaplab-runs sync                                   send offline W&B runs, each once; RUN or conditions choose some
-  swaplab-runs index                                  read all records anew
+  swaplab runs list                                   every run under runs/
+  swaplab runs list status=failed,interrupted seed=1  by name, id, status, seed, a factor, or any key of the config
+  swaplab runs list norm=batch metric=val/rec         metric: what the column shows; a beginning is enough
+  swaplab runs unfinished                             no result, nobody at work; with the commands that continue them
+  swaplab runs diff norms/s1-0123 norms/s1-9876       what differs in two runs' configs
+  swaplab runs remove norms/s1-0123 yes=true          without yes=true it asks; a living run is refused
+  swaplab runs set-aside norms/s1-0123                move a run, damaged or not, to runs/.set-aside; deletes nothing
+  swaplab runs sync                                   send offline W&B runs, each once; RUN or conditions choose some
+  swaplab runs index                                  read all records anew
 
 RUN is a folder, NAME/ID, or the beginning of an ID. runs=DIR: where the runs are (runs).
 """
@@ -40,22 +38,8 @@ METRICS = (
 WORD = re.compile(r"([A-Za-z_][\w./-]*)=(.*)", re.DOTALL)
 
 
-def main() -> None:
-    """Entry point."""
-    words = sys.argv[1:]
-    if {"-h", "--help"} & set(words):
-        print(HELP.strip())
-        return
-    with stopped_in_order("swaplab-runs"):
-        try:
-            raise SystemExit(_start(words))
-        except UserError as error:
-            obey()
-            print(f"swaplab-runs: {' '.join(str(error).split())}", file=sys.stderr)
-            raise SystemExit(2) from None
-
-
-def _start(words: Sequence[str]) -> int:
+def run(words: Sequence[str]) -> int:
+    """Do what the first word says."""
     commands: dict[str, Callable[[Path, list[str], dict[str, str]], int]] = {
         "list": list_runs,
         "unfinished": list_unfinished,
@@ -66,7 +50,7 @@ def _start(words: Sequence[str]) -> int:
         "index": rebuild_index,
     }
     if not words or words[0] not in commands:
-        said = f"{words[0]} is not known" if words else "nothing to do is named"
+        said = f"there is no subcommand {words[0]}" if words else "no subcommand given"
         raise UserError(f"{said}; write one of {', '.join(commands)}, see --help")
     given = [word.removeprefix("runs=") for word in words[1:] if word.startswith("runs=")]
     runs = expanded(given[-1] if given else "runs")
@@ -118,7 +102,7 @@ def list_unfinished(runs: Path, named: list[str], conditions: dict[str, str]) ->
     _print_table(found, None)
     print("\nto continue:")
     for entry in found:
-        print("  " + shlex.join(["swaplab-train", f"resolved={runs / entry.label / 'config.yaml'}"]))
+        print("  " + shlex.join(["swaplab train", f"resolved={runs / entry.label / 'config.yaml'}"]))
     return 0
 
 
@@ -171,7 +155,7 @@ def show_difference(runs: Path, named: list[str], settings: dict[str, str]) -> i
 
     _nothing("diff", list(settings))
     if len(named) != 2:
-        raise UserError(f"diff compares two runs, {len(named)} are named; write swaplab-runs diff RUN1 RUN2")
+        raise UserError(f"diff compares two runs, {len(named)} are named; write swaplab runs diff RUN1 RUN2")
     folders = [run_folder(runs, name) for name in named]
     before, now = (RunRecord.load(folder).config() for folder in folders)
     first, second = dict(leaves(before)), dict(leaves(now))
@@ -196,7 +180,7 @@ def remove_runs(runs: Path, named: list[str], settings: dict[str, str]) -> int:
     yes = _flag(settings, "yes")
     _nothing("remove", list(settings))
     if not named:
-        raise UserError("no run is named; write swaplab-runs remove RUN, see `swaplab-runs list`")
+        raise UserError("no run is named; write swaplab runs remove RUN, see `swaplab runs list`")
     folders = list(dict.fromkeys(run_folder(runs, name) for name in named))
     for folder in folders:
         check_removable(runs, folder)
@@ -222,7 +206,7 @@ def set_runs_aside(runs: Path, named: list[str], settings: dict[str, str]) -> in
 
     _nothing("set-aside", list(settings))
     if not named:
-        raise UserError("no run is named; write swaplab-runs set-aside RUN, see `swaplab-runs list`")
+        raise UserError("no run is named; write swaplab runs set-aside RUN, see `swaplab runs list`")
     folders = list(dict.fromkeys(run_folder(runs, name) for name in named))
     for folder, place in zip(folders, set_aside(runs, folders), strict=True):
         print(f"{folder} is now {place}")
@@ -244,7 +228,7 @@ def sync_runs(runs: Path, named: list[str], conditions: dict[str, str]) -> int:
     from swaplab.runs.registry import all_runs, matching, run_folder
 
     if named and conditions:
-        raise UserError("sync takes runs or conditions, not both; write swaplab-runs sync RUN or KEY=VALUE")
+        raise UserError("sync takes runs or conditions, not both; write swaplab runs sync RUN or KEY=VALUE")
     entries = [] if named else matching(all_runs(runs), conditions)
     folders = [run_folder(runs, name) for name in named] or [runs / entry.label for entry in entries]
     waiting = []
@@ -272,7 +256,3 @@ def rebuild_index(runs: Path, named: list[str], settings: dict[str, Any]) -> int
     _nothing("index", [*named, *settings])
     print(f"{len(all_runs(runs, rebuild=True))} runs in {runs / INDEX}")
     return 0
-
-
-if __name__ == "__main__":
-    main()

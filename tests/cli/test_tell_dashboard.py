@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from swaplab.apps.evaluate import tell_dashboard
+from swaplab.cli.evaluate import tell_dashboard
 from swaplab.runs.evaluations import plotted_name
 from swaplab.runs.record import RunRecord
 
@@ -65,5 +65,5 @@ def test_a_service_that_does_not_answer_costs_nothing_but_a_sentence(
     tell_dashboard(record, config, place)
     assert [said.getMessage() for said in caplog.records if said.name == "swaplab"] == [
         f"W&B does not take what it is told (no route to host); the run's record is complete without it, and "
-        f"`swaplab-runs sync {tmp_path / 'run'}` sends what is kept"
+        f"`swaplab runs sync {tmp_path / 'run'}` sends what is kept"
     ]

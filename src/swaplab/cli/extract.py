@@ -1,9 +1,10 @@
-"""swaplab-extract: clips of one person become a faceset."""
+"""swaplab extract: clips of one person become a faceset."""
 
 from collections import Counter
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from swaplab.apps.command import composed, run_command
+from swaplab.config.commands import Extract as KEYS
 from swaplab.places import expanded
 
 if TYPE_CHECKING:
@@ -13,36 +14,29 @@ if TYPE_CHECKING:
     from swaplab.faces.ground import Ground
 
 HELP = """
-swaplab-extract: find one person's face in clips, cut it out, and write a faceset with a contact sheet.
+swaplab extract: find one person's face in clips, cut it out, and write a faceset with a contact sheet.
 
-  swaplab-extract input=clip.mp4 identity=A ground=self output=faces/A
-  swaplab-extract input=clips/,more.mov identity=B output=faces/B ground=consent statement=consent.yaml
-  swaplab-extract input=talker.mpg identity=C output=faces/C ground=licensed 'licence=CC BY 4.0' link=https://...
-  swaplab-extract input=long.mp4 every=5 resolution=128 identity=A ground=self output=faces/A
+  swaplab extract input=clip.mp4 identity=A ground=self output=faces/A
+  swaplab extract input=clips/,more.mov identity=B output=faces/B ground=consent statement=consent.yaml
+  swaplab extract input=talker.mpg identity=C output=faces/C ground=licensed 'licence=CC BY 4.0' link=https://...
+  swaplab extract input=long.mp4 every=5 resolution=128 identity=A ground=self output=faces/A
 
 Of each clip the face that is largest for longest is kept; others are counted. All pictures of a folder are one clip.
 Nobody's face is used without a ground: self (you), consent (a YAML file with who, scope, date), licensed, or synthetic.
-Options are keys of conf/extract.yaml (KEY=VALUE); --cfg job prints the composed config.
 """
 
-# Paths and free text: taken as typed.
-LITERAL = ("input", "output", "identity", "statement", "licence", "link")
 
+def run(words: Sequence[str]) -> None:
+    """Make the faceset that the words ask for."""
+    from swaplab.config.keys import parsed
 
-def main() -> None:
-    """Entry point."""
-    run_command("swaplab-extract", HELP, _start)
-
-
-def _start() -> None:
-    for config in composed("extract", LITERAL):
-        extract(config)
+    extract(parsed(KEYS, words))
 
 
 def extract(config: dict[str, Any]) -> None:
     """Write the faceset that a resolved config asks for. Raises UserError, and then leaves nothing behind."""
 
-    from swaplab.apps.progress import stages
+    from swaplab.cli.progress import stages
     from swaplab.errors import UserError
     from swaplab.faces.alignment import Alignment
     from swaplab.faces.extraction import Extraction, clips_of
@@ -162,7 +156,3 @@ def _report(extraction: "Extraction", unreadable: list[str], output: "Path", has
     )
     print("seconds: " + ", ".join(f"{stage} {spent:.1f}" for stage, spent in extraction.seconds.items()))
     print(f"faceset: {output}" + (f"; look at {output / 'sheet.png'}" if has_sheet else ""))
-
-
-if __name__ == "__main__":
-    main()

@@ -1,10 +1,10 @@
-"""swaplab-evaluate: measure a trained run on held-out clips, beside trivial answers and ceilings."""
+"""swaplab evaluate: measure a trained run on held-out clips, beside trivial answers and ceilings."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from swaplab.apps.command import composed, run_command
-from swaplab.places import expanded
+from swaplab.config.commands import Evaluate as KEYS
 
 if TYPE_CHECKING:
     from swaplab.metrics.evaluation import Evaluation
@@ -13,38 +13,39 @@ if TYPE_CHECKING:
     from swaplab.runs.record import RunRecord
 
 HELP = """
-swaplab-evaluate: measure a trained run on held-out clips, both ways, beside trivial answers and ceilings.
+swaplab evaluate: measure a trained run on held-out clips, both ways, beside trivial answers and ceilings.
 
-  swaplab-evaluate run=runs/quick/s1-0123456789 split=val
-  swaplab-evaluate run=runs/quick/s1-0123456789 split=test weights=best
+  swaplab evaluate run=runs/quick/s1-0123456789 split=val
+  swaplab evaluate run=runs/quick/s1-0123456789 split=test weights=best
 
 Writes evaluation/WEIGHTS/SPLIT.json, SPLIT.md and picture sheets into the run folder, and a W&B run beside the
 trained one. Verdicts read the final weights.
-Options (KEY=VALUE): run, split (val, test), weights (final, best), threads.
 """
 
 SAMPLES = 8
 CIRCULAR = ", circular"  # in the name of a metric by a network that the run was trained against
 
 
-def main() -> None:
-    """Entry point."""
-    run_command("swaplab-evaluate", HELP, _start)
+def run(words: Sequence[str]) -> None:
+    """Measure the run that the words name."""
+    from swaplab.config.keys import parsed
+    from swaplab.places import expanded
+    from swaplab.runs.registry import run_folder
+
+    config = parsed(KEYS, words)
+    evaluate_run(
+        run_folder(expanded(config["runs"]), config["run"]), config["split"], config["weights"], config["threads"]
+    )
 
 
-def _start() -> None:
-    for config in composed("evaluate", literal=("run",)):
-        evaluate_run(**config)
-
-
-def evaluate_run(run: str, split: str, weights: str, threads: int | None) -> None:
+def evaluate_run(folder: Path, split: str, weights: str, threads: int | None) -> None:
     """Evaluate one run folder and print the tables."""
     import torch
     from rich.progress import track
 
-    from swaplab.apps.baselines import load_baseline
-    from swaplab.apps.experiment import load_data, tasks_of
-    from swaplab.apps.recorded import load_model, recorded_config
+    from swaplab.cli.baselines import load_baseline
+    from swaplab.cli.experiment import load_data, tasks_of
+    from swaplab.cli.recorded import load_model, recorded_config
     from swaplab.metrics.evaluation import evaluate_swap
     from swaplab.networks.pretrained.identity import IdentityEmbedder
     from swaplab.networks.pretrained.landmarks import Landmarker
@@ -53,7 +54,7 @@ def evaluate_run(run: str, split: str, weights: str, threads: int | None) -> Non
 
     if threads:
         torch.set_num_threads(threads)
-    record = RunRecord.load(expanded(run))
+    record = RunRecord.load(folder)
     config = recorded_config(record)
     sources, data = load_data(config)
     model, digest = load_model(record, config, weights)
@@ -91,7 +92,7 @@ def write_evaluation(place: Path, content: dict[str, Any], evaluations: "list[Ev
     from swaplab.runs.rows import as_json
 
     place.parent.mkdir(parents=True, exist_ok=True)
-    written = content | {"directions": [e.as_json() | {"sheets": e.sheets(SAMPLES)} for e in evaluations]}
+    written = content | {"directions": [e.as_json() for e in evaluations]}
     write_text_atomically(place, as_json(written, indent=1) + "\n")
     head = f"weights: {content['weights']} ({content['weights_digest']})\n\n"
     head += "weak split: parts of the same clips, one second apart\n\n" if content["weak"] else ""
@@ -101,17 +102,15 @@ def write_evaluation(place: Path, content: dict[str, Any], evaluations: "list[Ev
 
 
 def draw_sheets(place: Path, model: "SwapModel", tasks: "list[SwapTask]", evaluations: "list[Evaluation]") -> None:
-    """A sheet of each kind and direction: a frame a row; source, reconstruction, swap and, where known, true swap."""
+    """Sheets of fixed indices and of the worst eight: source, reconstruction, swap and, where known, the true swap."""
+    from swaplab.thinning import evenly
     from swaplab.training.samples import save_sheet, tiled
 
     for task, evaluation in zip(tasks, evaluations, strict=True):
-        for name, indices in evaluation.sheets(SAMPLES).items():
+        chosen = {"samples": evenly(len(task.query), SAMPLES), "worst": evaluation.worst(SAMPLES)}
+        for name, indices in chosen.items():
             faces, masks = task.query[indices], None if task.query_mask is None else task.query_mask[indices]
             own, swapped = (model.swap(faces, task.source, name, masks)[2] for name in (task.source, task.target))
             truth = [] if task.truth is None else [task.truth[indices]]
             way = f"{task.source}_to_{task.target}"
             save_sheet(place.with_name(f"{place.stem}-{way}-{name}.png"), tiled([faces, own, swapped, *truth]))
-
-
-if __name__ == "__main__":
-    main()

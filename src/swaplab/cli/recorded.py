@@ -16,7 +16,7 @@ from swaplab.training.networks import build_networks
 def recorded_config(record: RunRecord) -> dict[str, Any]:
     """The config of a run's record. UserError if it may run something foreign, or was written by another version."""
     try:
-        return checked("train", record.config())
+        return checked(record.config())
     except UserError as error:
         raise UserError(
             f"{record.folder / 'config.yaml'}: {error}; where another version of swaplab made this run, use that "

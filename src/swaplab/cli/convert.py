@@ -1,10 +1,10 @@
-"""swaplab-convert: swap the face in a picture or a video with a trained run."""
+"""swaplab convert: swap the face in a picture or a video with a trained run."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from swaplab.apps.command import composed, run_command
+from swaplab.config.commands import Convert as KEYS
 from swaplab.places import expanded
 
 if TYPE_CHECKING:
@@ -18,41 +18,36 @@ if TYPE_CHECKING:
     Work = Callable[[Path, Path, Progress], Report]
 
 HELP = """
-swaplab-convert: swap the face in a picture or a video with a trained run, and mark what is written.
+swaplab convert: swap the face in a picture or a video with a trained run, and mark what is written.
 
-  swaplab-convert run=runs/mine/s1-0123456789 input=clip.mp4 output=swapped.mp4
-  swaplab-convert run=runs/mine/s1-0123456789 input=clip.mp4 output=swapped.mp4 source=B target=A
-  swaplab-convert run=runs/mine/s1-0123456789 input=photo.jpg output=swapped.png faces=all
+  swaplab convert run=runs/mine/s1-0123456789 input=clip.mp4 output=swapped.mp4
+  swaplab convert run=runs/mine/s1-0123456789 input=clip.mp4 output=swapped.mp4 source=B target=A
+  swaplab convert run=runs/mine/s1-0123456789 input=photo.jpg output=swapped.png faces=all
 
 Frames keep their number and their times, sound is copied, frames without a face stay as they are. Every output carries
-a visible label, signed content credentials and a sidecar OUTPUT.json; swaplab-verify reads them.
-Options are keys of conf/convert.yaml (KEY=VALUE); --cfg job prints the composed config.
+a visible label, signed content credentials and a sidecar OUTPUT.json; swaplab verify reads them.
 """
 
-LITERAL = ("run", "input", "output", "source", "target", "label", "disclosure_elsewhere")
 
+def run(words: Sequence[str]) -> None:
+    """Convert what the words ask for."""
+    from swaplab.config.keys import parsed
 
-def main() -> None:
-    """Entry point."""
-    run_command("swaplab-convert", HELP, _start)
-
-
-def _start() -> None:
-    for config in composed("convert", LITERAL):
-        convert(config)
+    convert(parsed(KEYS, words))
 
 
 def convert(config: dict[str, Any]) -> None:
     """Write the picture or video that a resolved config asks for, and its sidecar; UserError leaves nothing behind."""
-    from swaplab.apps.progress import stages
+    from swaplab.cli.progress import stages
     from swaplab.errors import UserError
     from swaplab.faces.media import kind_of
     from swaplab.marking.label import Label
     from swaplab.marking.writer import SUFFIXES, check_output, write_marked
     from swaplab.runs.record import RunRecord
+    from swaplab.runs.registry import run_folder
 
     source, output = (expanded(config[key]) for key in ("input", "output"))
-    record = RunRecord.load(expanded(config["run"]))
+    record = RunRecord.load(run_folder(expanded(config["runs"]), config["run"]))
     kind = kind_of(source)
     check_output(output, source, config["overwrite"])
     if SUFFIXES[output.suffix.lower()] != kind:
@@ -102,7 +97,7 @@ def load_swapper(record: "RunRecord", config: dict[str, Any]) -> "tuple[FaceSwap
     """
     import torch
 
-    from swaplab.apps.recorded import load_model, recorded_config, recorded_faces
+    from swaplab.cli.recorded import load_model, recorded_config, recorded_faces
     from swaplab.conversion.swapper import FaceSwapper, direction
 
     if config["threads"]:
@@ -169,7 +164,3 @@ def _print(report: "Report", output: Path, sidecar: Path) -> None:
         print(f"note: {note}")
     print("seconds: " + ", ".join(f"{stage} {spent:.1f}" for stage, spent in report.seconds.items()))
     print(f"converted: {output}; what it is: {sidecar}")
-
-
-if __name__ == "__main__":
-    main()

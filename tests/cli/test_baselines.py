@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 import torch
 
-from swaplab.apps import baselines
+from swaplab.cli import baselines
 from swaplab.data.sources import Sources
 from swaplab.metrics.baseline import Baseline
 from swaplab.metrics.identity import IdentityScale

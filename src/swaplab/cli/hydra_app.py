@@ -1,0 +1,71 @@
+"""Configs that Hydra composes from a command line, through our own loader."""
+
+from collections.abc import Callable, Collection, Iterator
+from contextlib import contextmanager, nullcontext
+from typing import TYPE_CHECKING, Any
+
+from swaplab.cli.words import CommandLine
+
+if TYPE_CHECKING:
+    from hydra._internal.hydra import Hydra
+    from omegaconf import DictConfig
+
+
+def composed(
+    line: CommandLine, *, job: Callable[["DictConfig"], object], added: Collection[str] = ()
+) -> list[dict[str, Any]]:
+    """The resolved training configs that a command line asks for: one, or none where Hydra only shows it.
+
+    A sweep is run instead: by Hydra's launcher, which calls ``job`` with each composed config, here or in another
+    process. ``added`` are words besides its own. Composes only: an error inside Hydra's own function would be announced
+    in its words before ours.
+    """
+    from hydra._internal.utils import _run_app
+    from hydra.core.hydra_config import HydraConfig
+    from hydra.types import RunMode
+
+    from swaplab.config.border import checked
+    from swaplab.config.read import resolved
+    from swaplab.config.trust import lookups_only
+
+    overrides = [*added, *line.overrides]
+    configs: list[DictConfig] = []
+
+    def task(config: "DictConfig") -> object:
+        if HydraConfig.get().mode is RunMode.MULTIRUN:
+            return job(config)
+        configs.append(config)
+        return None
+
+    with _hydra(line.folder) as hydra:
+        if line.shown is not None:
+            with lookups_only() if line.shown == "job" else nullcontext():
+                hydra.show_cfg("train", overrides, line.shown, line.package, line.resolved)
+            return []
+        _run_app(
+            run=not line.several,
+            multirun=line.several,
+            # to ask for the mode is to compose once more, and without that word -m alone decides
+            mode=hydra.get_mode("train", overrides) if any("hydra.mode" in word for word in overrides) else None,
+            hydra=hydra,
+            config_name="train",
+            task_function=task,
+            overrides=overrides,
+        )
+    return [checked(resolved(config)) for config in configs]
+
+
+@contextmanager
+def _hydra(folder: str | None) -> "Iterator[Hydra]":
+    """Hydra as its own decorator sets it up, but with our loader of configs."""
+    from hydra._internal.hydra import Hydra
+    from hydra.core.global_hydra import GlobalHydra
+
+    from swaplab.config.loader import NAME, Loader
+
+    hydra = Hydra(task_name=NAME, config_loader=Loader(folder))
+    GlobalHydra.instance().initialize(hydra)
+    try:
+        yield hydra
+    finally:
+        GlobalHydra.instance().clear()

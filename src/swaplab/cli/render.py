@@ -1,0 +1,68 @@
+"""swaplab render: invented people as facesets, a picture and videos."""
+
+import re
+from collections.abc import Sequence
+from typing import Any
+
+from swaplab.cli.words import CommandLine
+from swaplab.config.commands import Render as KEYS
+
+HELP = """
+swaplab render: render invented people: a faceset of each, a preview sheet, and a clip beside its true swaps.
+
+  swaplab render output=people                                     the built-in pair
+  swaplab render output=people data/profile=hard                   full pose, strong light, things in front of faces
+  swaplab render output=three '+data.identities.C={seed: 7}'       a third person, invented from a seed
+  swaplab render output=people data.profile.default.p_glasses=0.5  any setting of the profile
+
+Words about data are those of `swaplab train`: what you look at is what you train on (`swaplab options data`).
+What was rendered before comes from the cache (data.cache).
+"""
+DATA = re.compile(r"[+~]*data[./=]")  # words that Hydra composes
+
+
+def run(words: Sequence[str]) -> None:
+    """Render the people that the words ask for."""
+    from swaplab.config.border import checked
+    from swaplab.config.compose import composer
+    from swaplab.config.keys import parsed
+    from swaplab.config.read import resolved
+
+    config = parsed(KEYS, [word for word in words if not DATA.match(word)])
+    of_data = CommandLine(tuple(word for word in words if DATA.match(word))).with_names(("data.cache",))
+    render(config | {"data": checked(resolved(composer("train")(of_data.overrides)))["data"]})
+
+
+def render(config: dict[str, Any]) -> None:
+    """Write facesets, ``preview.png`` and ``clips/*.mp4`` into a new folder. Raises UserError if it exists."""
+    import shutil
+
+    import cv2
+
+    from swaplab.errors import UserError
+    from swaplab.places import expanded
+    from swaplab.synthetic.dataset import build_from_config, people_of, published
+    from swaplab.synthetic.preview import preview_clip, sheet, write_clip
+    from swaplab.synthetic.profile import profiles
+    from swaplab.synthetic.yardstick import build_yardstick
+
+    output, data, video = expanded(config["output"]), config["data"], config["video"]
+    if output.exists():
+        raise UserError(f"output folder {output} exists already; choose another or remove it first")
+    if data["kind"] != "synthetic":
+        raise UserError(f"swaplab render renders data=synthetic only, not data={data['kind']}")
+    people = people_of(data["identities"])
+    settings = profiles(data["profile"], people)
+    with published(output) as unfinished:
+        dataset = build_from_config(data)
+        build_yardstick(data)  # so that a cache which is then only read has all that measuring needs
+        for name, faceset in dataset.facesets.items():
+            shutil.copytree(faceset.folder, unfinished / "facesets" / name)
+        cv2.imwrite(str(unfinished / "preview.png"), cv2.cvtColor(sheet(people), cv2.COLOR_RGB2BGR))
+        if video["seconds"]:
+            (unfinished / "clips").mkdir()
+        for name, who in people.items() if video["seconds"] else ():
+            others = [other for other in people.values() if other is not who]
+            clip = preview_clip(int(data["seed"]), name, settings[name])
+            write_clip(unfinished / "clips" / f"{name}.mp4", clip, [who, *others], **video)
+    print(f"facesets, preview.png and clips: {output}")

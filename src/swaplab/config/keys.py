@@ -1,0 +1,134 @@
+"""The words KEY=VALUE of a command whose keys are a TypedDict: typed, literal, each with its default.
+
+A path is a path and a name is a name, whatever characters they hold. Nested keys are dotted: ``detector.min_face``.
+"""
+
+from collections.abc import Iterator, Sequence
+from difflib import get_close_matches
+from typing import Any, get_args, get_origin
+
+from typing_extensions import is_typeddict
+
+from swaplab.config.values import Default, meaning_of, members_of, parts_of, shown
+from swaplab.errors import UserError
+
+_TRUTH = dict.fromkeys(("true", "yes", "on", "1"), True) | dict.fromkeys(("false", "no", "off", "0"), False)
+
+
+def leaves(keys: Any, prefix: str = "") -> Iterator[tuple[str, Any]]:
+    """Every dotted key of a TypedDict with its annotation, in order."""
+    for name, annotation in keys.__annotations__.items():
+        base, _ = parts_of(annotation)
+        if is_typeddict(base):
+            yield from leaves(base, f"{prefix}{name}.")
+        else:
+            yield prefix + name, annotation
+
+
+def default_of(annotation: Any) -> Default | None:
+    """The default of a key; None where it must be given."""
+    return next((item for item in reversed(parts_of(annotation)[1]) if isinstance(item, Default)), None)
+
+
+def parsed(keys: Any, words: Sequence[str]) -> dict[str, Any]:
+    """The config that words KEY=VALUE ask for, with every default filled in, checked as every config is.
+
+    A key whose type has a list may be given several times. UserError for anything else that is wrong with a word.
+    """
+    known = dict(leaves(keys))
+    given: dict[str, list[str]] = {}
+    for word in words:
+        key, sign, value = word.partition("=")
+        if not sign:
+            raise UserError(f"{shown(word)} is not KEY=VALUE; see --help for the keys")
+        if key not in known:
+            raise UserError(_unknown(key, list(known)))
+        if key in given and not _is_list(known[key]):
+            raise UserError(f"{key} is given twice, {given[key][0]} and {value}; leave one of them out")
+        given.setdefault(key, []).append(value)
+    config: dict[str, Any] = {}
+    for key, annotation in known.items():
+        default = default_of(annotation)
+        if key in given:
+            values = [_value(annotation, value) for value in given[key]]
+            _put(config, key, values if _is_list(annotation) else values[0])
+        elif default is None:
+            raise UserError(f"{key} is missing; give {key}=VALUE, see --help for examples")
+        else:
+            _put(config, key, default.value)
+    from swaplab.config.border import validated
+
+    return validated(keys, config)
+
+
+def as_truth(key: str, text: str) -> bool:
+    """A truth value of a word: true, yes, on, 1 or their opposites, in any case. UserError for anything else."""
+    found = _TRUTH.get(text.strip().lower())
+    if found is None:
+        raise UserError(f"{key}={shown(text)} must be true or false")
+    return found
+
+
+def _unknown(key: str, known: Sequence[str]) -> str:
+    close = get_close_matches(key, known, n=1, cutoff=0.5)
+    hint = f"did you mean {close[0]}? correct or drop it" if close else f"choose among {', '.join(known)}"
+    return f"{key} is a key that nothing reads; {hint}"
+
+
+def table(keys: Any) -> str:
+    """A line for each key: its default (or that it is required) and its meaning."""
+    rows = []
+    for key, annotation in leaves(keys):
+        default = default_of(annotation)
+        rows.append((key, "required" if default is None else _written(default.value), _explained(annotation)))
+    widths = [max(len(row[column]) for row in rows) for column in (0, 1)]
+    return "\n".join(f"  {k:{widths[0]}}  {d:{widths[1]}}  {what}".rstrip() for k, d, what in rows)
+
+
+def _explained(annotation: Any) -> str:
+    meaning = meaning_of(annotation) or next(filter(None, map(meaning_of, members_of(annotation))), "")
+    return "; ".join(filter(None, [meaning, " | ".join(options_of(annotation))]))
+
+
+def options_of(annotation: Any) -> list[str]:
+    """The words that a key takes, where it takes no others; for completion and help."""
+    found: list[str] = []
+    for member in members_of(annotation):
+        base, _ = parts_of(member)
+        if base is bool:
+            found += ["true", "false"]
+        elif str(get_origin(base)) == "typing.Literal":
+            found += map(str, get_args(base))
+    return found
+
+
+def _written(value: Any) -> str:
+    return "none" if value is None else shown(value)
+
+
+def _is_list(annotation: Any) -> bool:
+    return any(get_origin(parts_of(member)[0]) is list for member in members_of(annotation))
+
+
+def _value(annotation: Any, text: str) -> Any:
+    """A word's value as the type of its key reads it; what does not fit is left to the check."""
+    bases = [parts_of(member)[0] for member in members_of(annotation)]
+    bases += [parts_of(get_args(base)[0])[0] for base in bases if get_origin(base) is list]
+    if str in bases or any(text in map(str, get_args(base)) for base in bases):
+        return text
+    if text.lower() in ("null", "none") and type(None) in bases:
+        return None
+    if bool in bases:
+        return _TRUTH.get(text.strip().lower(), text)
+    try:
+        number = float(text)
+    except ValueError:
+        return text
+    return int(text) if text.lstrip("+-").isdecimal() else number
+
+
+def _put(config: dict[str, Any], key: str, value: Any) -> None:
+    *folders, name = key.split(".")
+    for folder in folders:
+        config = config.setdefault(folder, {})
+    config[name] = value
