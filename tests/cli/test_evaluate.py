@@ -98,6 +98,6 @@ def test_real_people_are_measured_without_a_true_swap(
 
         frames, way = len(direction["frames"]), direction["direction"].replace("->", "_to_")
         assert direction["direction"][0] == source
-        for sheet in ("samples", "worst"):
+        for sheet in ("samples", "worst", "best"):
             picture = cv2.imread(str(run.parent / "evaluation/final" / f"test-{way}-{sheet}.png"))
             assert picture.shape == (min(frames, SAMPLES) * 68, 3 * 68, 3)  # face, reconstruction, swap; no true swap

@@ -166,7 +166,8 @@ def test_per_frame_and_per_clip_add_up(model_of: Any, perfect: Any, task: SwapTa
         return perfect.answer(faces) + blunder
 
     evaluation = evaluate_swap(model_of(answer), task, baseline)
-    assert evaluation.worst(2) == [7, 33]
+    assert evaluation.sheets(2)["worst"] == [7, 33]
+    assert evaluation.sheets(60)["best"][-2:] == [33, 7]
     assert evaluation.frames[7] == {"clip": "test1", "time": pytest.approx(0.4)}
     assert evaluation.per_frame["mse"][7] == pytest.approx(0.09, rel=0.05)
     assert evaluation.per_clip["mse"]["test1"] == pytest.approx(np.mean(evaluation.per_frame["mse"][5:10]))
@@ -217,5 +218,5 @@ def test_real_people_lose_only_what_needs_the_true_swap(
     assert {"reconstruction_psnr", "tenengrad_ratio[query]", "spectral_gap[query]"} <= set(model)
     assert [row.key for row in evaluation.rows] == ["model", *(k for k in LABELS if k != "shifted_mean"), "real"]
     errors = evaluation.per_frame["landmark_distance[balance:0]"]
-    assert evaluation.worst() == sorted(range(60), key=lambda i: -errors[i])[:8]
+    assert evaluation.sheets(8)["worst"] == sorted(range(60), key=lambda i: -errors[i])[:8]
     json.dumps(evaluation.as_json(), allow_nan=False)

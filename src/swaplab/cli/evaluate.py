@@ -92,7 +92,7 @@ def write_evaluation(place: Path, content: dict[str, Any], evaluations: "list[Ev
     from swaplab.runs.rows import as_json
 
     place.parent.mkdir(parents=True, exist_ok=True)
-    written = content | {"directions": [e.as_json() for e in evaluations]}
+    written = content | {"directions": [e.as_json() | {"sheets": e.sheets(SAMPLES)} for e in evaluations]}
     write_text_atomically(place, as_json(written, indent=1) + "\n")
     head = f"weights: {content['weights']} ({content['weights_digest']})\n\n"
     head += "weak split: parts of the same clips, one second apart\n\n" if content["weak"] else ""
@@ -102,13 +102,11 @@ def write_evaluation(place: Path, content: dict[str, Any], evaluations: "list[Ev
 
 
 def draw_sheets(place: Path, model: "SwapModel", tasks: "list[SwapTask]", evaluations: "list[Evaluation]") -> None:
-    """Sheets of fixed indices and of the worst eight: source, reconstruction, swap and, where known, the true swap."""
-    from swaplab.thinning import evenly
+    """A sheet of each kind and direction: a frame a row; source, reconstruction, swap and, where known, true swap."""
     from swaplab.training.samples import save_sheet, tiled
 
     for task, evaluation in zip(tasks, evaluations, strict=True):
-        chosen = {"samples": evenly(len(task.query), SAMPLES), "worst": evaluation.worst(SAMPLES)}
-        for name, indices in chosen.items():
+        for name, indices in evaluation.sheets(SAMPLES).items():
             faces, masks = task.query[indices], None if task.query_mask is None else task.query_mask[indices]
             own, swapped = (model.swap(faces, task.source, name, masks)[2] for name in (task.source, task.target))
             truth = [] if task.truth is None else [task.truth[indices]]

@@ -10,6 +10,7 @@ from swaplab.metrics.intervals import clip_interval, clip_means
 from swaplab.metrics.judge import Answer, Judge, Measured, Row, scored
 from swaplab.metrics.swapping import Swapper, swapped
 from swaplab.metrics.task import SwapTask
+from swaplab.thinning import evenly
 
 
 @dataclass(frozen=True)
@@ -40,15 +41,21 @@ class Evaluation:
         """The row of an answer, if it was measured."""
         return next((row for row in self.rows if row.key == key), None)
 
-    def worst(self, count: int = 8) -> list[int]:
-        """Frames of the model's largest errors, worst first.
+    def by_error(self) -> list[int]:
+        """All frames by the model's error, the largest first.
 
-        Without true swaps these are of the landmarks, or where not all frames' are known, of reconstruction.
+        Without true swaps the errors are those of the landmarks, or where not all frames' are known, of reconstruction.
         """
         landmarks = next((v for name, v in self.per_frame.items() if name.startswith("landmark_distance[")), None)
         reconstruction = [-value for value in self.per_frame["reconstruction_psnr"]]
         errors = self.per_frame.get("mse") or landmarks or reconstruction
-        return sorted(range(len(errors)), key=lambda i: -errors[i])[:count]
+        return sorted(range(len(errors)), key=lambda i: -errors[i])
+
+    def sheets(self, count: int) -> dict[str, list[int]]:
+        """The frames of each picture sheet, by its name: evenly spread, the worst (worst first), the best (best first);
+        ``count`` of each, or all there are."""
+        ordered = self.by_error()
+        return {"samples": evenly(len(ordered), count), "worst": ordered[:count], "best": ordered[::-1][:count]}
 
 
 def evaluate_swap(model: Swapper, task: SwapTask, baseline: Baseline) -> Evaluation:
