@@ -14,7 +14,8 @@ def key_of(seed: int, *where: str | int) -> int:
 
     The parts are joined with their types and lengths, so ("a", "b") and ("ab",) differ, and so do 1 and "1".
     """
-    text = "".join(f"{type(part).__name__}{len(str(part))}:{part}" for part in (seed, *where))
+    parts = [(type(part).__name__, str(part)) for part in (seed, *where)]
+    text = "".join([f"{kind}{len(part)}:{part}" for kind, part in parts])
     return int.from_bytes(hashlib.blake2b(text.encode(), digest_size=16).digest(), "little")
 
 

@@ -5,6 +5,7 @@ Every draw is keyed by what it is for, so a setting of the profile changes its o
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
@@ -64,6 +65,11 @@ class Clip:
         """Unique within the identity's faceset."""
         return f"{self.split}-{self.index:04d}"
 
+    @cached_property
+    def _offsets(self) -> dict[str, float]:
+        """Shares of a period by which each value's keyframes are shifted; drawn when asked for."""
+        return {}
+
     def _draw(self, what: str, *where: int) -> np.random.Generator:
         return generator_at(self.seed, "clip", self.identity, self.split, self.index, what, *where)
 
@@ -85,12 +91,12 @@ class Clip:
                 self._between("gaze right", 0.7, time, lambda g: g.uniform(-0.3, 0.3), move=0.25),
                 self._between("gaze up", 0.7, time, lambda g: g.uniform(-0.15, 0.15), move=0.25),
             ),
-            light=self._light(),
-            background=self._background(),
+            light=self._light,
+            background=self._background,
             camera=self._camera(time),
             beautify=profile.beautify,
-            beard=self._beard(),
-            glasses=self._glasses(),
+            beard=self._beard,
+            glasses=self._glasses,
             occluder=self._occluder(time),
         )
 
@@ -109,7 +115,9 @@ class Clip:
         return before + (after - before) * share
 
     def _keyframe(self, what: str, period: float, time: float, move: float) -> tuple[int, float]:
-        offset = float(self._draw(f"{what} offset").uniform(0, 1))
+        if what not in self._offsets:
+            self._offsets[what] = float(self._draw(f"{what} offset").uniform(0, 1))
+        offset = self._offsets[what]
         step = int(np.floor(time / period + offset))
         t = min((time / period + offset - step) / move, 1.0)
         return step, t * t * (3 - 2 * t)
@@ -143,6 +151,7 @@ class Clip:
         closed = float(np.sin(np.pi * np.clip((time - start) / length, 0, 1)) ** 2)
         return {"eyeBlinkLeft": closed, "eyeBlinkRight": closed}
 
+    @cached_property
     def _light(self) -> Light:
         """From (light 0) a little to the side to (light 1) anywhere in front, tinted."""
         strong, g = self.profile.light, self._draw("light")
@@ -155,6 +164,7 @@ class Clip:
             tint=(float(tint[0]), float(tint[1]), float(tint[2])),
         )
 
+    @cached_property
     def _background(self) -> Background:
         red, green, blue = self._draw("background").uniform(-0.08, 0.08, 3)
         colour = (float(0.50 + red), float(0.55 + green), float(0.58 + blue))
@@ -162,16 +172,23 @@ class Clip:
 
     def _camera(self, time: float) -> Camera:
         """A fixed camera held by hand: zoom and place of the clip, with a slow drift."""
-        zoom = float(self._draw("zoom").uniform(0.9, 1.05))
-        right, down = self._draw("shift").uniform(-0.025, 0.025, 2)
+        zoom, right, down = self._place
         drift = [self._between(f"drift {axis}", 2.0, time, lambda g: g.uniform(-0.006, 0.006)) for axis in ("x", "y")]
         noise = int(self._draw("noise", round(time * 1000)).integers(2**31))
-        return Camera(zoom, (float(right) + drift[0], float(down) + drift[1]), noise_seed=noise)
+        return Camera(zoom, (right + drift[0], down + drift[1]), noise_seed=noise)
 
+    @cached_property
+    def _place(self) -> tuple[float, float, float]:
+        """The camera's zoom and where it looks, right and down."""
+        right, down = self._draw("shift").uniform(-0.025, 0.025, 2)
+        return float(self._draw("zoom").uniform(0.9, 1.05)), float(right), float(down)
+
+    @cached_property
     def _beard(self) -> float:
         chance, density = self._draw("beard").uniform((0, 0.4), (1, 1.0))
         return float(density) if chance < self.profile.p_beard else 0.0
 
+    @cached_property
     def _glasses(self) -> str | None:
         g = self._draw("glasses")
         worn = g.random() < self.profile.p_glasses

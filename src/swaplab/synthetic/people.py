@@ -1,7 +1,9 @@
 """Invented people: the traits a swap exchanges."""
 
+import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -43,6 +45,11 @@ class Person:
     def to_dict(self) -> dict[str, Any]:
         """A dictionary JSON can hold; `from_dict` reads it back."""
         return asdict(self)
+
+    @cached_property
+    def key(self) -> str:
+        """All traits as JSON: equal for equal people."""
+        return json.dumps(self.to_dict())
 
     @classmethod
     def from_dict(cls, known: Mapping[str, Any]) -> "Person":

@@ -27,11 +27,12 @@ def rasterise(points: Array, triangles: NDArray[np.int32], height: int, width: i
     The centre of pixel (0, 0) is at (0.5, 0.5). Only triangles that run counter-clockwise on the screen are drawn;
     list a triangle in both orders to see it from both sides.
     """
-    x, y, z = (points[:, axis][triangles.T] for axis in range(3))  # (3, T) each: one row a corner
+    corners = np.ascontiguousarray(triangles.T, np.intp)
+    x, y, z = (points[:, axis].take(corners) for axis in range(3))  # (3, T) each: one row per corner
     area = (x[1] - x[0]) * (y[2] - y[0]) - (x[2] - x[0]) * (y[1] - y[0])
-    top = np.ceil(np.maximum(y.min(0), 0) - np.float32(0.5)).astype(np.int64)
-    bottom = np.ceil(np.minimum(y.max(0), height) - np.float32(0.5)).astype(np.int64)
-    seen = np.nonzero((area < -1e-6) & (bottom > top) & (x.max(0) > 0) & (x.min(0) < width))[0]
+    top = np.ceil(np.maximum(_least(y), 0) - np.float32(0.5)).astype(np.int64)
+    bottom = np.ceil(np.minimum(_most(y), height) - np.float32(0.5)).astype(np.int64)
+    seen = np.nonzero((area < -1e-6) & (bottom > top) & (_most(x) > 0) & (_least(x) < width))[0]
     x, y, z, area = x[:, seen], y[:, seen], z[:, seen], area[seen]
 
     owner, row = _expand(top[seen], bottom[seen])
@@ -44,6 +45,17 @@ def rasterise(points: Array, triangles: NDArray[np.int32], height: int, width: i
     pixel = row * width + column
     nearest = _nearest(pixel, depth, height * width)
     return Fragments(pixel[nearest], seen[owner[nearest]], np.ascontiguousarray(weights[:, nearest].T))
+
+
+# Spelled out, these are ten times as fast as NumPy's reductions over so short an axis.
+def _least(corners: Array) -> Array:
+    """The least (T,) of three corners (3, T)."""
+    return np.asarray(np.minimum(np.minimum(corners[0], corners[1]), corners[2]))
+
+
+def _most(corners: Array) -> Array:
+    """The largest (T,) of three corners (3, T)."""
+    return np.asarray(np.maximum(np.maximum(corners[0], corners[1]), corners[2]))
 
 
 def _expand(start: NDArray[np.int64], stop: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:

@@ -48,7 +48,7 @@ def render(person: Person, state: FrameState, size: int) -> Rendering:
 
     Meant for |yaw| up to about 60 degrees: the back of the head is not modelled with care.
     """
-    likeness = _likeness(json.dumps(person.to_dict()), state.glasses)
+    likeness = _likeness(person.key, state.glasses)
     side = size * _SUPERSAMPLING
     vertices, normals = _posed(likeness, state)
     screen = _project(vertices, state, side)
@@ -56,7 +56,8 @@ def render(person: Person, state: FrameState, size: int) -> Rendering:
     surface = Surface(likeness, fragments, vertices, normals)
     colour, masks = shade(surface, state)
 
-    canvas = np.repeat(np.repeat(_background(state.background, size), _SUPERSAMPLING, 0), _SUPERSAMPLING, 1)
+    behind, finer = _background(state.background, size)[:, None, :, None], _SUPERSAMPLING
+    canvas = np.array(np.broadcast_to(behind, (size, finer, size, finer, 3))).reshape(side, side, 3)
     canvas.reshape(-1, 3)[fragments.pixel] = colour
     covered = np.zeros((side, side, 4), np.float32)
     covered.reshape(-1, 4)[fragments.pixel] = masks

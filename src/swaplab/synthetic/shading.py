@@ -78,8 +78,8 @@ class Surface:
 
     def __init__(self, likeness: Likeness, fragments: Fragments, vertices: Array, normals: Array) -> None:
         self.likeness, self.weights = likeness, fragments.weights
-        self.corners = likeness.triangles[fragments.triangle]
-        self.part = likeness.part[fragments.triangle]
+        self.corners = likeness.triangles.take(fragments.triangle, 0).astype(np.intp)
+        self.part = likeness.part.take(fragments.triangle)
         self.vertices = vertices
         values = self.interpolate(np.concatenate([normals, likeness.attributes], 1))
         normal = values[:, :3]
@@ -90,9 +90,9 @@ class Surface:
     def interpolate(self, values: Array, where: NDArray[np.bool_] | slice = slice(None)) -> Array:
         """Per-vertex values (n, k) at the fragments ``where``."""
         corners, weights = self.corners[where], self.weights[where]
-        total = values[corners[:, 0]] * weights[:, :1]
+        total = values.take(corners[:, 0], 0) * weights[:, :1]
         for k in (1, 2):
-            total += values[corners[:, k]] * weights[:, k : k + 1]
+            total += values.take(corners[:, k], 0) * weights[:, k : k + 1]
         return np.asarray(total)
 
     def sample(self, image: Array) -> Array:

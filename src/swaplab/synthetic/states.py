@@ -1,7 +1,7 @@
 """The state of a frame: everything a person can share with another person, and what a swap keeps of it."""
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, field, is_dataclass, replace
 from typing import Any
 
 Colour = tuple[float, float, float]
@@ -79,7 +79,9 @@ class FrameState:
 
     def to_dict(self) -> dict[str, Any]:
         """A dictionary JSON can hold; `from_dict` reads it back."""
-        return asdict(self)
+        # asdict would copy every number of every frame
+        own = {name: vars(part).copy() if is_dataclass(part) else part for name, part in vars(self).items()}
+        return own | {"expression": dict(self.expression)}
 
     @classmethod
     def from_dict(cls, known: Mapping[str, Any]) -> "FrameState":
