@@ -1,44 +1,49 @@
-# Every target makes .venv by itself when it is missing; python3.11+, git and make are all it needs.
+# Every target makes what it needs by itself: python3.11 or newer, git and make are enough.
 PYTHON ?= python3
 BIN := .venv/bin
 MARK := .venv/.installed
-# Hashes of every package are in constraints.txt. An editable install has none: it comes after, and brings nothing along.
-INSTALL = $(BIN)/python -m pip install --quiet --disable-pip-version-check --progress-bar off
+DOCS := .venv-docs
+.DEFAULT_GOAL := help
+.PHONY: help demo test test-all lint format prove audit docs clean
 
-.PHONY: demo test test-all lint format prove audit clean
+help: ## this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-9s %s\n", $$1, $$2}' Makefile
 
-demo: $(MARK)
+demo: $(MARK) ## render two people, train on them, measure the swap, write a report
 	$(BIN)/python scripts/demo.py
 
-test: $(MARK)
+test: $(MARK) ## the fast tests (10 minutes on two cores)
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 -m "not slow"
 
-test-all: $(MARK)
+test-all: $(MARK) ## all tests
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2
 
-lint: $(MARK)
+lint: $(MARK) ## style and types
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
-format: $(MARK)
+format: $(MARK) ## repair what ruff can repair
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-# make prove RUN=runs/quick/s1-0123456789 BEFORE=../old: see docs/records.md
-prove: $(MARK)
+prove: $(MARK) ## show that numbers did not move: RUN=runs/NAME/ID BEFORE=../old [IMAGES=640]; docs/records.md
 	$(BIN)/python scripts/prove.py run=$(RUN) $(if $(BEFORE),before=$(BEFORE)) $(if $(IMAGES),images=$(IMAGES))
 
-audit: $(MARK)
+audit: $(MARK) ## look up known vulnerabilities of the pinned packages
 	$(BIN)/python scripts/audit.py
 
-$(MARK): pyproject.toml constraints.txt
-	@$(PYTHON) -c 'import sys; sys.exit("swaplab needs Python 3.11 or newer; name one with make PYTHON=python3.11" if sys.version_info < (3, 11) else 0)'
-	test -x $(BIN)/python || $(PYTHON) -m venv .venv
-	@echo "installing swaplab and its packages into .venv (a few minutes, once)"
-	$(INSTALL) -r constraints.txt
-	$(INSTALL) --no-deps --no-build-isolation -e .
-	touch $@
+docs: $(DOCS)/.installed ## build the documentation into site/; a broken link fails
+	NO_MKDOCS_2_WARNING=1 $(DOCS)/bin/mkdocs build --strict
+	@echo "open site/index.html; its search needs a server: $(PYTHON) -m http.server -d site"
 
-clean:
-	rm -rf .venv runs
+clean: ## remove the environments and the built documentation; runs stay
+	rm -rf .venv $(DOCS) site
+
+$(MARK): pyproject.toml constraints.txt
+	@sh scripts/install.sh $(PYTHON) .venv constraints.txt --no-deps --no-build-isolation -e .
+	@touch $@
+
+$(DOCS)/.installed: docs/requirements.txt
+	@sh scripts/install.sh $(PYTHON) $(DOCS) docs/requirements.txt
+	@touch $@

@@ -1,4 +1,4 @@
-"""Known vulnerabilities of the packages in constraints.txt, by pip-audit: `make audit`.
+"""Known vulnerabilities of the packages in constraints.txt and docs/requirements.txt, by pip-audit: `make audit`.
 
 Exit code: 0 all packages were looked up and none is known to be vulnerable, 1 some are, 2 not audited. pip-audit itself
 ends with 0, too, where the database answers that it does not know a package.
@@ -10,13 +10,15 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-PACKAGES = Path(__file__).parents[1] / "constraints.txt"
+ROOT = Path(__file__).parents[1]
+LOCKS = (ROOT / "constraints.txt", ROOT / "docs" / "requirements.txt")
 AUDIT = (sys.executable, "-m", "pip_audit", "--disable-pip", "--progress-spinner", "off", "--format", "json")
 
 
-def main(packages: Path = PACKAGES, audit: Sequence[str] = AUDIT) -> int:
+def main(locks: Sequence[Path] = LOCKS, audit: Sequence[str] = AUDIT) -> int:
     """Print what was found, in one sentence each; returns the exit code."""
-    done = subprocess.run([*audit, "--requirement", str(packages)], capture_output=True, text=True, check=False)
+    files = [word for lock in locks for word in ("--requirement", str(lock))]
+    done = subprocess.run([*audit, *files], capture_output=True, text=True, check=False)
     try:
         found = json.loads(done.stdout)["dependencies"]
     except (ValueError, KeyError, TypeError):

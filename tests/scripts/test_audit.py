@@ -22,7 +22,7 @@ def audit(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> Callable[[str, 
 
     def run(text: str, code: int) -> tuple[int, str]:
         program = f"import sys; print({text!r}); print('no such host', file=sys.stderr); sys.exit({code})"
-        return main(tmp_path, (sys.executable, "-c", program)), capsys.readouterr().out
+        return main([tmp_path], (sys.executable, "-c", program)), capsys.readouterr().out
 
     return run
 
