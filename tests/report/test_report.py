@@ -17,7 +17,7 @@ from swaplab.metrics.evaluation import Evaluation, Row
 from swaplab.metrics.pixels import EXACT
 from swaplab.report.comparison import differing_keys
 from swaplab.report.curves import learning_curves, spectrum
-from swaplab.report.evaluations import directions, headlines
+from swaplab.report.evaluations import directions
 from swaplab.report.numbers import EXACT_PSNR, duration, measured, significant
 from swaplab.report.page import render, write_report
 from swaplab.report.reading import STRIP, read_run
@@ -161,7 +161,7 @@ def test_the_file_needs_nothing_else(tmp_path: Path) -> None:
     for tag, attributes in found.elements:
         assert tag not in ("link", "iframe", "object", "embed", "base")
         for name in ("src", "href", "srcset", "poster", "action", "data", "xlink:href"):
-            assert (attributes.get(name) or "data:image/png;base64,").startswith("data:image/png;base64,")
+            assert (attributes.get(name) or "data:image/webp;base64,").startswith("data:image/webp;base64,")
     assert "url(" not in found.styles
     assert "@import" not in found.styles
     policy = next(a["content"] for t, a in found.elements if t == "meta" and "http-equiv" in a)
@@ -173,22 +173,16 @@ def test_the_file_needs_nothing_else(tmp_path: Path) -> None:
 
 def test_numbers_of_the_record_appear(tmp_path: Path) -> None:
     found = page(make_run(tmp_path / "s1"))
-    # direction, weights, split, score with interval, dB and the best trivial ones, top-1, that of the colour-matched
-    # source, chance, identity
-    assert found.row("A → B") == [
-        "A → B",
-        "final",
-        "test",
+    assert found.row("answer model") == [  # score, PSNR, retrieval, identity: what the three questions rest on
+        "answer model",
         "0.2340.123\u00a0… 0.346",
-        "24.5623.50",
+        "24.56",
         "0.870",
-        "0.940",
-        "0.010",
         "0.765",
     ]
-    assert found.row("answer mean")[1:4] == ["0.000", "23.50", "0.00447"]
-    assert found.row("answer real")[1:4] == ["1.000", "exact", "0.00000"]
-    assert found.row("chance")[1:] == ["–", "–", "–", "0.010", "–"]
+    assert found.row("answer mean", "0.000", "23.50", "0.00447")
+    assert found.row("answer real", "1.000", "exact", "0.00000")
+    assert found.row("chance")[1:] == ["–", "–", "0.010", "–"]
     assert found.row("training time")[1] == "1 h 2 min 5 s"
     assert found.row("parameters, generator")[1] == "5,137,190"
     assert found.row("images seen")[1] == "3,200 of 3,200"
@@ -219,13 +213,13 @@ def test_marks_of_the_best_trivial_answer_and_of_what_beats_it(tmp_path: Path) -
     assert errors == [-0.01778, -0.01514, -0.00447]
 
 
-def test_test_split_makes_the_headline_and_val_is_shown_too(tmp_path: Path) -> None:
+def test_the_test_split_gives_the_verdict_and_val_is_shown_too(tmp_path: Path) -> None:
     folder = make_run(tmp_path / "s1")
     put_evaluation(folder, [evaluation(split="val")], "val", weak=True)
     run = read_run(folder)
-    assert [(line.direction, line.split) for line in headlines(run)] == [("A → B", "test"), ("B → A", "test")]
     assert [way.split for way in directions(run)] == ["test", "test", "val"]
     assert any(remark.startswith("weak split (val)") for remark in run.remarks)
+    assert "final weights, test clips, which no training saw" in page(folder).text
 
 
 def test_runs_by_different_yardsticks_are_remarked(tmp_path: Path) -> None:
@@ -245,10 +239,10 @@ def test_other_weights_stand_apart_and_are_never_what_is_compared(tmp_path: Path
     run = read_run(folder)
     assert run.evaluation("test") is None
     assert any("nothing is measured on held-out clips" in remark for remark in run.remarks)
-    assert [(line.weights, line.score) for line in headlines(run)] == [("best", "0.990")]
+    assert "best weights, test clips" in page(folder).text
     put_evaluation(folder, [evaluation()])
     run = read_run(folder)
-    assert [(line.weights, line.score) for line in headlines(run)] == [("final", "0.234")]
+    assert "final weights, test clips" in page(folder).text
     assert [way.weights for way in directions(run)] == ["final", "best"]
     found = run.evaluation("test")
     assert found is not None
@@ -265,7 +259,7 @@ def test_spectrum_runs_from_coarse_to_fine(tmp_path: Path) -> None:
 def test_pictures_are_inside(tmp_path: Path) -> None:
     folder = make_run(tmp_path / "s1")
     sources = [a["src"] for t, a in page(folder).elements if t == "img"]
-    assert len(sources) == 3  # the worst, the newest sample, the one before it
+    assert len(sources) == 10  # two frames of the worst, four faces each; the newest sample, the one before it
     for i in range(3, 40):
         save_sheet(folder / "samples" / f"{1600 * i:09d}.png", np.full((12, 24, 3), i, np.uint8))
     samples = read_run(folder).samples
@@ -317,25 +311,25 @@ def test_unequal_precision_is_compared_only_if_that_is_wanted(tmp_path: Path) ->
     assert write_report(folders, tmp_path / "report.html", mixed_precision=True).exists()
 
 
-def test_all_runs_share_a_figure_and_gaps_stay_gaps(tmp_path: Path) -> None:
-    first, second = make_run(tmp_path / "s1"), make_run(tmp_path / "s2")
+def test_identities_share_a_figure_and_gaps_stay_gaps(tmp_path: Path) -> None:
+    folder = make_run(tmp_path / "s1")
     for weighted in (0.25, 0.2):
-        RunRecord(second).add_metrics(
+        RunRecord(folder).add_metrics(
             {"images_seen": 4800, "loss/d/real": float("nan"), "loss/d/real_weighted": weighted}
         )
-    RunRecord(first).add_metrics({"images_seen": 4800, "val/psnr": 20.0, "loss/g/x": 0.5, "loss/g/x_weighted": 0.5})
-    figures = {figure.title: figure.series for figure in learning_curves([read_run(first), read_run(second)])}
+    RunRecord(folder).add_metrics({"images_seen": 4800, "val/psnr": 20.0, "val/psnr/A": 21.0, "val/psnr/B": 19.0})
+    RunRecord(folder).add_metrics({"images_seen": 4800, "loss/g/x": 0.5, "loss/g/x_weighted": 0.5})
+    figures = {figure.title: figure.series for figure in learning_curves(read_run(folder))}
     assert list(figures) == [
         "val/psnr",
         "loss/generator/reconstruction",
-        "loss/g/x",  # its weighted twin is the same curve
         "loss/d/real",
         "loss/d/real_weighted",
+        "loss/g/x",  # its weighted twin is the same curve
     ]
-    lines = figures["loss/generator/reconstruction"]
-    assert [line.name for line in lines] == ["quick/s1", "quick/s2"]
-    assert lines[0].colour != lines[1].colour
-    assert lines[0].x == (1600, 3200)
+    assert [(line.name, list(line.y)) for line in figures["val/psnr"]] == [("all", [20]), ("A", [21]), ("B", [19])]
+    assert len({line.colour for line in figures["val/psnr"]}) == 3
+    assert figures["loss/generator/reconstruction"][0].x == (1600, 3200)
     assert figures["loss/d/real"][0].y == (None, None)
 
 
@@ -345,7 +339,7 @@ def test_a_new_run_says_in_words_what_is_missing(tmp_path: Path) -> None:
     for words in (
         f"swaplab evaluate run={tmp_path / 's1'} split=test",
         "a loss was not finite at step 3",
-        "s1 is not measured on held-out clips yet",
+        "Not known yet: nothing is measured on held-out clips",
         "No numbers have been reported yet",
         "No sample sheet has been drawn yet",
     ):
@@ -384,13 +378,18 @@ def test_a_damaged_record_is_one_sentence_and_no_file(tmp_path: Path, file: str,
     assert not (tmp_path / "report.html").exists()
 
 
+WAY = '"direction": "A->B", "rows": [{"values": {}}], "metrics": {}'
+
+
 @pytest.mark.parametrize(
     "content",
     [
         "{",
         '{"split": "test", "directions": [{}]}',
         '{"split": "test", "directions": [{"direction": "A->B", "rows": []}]}',
-        '{"split": "test", "weights": "best", "directions": []}',
+        '{"split": "test", "weights": "final", "directions": []}',
+        f'{{"split": "test", "weights": "best", "directions": [{{{WAY}}}]}}',
+        f'{{"split": "test", "weights": "final", "directions": [{{{WAY}, "sheets": {{"worst": ["a"]}}}}]}}',
     ],
 )
 def test_a_damaged_evaluation_is_named_and_left_out(tmp_path: Path, content: str) -> None:

@@ -1,6 +1,7 @@
 """What a run reports, over images seen; and spectra over octaves."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from swaplab.report.evaluations import Direction
 from swaplab.report.figures import Figure, Series
@@ -27,11 +28,17 @@ def dash_of(index: int) -> str:
     return DASHES[index // len(COLOURS) % len(DASHES)]
 
 
-def learning_curves(runs: Sequence[ReportedRun]) -> list[Figure]:
-    """One figure a metric over images seen, all runs in it: validation, then losses, then speed."""
-    names = list(dict.fromkeys(name for run in runs for name in run.series if not _repeats(runs, name)))
-    names.sort(key=panel_of)
-    return [_learning_curve(runs, name) for name in names]
+def learning_curves(run: ReportedRun) -> list[Figure]:
+    """One figure a metric over images seen: validation, then losses, then speed.
+
+    What is reported of each identity, too, is in the figure of all of them.
+    """
+    names = [name for name in run.series if not _repeats(run, name)]
+    figures: dict[str, list[str]] = {}
+    for name in names:
+        whole = name.rpartition("/")[0]
+        figures.setdefault(whole if whole in names else name, []).append(name)
+    return [_learning_curve(run, title, figures[title]) for title in sorted(figures, key=panel_of)]
 
 
 def panel_of(name: str) -> int:
@@ -39,27 +46,27 @@ def panel_of(name: str) -> int:
     return next((i for i, start in enumerate(PANELS) if name.startswith(start)), len(PANELS))
 
 
-def _repeats(runs: Sequence[ReportedRun], name: str) -> bool:
+def _repeats(run: ReportedRun, name: str) -> bool:
     """Whether a weighted loss is everywhere the raw one."""
     raw = name.removesuffix("_weighted")
-    return raw != name and all(finite(row.get(name)) == finite(row.get(raw)) for run in runs for row in run.rows)
+    return raw != name and all(finite(row.get(name)) == finite(row.get(raw)) for row in run.rows)
 
 
-def _learning_curve(runs: Sequence[ReportedRun], name: str) -> Figure:
-    series = []
-    for index, run in enumerate(runs):
+def _learning_curve(run: ReportedRun, title: str, names: Sequence[str]) -> Figure:
+    series: list[Series] = []
+    for name in names:
         points = thinned([(row["images_seen"], finite(row[name])) for row in run.rows if name in row])
-        if points:
-            xs, ys = zip(*points, strict=True)
-            mark = 2.5 if len(points) <= POINTS else 0.0
-            series.append(Series(run.label, xs, ys, colour_of(index), dash_of(index), mark=mark))
-    return over_images(name, series, runs)
+        xs, ys = zip(*points, strict=True)
+        label = "all" if name == title and len(names) > 1 else name.removeprefix(f"{title}/")
+        line = Series(label, xs, ys, colour_of(len(series)), dash_of(len(series)))
+        series.append(replace(line, mark=2.5 if len(points) <= POINTS else 0.0))
+    return over_images(title, series, [run], legend=True)
 
 
-def over_images(name: str, series: Sequence[Series], runs: Sequence[ReportedRun]) -> Figure:
+def over_images(name: str, series: Sequence[Series], runs: Sequence[ReportedRun], *, legend: bool = False) -> Figure:
     """A figure of a metric whose x axis reaches as far as the longest run."""
     longest = max(run.rows[-1]["images_seen"] for run in runs if run.rows)
-    return Figure(name, series, x="images seen", reach=(0.0, 1.02 * longest or 1.0), legend=False)
+    return Figure(name, series, x="images seen", reach=(0.0, 1.02 * longest or 1.0), legend=legend)
 
 
 def thinned(points: Points, most: int = MOST) -> Points:
@@ -106,7 +113,7 @@ def _spectrum_line(label: str, kind: str, values: Sequence[float | None], index:
     if kind == "model":
         return Series(label, xs, values, COLOURS[0], width=2.8, mark=3.5)
     if kind == "ceiling":
-        return Series(label, xs, values, COLOURS[2], DASHES[1], width=1.6, mark=2.5)
+        return Series(label, xs, values, COLOURS[2], DASHES[index % len(DASHES)], width=1.6, mark=2.5)
     return Series(label, xs, values, GREYS[index % len(GREYS)], DASHES[index % len(DASHES)], width=1.1, mark=2)
 
 

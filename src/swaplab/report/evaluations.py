@@ -8,8 +8,11 @@ from typing import Any
 
 from swaplab.catalogue import turned
 from swaplab.report.numbers import NOTHING, measured
-from swaplab.report.reading import Picture, ReportedRun, finite
+from swaplab.report.reading import ReportedRun, finite
 
+# What answers the three questions, and the landmarks that do where no true swap is known.
+ASKED = ("score", "psnr", "retrieval_top1[mixed]", "identity[")
+WITHOUT_TRUTH = ("landmark_distance[", "pose_difference[")
 # What must be good together stands in one table.
 TOGETHER = ("swap", "kept", "identity")
 CURVES = ("spectrum",)
@@ -63,47 +66,23 @@ class Table:
 
 @dataclass(frozen=True)
 class Direction:
-    """What the report shows of one direction of one split, with one of the run's weights."""
+    """What the report shows of one direction of one split, with one of the run's weights.
+
+    ``asked``: the columns of the three questions; ``tables``: all columns.
+    """
 
     name: str
     weights: str
     split: str
     extent: str
+    asked: Table
     tables: list[Table]
     spectrum: dict[str, dict[str, float]]
-    samples: Picture | None
-    worst: Picture | None
-
-
-@dataclass(frozen=True)
-class Headline:
-    """The numbers that count only together."""
-
-    run: str
-    direction: str
-    weights: str
-    split: str
-    score: str
-    interval: str
-    psnr: str
-    trivial_psnr: str
-    top1: str
-    kept: str
-    chance: str
-    identity: str
 
 
 def directions(run: ReportedRun) -> list[Direction]:
     """Every direction of every measured split."""
-    return [_direction(run, content, found) for content in run.evaluations for found in content["directions"]]
-
-
-def headlines(run: ReportedRun) -> list[Headline]:
-    """One line a direction, of the final weights on the test split or, without those, of the first there are."""
-    if not run.evaluations:
-        return []
-    content = run.evaluations[0]
-    return [_headline(run.label, content, found) for found in content["directions"]]
+    return [_direction(content, found) for content in run.evaluations for found in content["directions"]]
 
 
 def pretty(direction: str) -> str:
@@ -111,48 +90,26 @@ def pretty(direction: str) -> str:
     return direction.replace("->", " → ")
 
 
-def _headline(label: str, content: dict[str, Any], found: dict[str, Any]) -> Headline:
-    values = {row["key"]: row["values"] for row in found["rows"]}
-    best = values.get(found["metrics"].get("psnr", {}).get("best_trivial"), {})
-    model, kept = values.get("model", {}), values.get("colour_match", {})
-    top1, identity = _named(model, "retrieval_top1[mixed]"), _named(model, "identity[", "identity")
-    return Headline(
-        run=label,
-        direction=pretty(found["direction"]),
-        weights=content["weights"],
-        split=content["split"],
-        score=measured("score", model.get("score")),
-        interval=_interval("score", found.get("intervals", {}).get("score")),
-        psnr=measured("psnr", model.get("psnr")),
-        trivial_psnr=measured("psnr", best.get("psnr")),
-        top1=measured(top1, model.get(top1)),
-        kept=measured(top1, kept.get(top1)),
-        chance=measured(top1, found["metrics"].get(top1, {}).get("chance")),
-        identity=measured(identity, model.get(identity)),
-    )
-
-
-def _named(values: dict[str, float], *starts: str) -> str:
+def named(values: dict[str, float], *starts: str) -> str:
     """The full name of a metric; an empty name if it was not measured."""
     return next((name for start in starts for name in values if name.startswith(start)), "")
 
 
-def _direction(run: ReportedRun, content: dict[str, Any], found: dict[str, Any]) -> Direction:
+def _direction(content: dict[str, Any], found: dict[str, Any]) -> Direction:
     frames, weights, split = found.get("frames", []), content["weights"], content["split"]
     clips = len({frame["clip"] for frame in frames})
-    way = found["direction"].replace("->", "_to_")
     names = list(found["metrics"])
     together = [name for name in names if found["metrics"][name]["group"] in TOGETHER]
+    asked = ASKED if "score" in names else (*WITHOUT_TRUTH, *ASKED)
     apart = [name for name in names if found["metrics"][name]["group"] not in (*TOGETHER, *CURVES)]
     return Direction(
         name=pretty(found["direction"]),
         weights=weights,
         split=split,
         extent=f"{len(frames)} frames of {clips} clips" if frames else "",
+        asked=_table(found, [name for name in names if name.startswith(asked)]),
         tables=[_table(found, chosen) for chosen in (together, apart) if chosen],
         spectrum=dict(_spectra(found)),
-        samples=run.pictures.get(f"{weights}/{split}-{way}-samples.png"),
-        worst=run.pictures.get(f"{weights}/{split}-{way}-worst.png"),
     )
 
 
@@ -203,7 +160,7 @@ def _cell(found: dict[str, Any], row: dict[str, Any], name: str, by_key: dict[st
     mark = "best" if row["key"] == best else ""
     if own and entry.get("better") and None not in (rank, trivial) and rank > trivial:  # type: ignore[operator]
         mark = "beats"
-    interval = _interval(name, found.get("intervals", {}).get(name)) if own else ""
+    interval = interval_text(name, found.get("intervals", {}).get(name)) if own else ""
     return Cell(measured(name, value), rank, interval, mark)
 
 
@@ -215,5 +172,6 @@ def _goodness(entry: dict[str, Any], value: Any) -> float | None:
     return number if good is None else good
 
 
-def _interval(name: str, interval: Sequence[float] | None) -> str:
+def interval_text(name: str, interval: Sequence[float] | None) -> str:
+    """Both ends of an interval of a metric."""
     return "" if interval is None else f"{measured(name, interval[0])}\u00a0… {measured(name, interval[1])}"

@@ -5,6 +5,7 @@ from pathlib import Path
 
 from swaplab.report.document import write_page
 from swaplab.report.reading import ReportedRun, read_run, refuse_unequal_precision
+from swaplab.report.run_page import render_run
 from swaplab.report.runs_page import render_runs
 
 
@@ -22,4 +23,4 @@ def write_report(folders: Sequence[Path], output: Path, *, mixed_precision: bool
 
 def render(runs: Sequence[ReportedRun]) -> str:
     """The page as text."""
-    return render_runs(runs)
+    return render_run(runs[0]) if len(runs) == 1 else render_runs(runs)

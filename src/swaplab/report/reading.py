@@ -43,8 +43,7 @@ class ReportedRun:
 
     ``rows``: the lines of ``metrics.jsonl``. ``evaluations``: the files of ``evaluation/``, those of the
     final weights first, test before val.
-    ``samples``: sheets over training, oldest first. ``pictures``: those of evaluations, as
-    ``WEIGHTS/NAME.png``.
+    ``samples``: sheets over training, oldest first.
     """
 
     folder: Path
@@ -55,7 +54,6 @@ class ReportedRun:
     rows: list[Row]
     evaluations: list[dict[str, Any]]
     samples: list[Picture]
-    pictures: dict[str, Picture]
     remarks: list[str]
 
     @property
@@ -99,9 +97,6 @@ def read_run(folder: Path, *, pictures: bool = True) -> ReportedRun:
     remarks += [str(warning) for warning in facts.get("warnings", [])]
     rows = _metric_rows(record.metrics_file, remarks)
     evaluations = _evaluations(folder, remarks)
-    samples = _samples(folder, remarks) if pictures else []
-    paths = sorted((folder / "evaluation").glob("*/*.png")) if pictures else []
-    sheets = {f"{path.parent.name}/{path.name}": _picture(path, path.stem, remarks) for path in paths}
     return ReportedRun(
         folder=folder,
         label=f"{facts.get('name', folder.resolve().parent.name)}/{folder.resolve().name}",
@@ -110,8 +105,7 @@ def read_run(folder: Path, *, pictures: bool = True) -> ReportedRun:
         config=config,
         rows=rows,
         evaluations=evaluations,
-        samples=samples,
-        pictures={name: sheet for name, sheet in sheets.items() if sheet is not None},
+        samples=_samples(folder, remarks) if pictures else [],
         remarks=remarks,
     )
 
@@ -136,6 +130,9 @@ def _evaluations(folder: Path, remarks: list[str]) -> list[dict[str, Any]]:
             content = json.loads(path.read_text())
             for evaluation in content["directions"]:
                 _ = evaluation["direction"], evaluation["rows"][0]["values"], evaluation["metrics"].items()
+                _ = [index + 0 for chosen in evaluation.get("sheets", {}).values() for index in chosen]
+            if not content["directions"]:
+                raise ValueError("it has no direction")
             if (content["weights"], content["split"]) != (path.parent.name, path.stem):
                 raise ValueError(f"it says {content['weights']} weights, {content['split']} split")
             found.append(content)
@@ -149,17 +146,20 @@ def _evaluations(folder: Path, remarks: list[str]) -> list[dict[str, Any]]:
             remarks.append(f"weak split ({path.stem}): held out are other parts of the same clips, one second apart")
     judged = [content["split"] for content in found if content["weights"] == JUDGED]
     if "test" not in judged:
-        have = f"only {', '.join(judged)} is" if judged else "nothing is"
-        remarks.append(
-            f"{have} measured on held-out clips; `{evaluate_command(folder, 'test')}` measures the test clips"
-        )
+        remarks.append(unmeasured(folder, judged))
     return found
+
+
+def unmeasured(folder: Path, splits: Sequence[str] = ()) -> str:
+    """That the test clips are not measured, and by which command they are. ``splits``: those that are."""
+    have = f"only {', '.join(splits)} is" if splits else "nothing is"
+    return f"{have} measured on held-out clips; `{evaluate_command(folder, 'test')}` measures the test clips"
 
 
 def evaluate_command(folder: Path, split: str, weights: str = JUDGED) -> str:
     """The command that measures a run."""
     chosen = [f"weights={weights}"] if weights != JUDGED else []
-    return shlex.join(["swaplab evaluate", f"run={folder}", f"split={split}", *chosen])
+    return shlex.join(["swaplab", "evaluate", f"run={folder}", f"split={split}", *chosen])
 
 
 def _samples(folder: Path, remarks: list[str]) -> list[Picture]:

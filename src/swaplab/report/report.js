@@ -37,6 +37,10 @@ for (const name of document.querySelectorAll("button[data-series]")) {
   });
 }
 
+// A clip begins by itself where it is seen, unless the reader wants nothing to move.
+if (matchMedia("(prefers-reduced-motion: no-preference)").matches)
+  for (const clip of document.querySelectorAll("video")) clip.autoplay = true;
+
 // Pointing at a figure, or the arrow keys in it, say the values there.
 const figures = JSON.parse(document.getElementById("figures").textContent);
 for (const place of document.querySelectorAll("[data-figure]")) {
@@ -45,7 +49,7 @@ for (const place of document.querySelectorAll("[data-figure]")) {
   const [left, top, right, bottom] = figure.box;
   const across = (x) => left + ((x - figure.x[0]) / (figure.x[1] - figure.x[0])) * (right - left);
   const up = (y) => bottom + ((y - figure.y[0]) / (figure.y[1] - figure.y[0])) * (top - bottom);
-  const groups = [...picture.querySelectorAll("g[data-series]")].filter((group) => group.dataset.series);
+  const groups = figure.series.map(({ name }) => picture.querySelector(`g[data-series="${CSS.escape(name)}"]`));
 
   const shape = (name, classes) => {
     const made = document.createElementNS("http://www.w3.org/2000/svg", name);
@@ -86,7 +90,9 @@ for (const place of document.querySelectorAll("[data-figure]")) {
     const room = place.clientWidth - readout.offsetWidth;
     const beside = at * scale + 14;
     readout.style.left = `${Math.max(0, beside <= room ? beside : at * scale - readout.offsetWidth - 14)}px`;
-    readout.style.top = `${picture.offsetTop + 8}px`;
+    const from = picture.getBoundingClientRect().top - place.getBoundingClientRect().top;
+    const below = readout.offsetHeight > picture.clientHeight / 2; // rather over the legend than over the lines
+    readout.style.top = `${from + (below ? picture.clientHeight : 8)}px`;
   };
   const hide = () => {
     for (const each of [line, ring]) each.toggleAttribute("hidden", true);

@@ -1,0 +1,176 @@
+"""The faces that a page shows large: source, swap and true swap of the frames of an evaluation's sheets."""
+
+import base64
+import io
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from PIL import Image
+
+from swaplab.report.evaluations import named, pretty
+from swaplab.report.numbers import measured
+from swaplab.report.reading import Picture, ReportedRun
+from swaplab.runs.evaluations import evaluation_file
+
+GAP = 2  # pixels of the white line around each face of a sheet
+SIDE = 192  # pixels of a face on a page
+QUALITY = 95  # of WebP: about 40 dB to what was measured, and a quarter of its bytes
+FACES_FOR = 2  # directions whose faces fit at full size; those of more are smaller
+CLIPS_BYTES = 1_000_000  # what the clips of all directions may take, so that a page stays below 3 MB
+SHEETS = {
+    "samples": ("fixed", "Frames at fixed indices, not chosen by eye."),
+    "worst": ("worst", "The frames of the largest error, the worst first."),
+    "best": ("best", "The frames of the smallest error, the best first."),
+}
+ROWS = ("source", "swap", "true swap", "reconstruction")
+
+
+@dataclass(frozen=True)
+class Frame:
+    """One column: its faces from top to bottom, and what is known of it."""
+
+    faces: list[Picture]
+    text: str
+
+
+@dataclass(frozen=True)
+class View:
+    """Frames, chosen one way. ``rows``: names of the faces of each frame; ``note``: how they were chosen."""
+
+    name: str
+    note: str
+    rows: list[str]
+    frames: list[Frame]
+
+
+@dataclass(frozen=True)
+class Clip:
+    """A moving view: ``uri`` is empty where the file is too large for the page, which then names ``path``."""
+
+    uri: str
+    path: str
+
+
+@dataclass(frozen=True)
+class Showcase:
+    """What is shown of one direction."""
+
+    direction: str
+    views: list[View]
+    clip: Clip | None
+
+
+def showcases(run: ReportedRun, content: dict[str, Any], remarks: list[str]) -> list[Showcase]:
+    """Every direction of an evaluation that has pictures; ``remarks`` gets those that cannot be read."""
+    folder = evaluation_file(run.folder, content["weights"], content["split"]).parent
+    files = {path.name: path for path in folder.glob(f"{content['split']}-*")}
+    ways = content["directions"]
+    side = round(SIDE * min(1.0, FACES_FOR / len(ways)) ** 0.5)
+    clips = [_clip(files.get(f"{_stem(content, way)}.mp4"), CLIPS_BYTES // len(ways)) for way in ways]
+    found = [
+        Showcase(pretty(way["direction"]), _views(files, _stem(content, way), way, side, remarks), clip)
+        for way, clip in zip(ways, clips, strict=True)
+    ]
+    return [each for each in found if each.views or each.clip]
+
+
+def of_training(run: ReportedRun) -> list[Showcase]:
+    """The same of the newest sheet of training, for a run whose swaps nobody has measured."""
+    facts = run.facts.get("faces")
+    names = facts.get("identities", []) if isinstance(facts, dict) else []
+    newest = max((run.folder / "samples").glob("*.png"), default=None)
+    each = 4 if run.rendered else 3
+    columns = cut(newest, each * len(names)) if newest and names else None
+    if columns is None or not run.samples:
+        return []
+    note = f"Validation faces at fixed indices, not chosen by eye, after {run.samples[-1].caption}."
+    found = []
+    for i, name in enumerate(names):
+        view = _view("newest", note, columns[each * i : each * (i + 1)], [], SIDE)
+        found.append(Showcase(f"{name} → {names[(i + 1) % len(names)]}", [view], None))
+    return found
+
+
+def _stem(content: Mapping[str, Any], way: Mapping[str, Any]) -> str:
+    return f"{content['split']}-{way['direction'].replace('->', '_to_')}"
+
+
+def _views(files: Mapping[str, Path], stem: str, way: dict[str, Any], side: int, remarks: list[str]) -> list[View]:
+    """``files``: those that are there, by name, so that what a direction is called leads nowhere else."""
+    views = []
+    for sheet, (name, note) in SHEETS.items():
+        path = files.get(f"{stem}-{sheet}.png")
+        if path is None:
+            continue
+        columns = cut(path, 4 if _rendered(way) else 3)
+        if columns is None:
+            remarks.append(
+                f"the picture {path.parent.name}/{path.name} cannot be shown: it is damaged or no such sheet"
+            )
+        else:
+            frames = way.get("sheets", {}).get(sheet, [])
+            views.append(_view(name, note, columns, [_text(way, index) for index in frames], side))
+    return views
+
+
+def _rendered(way: dict[str, Any]) -> bool:
+    """Whether the true swaps are known."""
+    return "mse" in way["rows"][0]["values"]
+
+
+def _view(name: str, note: str, columns: Sequence[list[Image.Image]], texts: Sequence[str], side: int) -> View:
+    source, own, swap, *truth = columns
+    faces = zip(source, swap, *truth, own, strict=True)
+    rows = [row for row in ROWS if row != "true swap" or truth]
+    known = [*texts, *[""] * len(source)][: len(source)]
+    frames = [Frame([picture(face, widest=side) for face in each], t) for each, t in zip(faces, known, strict=True)]
+    return View(name, note, rows, frames)
+
+
+def _text(way: dict[str, Any], index: int) -> str:
+    """The number of a frame, by which sheets are ordered."""
+    values = way.get("per_frame", {})
+    name = named(values, "psnr", "landmark_distance[", "reconstruction_psnr")
+    known = name and 0 <= index < len(values[name])
+    return f"{measured(name, values[name][index])}{' dB' * name.endswith('psnr')}" if known else ""
+
+
+def _clip(path: Path | None, most: int) -> Clip | None:
+    if path is None:
+        return None
+    small = path.stat().st_size <= most
+    uri = f"data:video/mp4;base64,{base64.b64encode(path.read_bytes()).decode()}" if small else ""
+    return Clip(uri, "/".join(path.parts[-3:]))
+
+
+def cut(path: Path, count: int) -> list[list[Image.Image]] | None:
+    """The ``count`` columns of a sheet of square faces; None if it cannot be read or is no such sheet."""
+    try:
+        with Image.open(path, formats=["PNG"]) as image:
+            sheet = image.convert("RGB")
+    except (OSError, SyntaxError):
+        return None
+    side = sheet.width // count
+    if side <= 2 * GAP or side * count != sheet.width or sheet.height % side:
+        return None
+    places = [[(x, y) for y in range(0, sheet.height, side)] for x in range(0, sheet.width, side)]
+    inner = side - GAP
+    return [[sheet.crop((x + GAP, y + GAP, x + inner, y + inner)) for x, y in column] for column in places]
+
+
+def picture(face: Image.Image, caption: str = "", widest: int = SIDE) -> Picture:
+    """A picture as a page holds it: never wider than it is shown."""
+    if face.width > widest:
+        face = face.resize((widest, round(face.height * widest / face.width)), Image.Resampling.LANCZOS)
+    file = io.BytesIO()
+    face.save(file, "WEBP", quality=QUALITY)
+    uri = f"data:image/webp;base64,{base64.b64encode(file.getvalue()).decode()}"
+    return Picture(uri, face.width, face.height, caption)
+
+
+def compressed(sheet: Picture, widest: int) -> Picture:
+    """A sheet of a run as a page holds it."""
+    with Image.open(io.BytesIO(base64.b64decode(sheet.uri.partition(",")[2]))) as image:
+        return picture(image.convert("RGB"), sheet.caption, widest)
