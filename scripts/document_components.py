@@ -1,9 +1,9 @@
-"""Writes docs/components.md: every group of switches, every option in one line, and where it comes from.
+"""Writes docs/components.md: every group, every option in one line, and its source.
 
     python scripts/document_components.py
 
-All of it is read: groups and options from the config tree, the line from the first sentence of the option's comment or
-of its class, the source from the class's docstring (a citation with a year). A test fails when the page is stale.
+Groups and options come from the config tree, the description from the first sentence of the option's comment or of its
+class, the source from the class's docstring (a citation with a year). A test fails if the page is stale.
 """
 
 import inspect
@@ -17,16 +17,19 @@ from hydra.utils import get_object
 
 ROOT = Path(__file__).parents[1]
 CONF, PAGE = ROOT / "conf", ROOT / "docs" / "components.md"
-# Where data come from, where a run is executed and what is asked of several runs are no components.
+# Data, the place where a run is computed, and questions to several runs are not components.
 APART = ("data", "data/profile", "trainer", "ablation")
 SYSTEM = re.compile(r"\b(?:faceswap-GAN(?: v[\d.]+\d)?|CycleGAN|pix2pix)\b")
 CITATION = re.compile(r"\(([^()]*(?:\([^()]*\)[^()]*)?\b(?:19|20)\d\d\b[^()]*)\)|([A-Z][\w&. ]*\b(?:19|20)\d\d[^.;:]*)")
 
 HEAD = """# Components
 
-Every group is one switch: `swaplab train GROUP=OPTION`. An option's keys are shown by
-`swaplab train GROUP=OPTION --cfg job` and can be set one by one, as in `norm.groups=4`.
-This page is made by `python scripts/document_components.py`; `swaplab train experiment=NAME` takes a whole system.
+Every choice that `swaplab train` offers, what it does, and where it comes from.
+
+Each group below is one switch: `swaplab train GROUP=OPTION`. `swaplab options GROUP OPTION` shows the keys of an option;
+set them one by one, as in `norm.groups=4`. `swaplab train experiment=NAME` chooses a whole system.
+
+`python scripts/document_components.py` writes this page from the config files.
 """
 
 
@@ -87,7 +90,7 @@ def page() -> str:
     for name, files in groups():
         title = "Systems (`experiment=`)" if name == "experiment" else f"`{name}`"
         rows = [f"| `{file.stem}` | {' | '.join(x.replace('|', '/') for x in described(file))} |" for file in files]
-        parts.append("\n".join([f"## {title}\n", "| option | what | source |", "|---|---|---|", *rows]))
+        parts.append("\n".join([f"## {title}\n", "| option | what it does | source |", "|---|---|---|", *rows]))
     return "\n".join([parts[0], "\n\n".join(parts[1:]), ""])
 
 
