@@ -438,7 +438,7 @@ def test_the_command_writes_beside_one_run_and_here_for_several(tmp_path: Path, 
 @pytest.mark.parametrize(
     ("words", "says"),
     [
-        (("run=nowhere",), "nowhere is not a run folder: it has no run.json; give a folder under runs/"),
+        (("run=nowhere",), "runs is not a folder; name the one that holds your runs with runs=DIR"),
         (
             ("output=x.html",),
             "name what to show: either run=RUN or group=DIR, see --help for examples",

@@ -21,13 +21,14 @@ def render_run(run: ReportedRun) -> str:
     judged = run.evaluations[0] if run.evaluations else None
     ways, nothing = directions(run), unmeasured(run.folder)
     remarks = [remark for remark in run.remarks if remark != nothing]  # which stands in the verdict's place
-    figures = {f"curve-{i}": figure for i, figure in enumerate(learning_curves(run))}
-    figures |= {f"spectrum-{i}": spectrum(way) for i, way in enumerate(ways) if way.spectrum}
+    curves = {f"curve-{i}": figure for i, figure in enumerate(learning_curves(run))}
+    spectra = {f"spectrum-{i}": spectrum(way) for i, way in enumerate(ways) if way.spectrum}
     shown = showcases(run, judged, remarks) if judged else of_training(run)
     panels, heads = _panels(shown)
     return filled(
         "run.html.j2",
-        figures,
+        curves | spectra,
+        curves=list(curves),
         run=run,
         summary=summary(run),
         judged=judged,
