@@ -28,21 +28,15 @@ SLOTS = "slots"
 
 def run(words: Sequence[str]) -> None:
     """Do what the first word says."""
-    commands: dict[str, Callable[[CommandLine], None]] = {
-        "list": list_plans,
-        "plan": plan,
-        "run": run_plan,
-        "report": report,
-    }
-    if not words or words[0] not in commands:
+    if not words or words[0] not in COMMANDS:
         said = f"there is no subcommand {words[0]}" if words else "no subcommand given"
-        raise UserError(f"{said}; write one of {', '.join(commands)}, see --help")
+        raise UserError(f"{said}; write one of {', '.join(COMMANDS)}, see --help")
     line = CommandLine.parse(words[1:])
     if line.several:
         raise UserError("an ablation is a sweep already; drop -m, and set ablation.levels to vary more")
     if line.shown is not None:
         raise UserError("an ablation has many configs; `swaplab ablation plan NAME` shows what differs between them")
-    commands[words[0]](line)
+    COMMANDS[words[0]](line)
 
 
 def list_plans(line: CommandLine) -> None:
@@ -139,3 +133,11 @@ def _slots(given: Sequence[str]) -> int | None:
     if not value.isdecimal() or int(value) < 1:
         raise UserError(f"{SLOTS}={value} must be a whole number of at least 1")
     return int(value)
+
+
+COMMANDS: dict[str, Callable[[CommandLine], None]] = {
+    "list": list_plans,
+    "plan": plan,
+    "run": run_plan,
+    "report": report,
+}

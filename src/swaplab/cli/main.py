@@ -7,6 +7,7 @@ code or None for 0. It may have ``ADVICE``, what is said after a signal, and ``K
 
 import importlib
 import os
+import select
 import signal
 import sys
 from collections.abc import Iterator, Sequence
@@ -20,6 +21,8 @@ from swaplab.stopping import Stopped, end_with_parent, obey, stoppable
 
 # In the order in which a newcomer needs them.
 COMMANDS = {
+    "doctor": "check what this machine can do",
+    "options": "list every switch: groups, options, keys, sources",
     "extract": "cut one person's face out of videos: a faceset",
     "render": "render invented people: facesets whose true swaps are known",
     "train": "train a model, or sweep over many (-m)",
@@ -29,6 +32,7 @@ COMMANDS = {
     "verify": "read the marks of a file",
     "runs": "list, compare, watch, remove and upload runs",
     "ablation": "answer one question with a planned experiment",
+    "completion": "complete words in bash, zsh and fish",
 }
 HELP = """
 swaplab: a laboratory for face-swap models. Every decision is one switch, every answer is measured on held-out data.
@@ -74,12 +78,12 @@ def main() -> None:
 
 def _reader_is_gone() -> bool:
     """Whether nobody reads standard output any more, as after ``| head``; then nothing more is written to it."""
-    try:
-        sys.stdout.flush()
-    except BrokenPipeError:
+    output = select.poll()
+    output.register(sys.stdout.fileno(), 0)
+    gone = any(event & (select.POLLERR | select.POLLHUP) for _, event in output.poll(0))
+    if gone:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return True
-    return False
+    return gone
 
 
 def overview() -> str:

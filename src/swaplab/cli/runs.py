@@ -40,18 +40,9 @@ WORD = re.compile(r"([A-Za-z_][\w./-]*)=(.*)", re.DOTALL)
 
 def run(words: Sequence[str]) -> int:
     """Do what the first word says."""
-    commands: dict[str, Callable[[Path, list[str], dict[str, str]], int]] = {
-        "list": list_runs,
-        "unfinished": list_unfinished,
-        "diff": show_difference,
-        "remove": remove_runs,
-        "set-aside": set_runs_aside,
-        "sync": sync_runs,
-        "index": rebuild_index,
-    }
-    if not words or words[0] not in commands:
+    if not words or words[0] not in COMMANDS:
         said = f"there is no subcommand {words[0]}" if words else "no subcommand given"
-        raise UserError(f"{said}; write one of {', '.join(commands)}, see --help")
+        raise UserError(f"{said}; write one of {', '.join(COMMANDS)}, see --help")
     given = [word.removeprefix("runs=") for word in words[1:] if word.startswith("runs=")]
     runs = expanded(given[-1] if given else "runs")
     named: list[str] = []
@@ -65,7 +56,7 @@ def run(words: Sequence[str]) -> int:
         else:
             settings[pair[1]] = pair[2]
     settings.pop("runs", None)
-    return commands[words[0]](runs, named, settings)
+    return COMMANDS[words[0]](runs, named, settings)
 
 
 def _nothing(command: str, given: Sequence[str]) -> None:
@@ -256,3 +247,14 @@ def rebuild_index(runs: Path, named: list[str], settings: dict[str, Any]) -> int
     _nothing("index", [*named, *settings])
     print(f"{len(all_runs(runs, rebuild=True))} runs in {runs / INDEX}")
     return 0
+
+
+COMMANDS: dict[str, Callable[[Path, list[str], dict[str, str]], int]] = {
+    "list": list_runs,
+    "unfinished": list_unfinished,
+    "diff": show_difference,
+    "remove": remove_runs,
+    "set-aside": set_runs_aside,
+    "sync": sync_runs,
+    "index": rebuild_index,
+}

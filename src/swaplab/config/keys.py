@@ -5,6 +5,7 @@ A path is a path and a name is a name, whatever characters they hold. Nested key
 
 from collections.abc import Iterator, Sequence
 from difflib import get_close_matches
+from textwrap import fill
 from typing import Any, get_args, get_origin
 
 from typing_extensions import is_typeddict
@@ -12,6 +13,7 @@ from typing_extensions import is_typeddict
 from swaplab.config.values import Default, meaning_of, members_of, parts_of, shown
 from swaplab.errors import UserError
 
+WIDTH = 120  # of a line of help
 _TRUTH = dict.fromkeys(("true", "yes", "on", "1"), True) | dict.fromkeys(("false", "no", "off", "0"), False)
 
 
@@ -82,7 +84,11 @@ def table(keys: Any) -> str:
         default = default_of(annotation)
         rows.append((key, "required" if default is None else _written(default.value), _explained(annotation)))
     widths = [max(len(row[column]) for row in rows) for column in (0, 1)]
-    return "\n".join(f"  {k:{widths[0]}}  {d:{widths[1]}}  {what}".rstrip() for k, d, what in rows)
+    heads = [f"  {key:{widths[0]}}  {default:{widths[1]}}  " for key, default, _ in rows]
+    return "\n".join(
+        fill(what, WIDTH, initial_indent=head, subsequent_indent=" " * len(head)) if what else head.rstrip()
+        for head, (_, _, what) in zip(heads, rows, strict=True)
+    )
 
 
 def _explained(annotation: Any) -> str:

@@ -1,0 +1,81 @@
+"""What may come next on a command line: candidates for the word that is being written.
+
+Read from the same places as everything else: the table of commands, the types of their keys, the config tree, the run
+folders. Nothing is composed and nothing heavy imported, so that a Tab is answered at once.
+"""
+
+import os
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+from swaplab.config import tree
+
+DIRECTORY = "/"
+
+
+def of_keys(keys: Any, words: Sequence[str], runs: Callable[[str], Iterable[str]]) -> Iterator[str]:
+    """Candidates for the last word of a command whose keys are a TypedDict. ``runs``: the names of runs in a folder."""
+    from swaplab.config.keys import leaves, options_of
+
+    key, sign, value = words[-1].partition("=")
+    known = dict(leaves(keys))
+    if not sign:
+        given = {word.partition("=")[0] for word in words[:-1]}
+        yield from (f"{name}=" for name in known if name not in given or name in ("run", "group"))
+        return
+    if key not in known:
+        return
+    options = options_of(known[key])
+    if key == "run":
+        options += runs(_value_of(words, "runs", "runs"))
+    yield from (f"{key}={option}" for option in options or files(value))
+
+
+def of_train(words: Sequence[str]) -> Iterator[str]:
+    """Candidates for the last word of a command line that Hydra composes."""
+    mark = words[-1][: len(words[-1]) - len(words[-1].lstrip("+~"))]
+    key, sign, value = words[-1][len(mark) :].partition("=")
+    if not sign:
+        yield from (f"{mark}{group}=" for group in tree.groups() if group != "ablation")
+        yield from (f"{mark}{found.name}=" for found in _keys(words[:-1]))
+    elif key in tree.groups():
+        before, comma, _ = value.rpartition(",")
+        yield from (f"{mark}{key}={before}{comma}{option}" for option in tree.groups()[key])
+    else:
+        yield from (f"{mark}{key}={option}" for option in _options(key) or files(value))
+
+
+def _keys(words: Sequence[str]) -> Iterator[tree.Key]:
+    """The keys of a run: those of no group, and those of the options that are chosen."""
+    yield from tree.keys_of(tree.root() / "train.yaml")
+    for group, (default, _) in tree.chosen().items():
+        option = _value_of(words, group, default)
+        if group not in ("ablation", "experiment") and option in tree.groups()[group]:
+            yield from tree.option(group, option).keys
+
+
+def _options(key: str) -> list[str]:
+    from swaplab.config.keys import leaves, options_of
+    from swaplab.config.train import Train
+
+    known = dict(leaves(Train))
+    return options_of(known[key]) if key in known else []
+
+
+def files(begun: str) -> list[str]:
+    """Paths that continue what is begun; folders end with a slash."""
+    folder, _, name = begun.rpartition("/")
+    place = Path(os.path.expanduser(f"{folder}/" if "/" in begun else "."))
+    try:
+        entries = sorted(os.scandir(place), key=lambda entry: entry.name)
+    except OSError:
+        return []
+    hidden = name.startswith(".")
+    shown = [e for e in entries if e.name.startswith(name) and (hidden or not e.name.startswith("."))]
+    before = begun[: len(begun) - len(name)]
+    return [f"{before}{e.name}{DIRECTORY if e.is_dir() else ''}" for e in shown]
+
+
+def _value_of(words: Sequence[str], key: str, default: str) -> str:
+    return next((word.partition("=")[2] for word in reversed(words) if word.startswith(f"{key}=")), default)

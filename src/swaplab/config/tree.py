@@ -1,0 +1,187 @@
+"""The config tree as a reader sees it: groups, their options, what each does, its source, its keys.
+
+Read from the files themselves, without composing or importing anything: names here are the names that work. A group is
+explained by the comment beside it in a defaults list, an option by the comment at its head, else by the docstring of
+its class, a key by the comment on its line.
+"""
+
+import ast
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from swaplab.errors import UserError
+
+LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+SYSTEM = re.compile(r"\b(?:faceswap-GAN(?: v[\d.]+\d)?|CycleGAN|pix2pix)\b")
+CITATION = re.compile(r"\(([^()]*(?:\([^()]*\)[^()]*)?\b(?:19|20)\d\d\b[^()]*)\)|([A-Z][\w&. ]*\b(?:19|20)\d\d[^.;:]*)")
+DEFAULT = re.compile(
+    r"^\s*- (?:override )?/?(?P<group>[\w/]+)(?:@[\w.]+)?: (?P<option>[\w-]+)(?:\s*# (?P<comment>.*))?$"
+)
+COMMENT = re.compile(r"(?:^|\s)#\s*(.*)$")
+PACKAGE = re.compile(r"#\s*@package\s+(\S+)")
+OFF = "Off."
+
+
+@dataclass(frozen=True)
+class Key:
+    """One key of a config file: its dotted name on the command line, its value there, and its comment."""
+
+    name: str
+    value: str
+    meaning: str
+
+
+@dataclass(frozen=True)
+class Option:
+    """One option of a group. ``what``: a sentence; ``source``: citations, "ours" without any; ``text``: all it says."""
+
+    group: str
+    name: str
+    what: str
+    source: str
+    text: str
+    keys: tuple[Key, ...]
+
+
+def root() -> Path:
+    """The folder of the config tree."""
+    import swaplab.conf
+
+    return Path(next(iter(swaplab.conf.__path__)))
+
+
+@cache
+def groups() -> dict[str, tuple[str, ...]]:
+    """Every group with the names of its options, the one that does nothing first."""
+    found: dict[str, list[str]] = {}
+    for file in root().rglob("*.yaml"):
+        group = file.parent.relative_to(root()).as_posix()
+        if group != ".":
+            found.setdefault(group, []).append(file.stem)
+    return {group: tuple(sorted(found[group], key=lambda name: (name != "none", name))) for group in sorted(found)}
+
+
+@cache
+def chosen() -> dict[str, tuple[str, str]]:
+    """What a defaults list chooses of a group, and its comment there: of ours for a run, else of a group's option."""
+    found: dict[str, tuple[str, str]] = {}
+    for file in sorted(root().rglob("*.yaml"), key=lambda file: (file.parent != root(), file)):
+        for line in file.read_text().splitlines():
+            entry = DEFAULT.match(line)
+            if entry and entry["group"] in groups():
+                found.setdefault(entry["group"], (entry["option"], entry["comment"] or ""))
+    return found
+
+
+def check_group(group: str) -> None:
+    """UserError for a group that does not exist."""
+    if group not in groups():
+        raise UserError(f"there is no group {group}; {nearest(group, groups())}")
+
+
+def option(group: str, name: str) -> Option:
+    """An option of a group. UserError for one that does not exist."""
+    check_group(group)
+    if name not in groups()[group]:
+        raise UserError(f"{group} has no option {name}; {nearest(name, groups()[group])}")
+    file = root() / group / f"{name}.yaml"
+    text = file.read_text()
+    said = _head(text)
+    names = dict.fromkeys(_targets(yaml.load(text, LOADER)))
+    documents = [docstring_of(target) for target in names if target.startswith("swaplab.")]
+    shown = said or (documents[0] if documents else OFF)
+    cited = [a or b for document in [*documents, said] for a, b in CITATION.findall(document)] or SYSTEM.findall(said)
+    sources = list(dict.fromkeys(" ".join(citation.split()) for citation in cited))
+    source = "; ".join(sources[:2]) or ("" if name == "none" else "ours")
+    whole = "\n\n".join(filter(None, [said, *documents])) or OFF
+    return Option(group, name, sentence(shown), source, whole, keys_of(file))
+
+
+def keys_of(file: Path) -> tuple[Key, ...]:
+    """The keys that a config file sets, without references to other places and the names of classes."""
+    text = file.read_text()
+    package = PACKAGE.search(text)
+    group = file.parent.relative_to(root()).as_posix().replace("/", ".")
+    named = package[1].removeprefix("_global_").lstrip(".") if package else ("" if group == "." else group)
+    lines = text.splitlines()
+    found = []
+    for place, node in _scalars(yaml.compose(text, LOADER)):
+        if place[0] in ("defaults", "hydra") or place[-1] in ("_target_", "_partial_") or _refers(node):
+            continue
+        comment = COMMENT.search(lines[node.start_mark.line])
+        name = ".".join(filter(None, [named, *place]))
+        found.append(Key(name, _value(node, text), comment[1].strip() if comment else ""))
+    return tuple(found)
+
+
+def docstring_of(target: str) -> str:
+    """The docstring of a class or function of swaplab, by its dotted name; read, not imported. Empty without one."""
+    module, _, name = target.rpartition(".")
+    file = Path(__file__).parents[1].joinpath(*module.split(".")[1:]).with_suffix(".py")
+    if not file.is_file():
+        return ""
+    for node in ast.parse(file.read_text()).body:
+        if isinstance(node, ast.ClassDef | ast.FunctionDef) and node.name == name:
+            return ast.get_docstring(node) or ""
+    return ""
+
+
+def sentence(text: str) -> str:
+    """The first sentence of a text, on one line."""
+    flat = " ".join(text.split("\n\n")[0].split())
+    found = re.match(r"(.+?\.)(?:\s+[A-Z(\"'`]|$)", flat)
+    return (found.group(1) if found else flat).rstrip(";.") + "."
+
+
+def nearest(name: str, known: "dict[str, Any] | tuple[str, ...]") -> str:
+    """What to write instead of a name that is not known."""
+    from difflib import get_close_matches
+
+    close = get_close_matches(name, list(known), n=3)
+    return f"did you mean {' or '.join(close)}?" if close else f"choose among {', '.join(known)}"
+
+
+def _head(text: str) -> str:
+    """The sentences at the head of a config file."""
+    lines = []
+    for line in text.splitlines():
+        if not line.startswith("#"):
+            break
+        if not PACKAGE.match(line):
+            lines.append(line.removeprefix("#").strip())
+    return " ".join(lines)
+
+
+def _targets(node: Any) -> Iterator[str]:
+    """The classes that a config names, outermost first."""
+    if isinstance(node, dict):
+        if "_target_" in node:
+            yield node["_target_"]
+        for value in node.values():
+            yield from _targets(value)
+    elif isinstance(node, list):
+        for value in node:
+            yield from _targets(value)
+
+
+def _scalars(node: yaml.Node | None, place: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], yaml.Node]]:
+    """Every value that is no mapping, with the keys that lead to it."""
+    if isinstance(node, yaml.MappingNode) and node.value:
+        for key, value in node.value:
+            yield from _scalars(value, (*place, str(key.value)))
+    elif node is not None and place:
+        yield place, node
+
+
+def _refers(node: yaml.Node) -> bool:
+    return isinstance(node, yaml.ScalarNode) and str(node.value).startswith("${")
+
+
+def _value(node: yaml.Node, text: str) -> str:
+    return " ".join(text[node.start_mark.index : node.end_mark.index].split())

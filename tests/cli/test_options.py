@@ -1,0 +1,74 @@
+"""What `swaplab options` says is what the config tree holds."""
+
+import resource
+import subprocess
+import sys
+from collections.abc import Callable
+
+import pytest
+import yaml
+from omegaconf import OmegaConf
+
+from swaplab.config import tree
+from swaplab.config.compose import composer
+
+Command = Callable[..., tuple[int, str, str]]
+
+
+def test_every_group_of_a_run_is_listed_and_explained(command: Command) -> None:
+    code, out, _ = command("options")
+    assert code == 0
+    for group in tree.groups():
+        assert f"\n{group} " in out
+    entries = yaml.safe_load((tree.root() / "train.yaml").read_text())["defaults"]
+    groups = [next(iter(entry)) for entry in entries if isinstance(entry, dict)]
+    for group in (group for group in groups if not group.startswith("override")):
+        default, what = tree.chosen()[group]
+        assert default in (*tree.groups()[group], "null"), group
+        assert what, f"{group} has no comment in train.yaml"
+
+
+def test_an_option_is_shown_with_its_keys_and_its_source(command: Command) -> None:
+    _, out, _ = command("options", "adversarial")
+    assert "lsgan" in out
+    assert "Mao et al. 2017" in out
+    _, out, _ = command("options", "norm", "group")
+    assert "norm.groups" in out
+    _, with_sign, _ = command("options", "norm=group")
+    assert out == with_sign
+    _, out, _ = command("options", "keys")
+    assert "budget.images" in out
+
+
+SLOW = [pytest.param(group, marks=pytest.mark.slow) for group in ("norm", "generator", "adversarial", "trainer")]
+
+
+@pytest.mark.parametrize("group", ["schedule", *SLOW])
+def test_every_key_is_one_that_a_run_with_its_option_has(group: str) -> None:
+    compose = composer("train")
+    for name in tree.groups()[group]:
+        if name not in ("wgan_gp_2018", "faceswap_gan_v1"):  # of whole systems
+            config = compose([f"{group}={name}"])
+            for key in tree.option(group, name).keys:
+                value = OmegaConf.select(config, key.name, throw_on_missing=False, default="absent")
+                assert value != "absent", (group, name, key)
+
+
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [
+        (["adversarail"], "there is no group adversarail; did you mean adversarial"),
+        (["norm", "grop"], "norm has no option grop; did you mean group"),
+        (["norm", "group", "groups"], "3 words given"),
+    ],
+)
+def test_a_wrong_name_gets_the_nearest(words: list[str], says: str, command: Command) -> None:
+    code, _, err = command("options", *words)
+    assert (code, says in err, err.count("\n")) == (2, True, 1), err
+
+
+def test_it_answers_at_once() -> None:
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
+    subprocess.run([sys.executable, "-m", "swaplab", "options", "adversarial"], capture_output=True, check=True)
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    assert after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime < 1.0  # seconds of the processor
