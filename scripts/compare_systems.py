@@ -1,12 +1,12 @@
-"""Every system of the lineage on the built-in pair, at equal budget and one seed, as docs/systems.md.
+"""Writes docs/systems.md: every system of the lineage on the built-in pair, at equal budget and with one seed.
 
     python scripts/compare_systems.py
     python scripts/compare_systems.py budget.images=64000 size=full
     python scripts/compare_systems.py budget.images=64000 size=full finished=DIR
 
-Words after the script's name are overrides for every run. Runs that are finished are not trained again, so a stopped
-comparison goes on; with finished=DIR nothing is trained: the page is of the runs in that folder. One seed: the table
-says what came out, not what is better; that is what ablations are for.
+Words after the script's name are overrides for every run. Finished runs are not trained again, so the same command
+resumes a stopped comparison. With finished=DIR nothing is trained: the page shows the runs in that folder. With one
+seed, the table says what came out, not what is better; use an ablation for that.
 """
 
 import json
@@ -31,7 +31,7 @@ APART = ("quick", "demo")  # budgets for two cores, not systems of the lineage
 PAGE, SHEET = ROOT / "docs" / "systems.md", ROOT / "docs" / "images" / "systems.png"
 SETTINGS = ("size=small", "budget.images=16000", "batch_size=8", "seed=1", "wandb.mode=disabled")
 FRAMES = 4
-# How the names of metrics begin; what follows says what they depend on.
+# Beginnings of metric names; the rest of a name says what the metric depends on.
 COLUMNS = {
     "score": "score",
     "psnr": "PSNR",
@@ -45,12 +45,12 @@ ORACLE = "val/oracle_swap_psnr"
 
 
 def command(*words: str) -> None:
-    """Run one of our commands; its output stays visible, its failure ends the comparison."""
-    subprocess.run([sys.executable, "-m", f"swaplab.cli.{words[0]}", *words[1:]], check=True)
+    """Run a swaplab command; its output stays visible, its failure ends the comparison."""
+    subprocess.run([sys.executable, "-m", "swaplab", *words], check=True)
 
 
 def settings(overrides: list[str]) -> list[str]:
-    """The settings of all runs: of two words for one key the later one counts."""
+    """The settings of all runs; a later word overrides an earlier one for the same key."""
     return list({word.partition("=")[0]: word for word in [*SETTINGS, *overrides]}.values())
 
 
@@ -73,12 +73,12 @@ def measured(folder: Path) -> list[dict[str, Any]]:
 
 
 def value(row: dict[str, Any], start: str) -> float | None:
-    """The metric of a row whose name begins so."""
+    """The metric of a row whose name begins with ``start``."""
     return next((v for name, v in row["values"].items() if name.startswith(start)), None)
 
 
 def row(direction: dict[str, Any], key: str) -> dict[str, Any]:
-    """One answer of a direction."""
+    """One row of a direction."""
     return next(row for row in direction["rows"] if row["key"] == key)
 
 
@@ -90,31 +90,31 @@ def line(label: str, answer: dict[str, Any], *facts: str) -> str:
 
 
 def untrained_and_trained(folder: Path) -> tuple[float, float]:
-    """PSNR of val swaps, both ways together, of the network at its start and at its end."""
+    """PSNR of val swaps over both directions, of the untrained and the trained network."""
     first = json.loads((folder / "metrics.jsonl").read_text().splitlines()[0])
     return first[ORACLE], RunRecord.load(folder).facts["metrics"][ORACLE]
 
 
 def fastest(folder: Path) -> float:
-    """Images a second between those two reports of a run where it was fastest: where nothing else held it up."""
+    """Images per second between the two reports where a run was fastest: where nothing else held it up."""
     rows = [json.loads(line) for line in (folder / "metrics.jsonl").read_text().splitlines()]
     return float(max(row.get("train/images_per_second", 0.0) for row in rows))
 
 
 def millions(count: int | None) -> str:
-    """A count in millions, if it is known."""
+    """A count in millions; empty if it is unknown."""
     return "" if count is None else f"{count / 1e6:.1f}"
 
 
 def table(folders: dict[str, Path], macs: dict[str, int | None], way: int) -> str:
-    """One direction: the systems with their cost, then trivial answers and ceilings of the first run."""
+    """One direction: the systems with their cost, then trivial baselines and ceilings of the first run."""
     heads = [
         "system",
         *COLUMNS.values(),
-        "PSNR on val, untrained and trained",
+        "PSNR on val, untrained to trained",
         "parameters, M",
         "MACs, M",
-        "seconds an image",
+        "relative seconds per image",
     ]
     lines = [f"| {' | '.join(heads)} |", "|" + "---|" * len(heads)]
     facts = {name: RunRecord.load(folder).facts for name, folder in folders.items()}
@@ -128,18 +128,18 @@ def table(folders: dict[str, Path], macs: dict[str, int | None], way: int) -> st
         )
         lines.append(line(f"`{name}`", row(measured(folder)[way], "model"), *cost))
     direction = measured(next(iter(folders.values())))[way]
-    # the re-encoded truth is that model's own ceiling, not everybody's
+    # the re-encoded true swap is the ceiling of one model only
     others = [answer for answer in direction["rows"] if answer["kind"] != "model" and answer["key"] != "re_encoded"]
     lines += [line(answer["label"], answer, "", "", "", "") for answer in others]
     return f"### {direction['direction']}\n\n" + "\n".join(lines)
 
 
 def verdicts(folders: dict[str, Path]) -> str:
-    """Which systems fail against their own start and against what needs no learning, in sentences."""
+    """Which systems fall short of their own untrained network and of the trivial baselines, in sentences."""
     starts = {name: untrained_and_trained(folder) for name, folder in folders.items()}
     worse = [f"`{name}` ({b:.1f} dB from {a:.1f})" for name, (a, b) in starts.items() if b <= a]
     said = [
-        f"Not better than their own untrained networks on val swaps: {', '.join(worse)}."
+        f"Not better than their own untrained network on val swaps: {', '.join(worse)}."
         if worse
         else "Every system beats its own untrained network on val swaps."
     ]
@@ -147,15 +147,15 @@ def verdicts(folders: dict[str, Path]) -> str:
         scores = {name: value(row(measured(folder)[way], "model"), "score") for name, folder in folders.items()}
         best = row(direction, direction["settings"]["best_trivial_by_mse"])["label"]
         below = [f"`{name}` ({score:.3f})" for name, score in scores.items() if score is not None and score <= 0]
-        which = f"it is not beaten by {', '.join(below)}" if below else "every system beats it"
+        which = f"these systems do not beat it: {', '.join(below)}" if below else "every system beats it"
         if len(below) == len(scores):
             which = f"no system beats it: {', '.join(below)}"
-        said.append(f"{direction['direction']}: the best trivial answer is {best} (score 0); {which}.")
+        said.append(f"{direction['direction']}: the best trivial baseline is {best} (score 0); {which}.")
     return "\n".join(said)
 
 
 def expression(folders: dict[str, Path]) -> str:
-    """The claim that the shared encoder keeps an expression where CycleGAN does not, as this comparison has it."""
+    """Whether the shared encoder keeps an expression and CycleGAN does not, in this comparison."""
 
     def found(folder: Path, key: str = "model") -> str:
         values = [value(row(direction, key), EXPRESSION) for direction in measured(folder)]
@@ -165,15 +165,17 @@ def expression(folders: dict[str, Path]) -> str:
     (chance,) = (m["chance"] for name, m in direction["metrics"].items() if name.startswith(EXPRESSION))
     shared = ", ".join(f"`{name}` in {found(folders[name])}" for name in ("deepfakes_2017", "deepfakes_improved"))
     return (
-        f"Of frames that differ in nothing but expression, the true one is found first (A to B, and B to A): CycleGAN, "
-        f"whose identities share nothing, in {found(folders['cyclegan'])}; the shared encoder, {shared}; chance "
-        f"{chance:.0%}, colour-matched source {found(folders['cyclegan'], 'colour_match')}."
+        "Among frames that differ only in expression, the true one is retrieved first (A to B, and B to A) by "
+        f"CycleGAN, whose identities share nothing, in {found(folders['cyclegan'])}; by the shared encoder, {shared}; "
+        f"by chance in {chance:.0%}; by the colour-matched source in {found(folders['cyclegan'], 'colour_match')}."
     )
 
 
 def sheet(folders: dict[str, Path]) -> dict[str, int | None]:
-    """Draw fixed test frames of both directions: source, true swap, then every system in the table's order. Returns
-    what one face costs each, in multiply-accumulates."""
+    """Draw fixed test frames of both directions: source, true swap, then every system in the table's order.
+
+    Returns the cost of one face for each system, in multiply-accumulates.
+    """
     columns: list[torch.Tensor] = []
     macs = {}
     for name, folder in folders.items():
@@ -195,20 +197,23 @@ def sheet(folders: dict[str, Path]) -> dict[str, int | None]:
 
 
 def paragraph(experiment: str) -> str:
-    """What a system is, from the head of its config file."""
+    """What a system is, from the comment at the head of its config file."""
     lines = (EXPERIMENTS / f"{experiment}.yaml").read_text().splitlines()
     said = [x.removeprefix("# ") for x in lines if x.startswith("#") and not x.startswith("# @package")]
-    text = f"**`{experiment}`**:"
+    text = f"### `{experiment}`\n\n"
     for line in said:
-        switch, _, what = line.strip().partition("  ")
-        after = "\n\n" if text.rpartition("\n")[2].startswith("- ") else " "
-        item = f"\n- `{switch}`" + (f": {what.strip()}" if what else "")
-        text += item if line.startswith("  ") else f"{after}{line}"
+        last = text.rpartition("\n")[2]
+        if line.startswith("  "):  # a switch, two spaces, what it does
+            switch, _, what = line.strip().partition("  ")
+            before = "\n" if last.startswith("- ") else "\n\n"
+            text += f"{before}- `{switch}`" + (f": {what.strip()}" if what else "")
+        else:
+            text += ("\n\n" if last.startswith("- ") else " " if last else "") + line
     return text
 
 
 def main() -> None:
-    """Train what is missing, then write the page."""
+    """Train missing runs, then write the page."""
     words = sys.argv[1:]
     finished = [word.partition("=")[2] for word in words if word.startswith("finished=")]
     overrides = [word for word in words if not word.startswith("finished=")]
@@ -221,19 +226,22 @@ def main() -> None:
     typed = " ".join(["python scripts/compare_systems.py", *overrides])
     body = [
         "# Systems",
-        "Every system on the built-in pair (profile `easy`), trained at equal budget and measured on held-out clips "
-        f"against the true swap.\nSettings of all runs: `{' '.join(settings(overrides))}`.\n"
-        "One seed, minutes of training on two cores at reduced width: this says what comes out under these settings, "
-        f"and nothing about\nphotographs or full size. Made by `{typed}`.\n"
-        "MACs: of one face through encoder and decoder. Seconds an image: of training, between the two reports where a "
-        "run was\nfastest; those of the quickest system are 1.",
+        "How the systems of the face-swap lineage compare on the built-in pair (profile `easy`), at equal budget and "
+        "on held-out clips,\nand what each system is.",
+        f"Settings of all runs: `{' '.join(settings(overrides))}`.\nCommand: `{typed}`.",
+        "One seed and minutes of training on two cores at reduced width: the tables say what came out under these "
+        "settings, and nothing\nabout photographs or full size.",
+        "- **MACs**: one face through encoder and decoder.\n"
+        "- **Relative seconds per image**: training time between the two reports where a run was fastest; the fastest "
+        "system is 1.",
+        "## Results",
         *(table(folders, macs, way) for way in (0, 1)),
-        "### What comes out",
+        "### Findings",
         verdicts(folders),
         expression(folders),
         "![Rows: fixed test frames, A to B above, B to A below. Columns: source, true swap, then the systems in the "
         "order of the table.](images/systems.png)",
-        "## What each is",
+        "## What each system is",
         *map(paragraph, names),
     ]
     PAGE.write_text("\n\n".join(body) + "\n")
