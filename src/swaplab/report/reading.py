@@ -21,9 +21,9 @@ STRIP = 8  # sheets over training that are shown; the first and the last are amo
 
 STATUS_WORDS = {
     "running": "the run has not ended; its numbers are those so far",
-    "interrupted": "the run was interrupted; the same swaplab train command goes on with it",
+    "interrupted": "the run was interrupted; the same swaplab train command resumes it",
     "diverged": "the run diverged: its curves end there, and it counts as a result",
-    "failed": "the run ended by an error; its numbers are those until then",
+    "failed": "the run ended with an error; its numbers are those until then",
 }
 
 
