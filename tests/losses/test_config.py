@@ -92,7 +92,7 @@ def test_systems_train(compose: Compose, tiny: list[str], experiment: str) -> No
         (["identity=embedding", "~data.identities.B"], "a swap needs two"),
         (["adversarial=wgan_gp", "norm=batch", *ADVERSARIAL], "means nothing under batch norm"),
         (["spectral=both"], "there is none"),
-        (["perceptual=torchvision"], "are not there"),
+        (["perceptual=torchvision"], "do not exist"),
         (["perceptual=efficientnet_lite"], "not installed"),
         (["losses.reconstruction.image=composed"], "needs a mask"),
     ],

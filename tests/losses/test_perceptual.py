@@ -107,7 +107,7 @@ def test_own_weights_of_torchvision_are_taken_by_path_and_hash(tmp_path: Path) -
     expected = network.features[:2]((faces - mean[:, None, None]) / deviation[:, None, None])
     torch.testing.assert_close(features(faces)[0], expected)
     assert features.name == f"squeezenet1_1:{sha256[:8]}"
-    with pytest.raises(UserError, match="are of another network"):
+    with pytest.raises(UserError, match="belong to a different network"):
         TorchvisionFeatures("alexnet", file, sha256, ["features.1"])
     with pytest.raises(UserError, match="no architecture"):
         TorchvisionFeatures("vgg99", file, sha256, ["features.1"])
@@ -126,11 +126,11 @@ def test_own_weights_of_facenet_are_taken(tmp_path: Path) -> None:
 
 
 def test_weights_that_are_not_the_named_ones_are_refused(tmp_path: Path) -> None:
-    with pytest.raises(UserError, match="are not there"):
+    with pytest.raises(UserError, match="do not exist"):
         user_weights("", "")
     file, sha256 = saved(tmp_path, nn.Linear(2, 2))
     assert set(user_weights(file, sha256.upper())) == {"weight", "bias"}
-    with pytest.raises(UserError, match=f"have the SHA-256 {sha256}, not the one named"):
+    with pytest.raises(UserError, match=f"have the SHA-256 {sha256}, not the expected one"):
         user_weights(file, "")
     damaged = tmp_path / "damaged.pth"
     damaged.write_bytes(b"no weights")

@@ -116,9 +116,9 @@ def test_heads_match_the_double_loop() -> None:
 
 
 def test_a_width_that_does_not_divide_is_refused() -> None:
-    with pytest.raises(UserError, match=r"attention.squeeze=8 does not divide a width of 12"):
+    with pytest.raises(UserError, match=r"attention.squeeze=8 must divide the number of channels, 12"):
         SelfAttention(12)
-    with pytest.raises(UserError, match=r"attention.heads=5 does not divide a width of 16"):
+    with pytest.raises(UserError, match=r"attention.heads=5 must divide the number of channels, 16"):
         MultiHeadAttention(16, heads=5)
 
 
@@ -126,5 +126,5 @@ def test_sites_of_other_networks_are_passed_over_and_unknown_ones_refused() -> N
     sites = ("encoder.down1", "decoder.up1")
     assert attended(["decoder.up1", "discriminator.down3"], sites, (), "it") == ("decoder.up1",)
     assert attended(None, sites, ("encoder.down1",), "it") == ("encoder.down1",)
-    with pytest.raises(UserError, match=r"it has no attention site 'encoder.down9'; choose among encoder.down1"):
+    with pytest.raises(UserError, match=r"it has no attention site 'encoder.down9'; choose from encoder.down1"):
         attended(["encoder.down9"], sites, (), "it")

@@ -39,7 +39,7 @@ def test_shapes_range_and_protocol() -> None:
 
 
 def test_an_unknown_resolution_is_refused_with_the_way_out() -> None:
-    with pytest.raises(UserError, match=r"data.resolution=96 is not known to generator autoencoder; choose 64, 128"):
+    with pytest.raises(UserError, match=r"data.resolution must be one of 64, 128, 256 for generator=.*; got 96"):
         Autoencoder(("A", "B"), resolution=96)
 
 
@@ -71,7 +71,7 @@ def test_attention_stands_at_the_named_sites_and_changes_no_other_start() -> Non
 
 @pytest.mark.parametrize("site", ["encoder.down9", "decoder.up0"])
 def test_attention_at_an_unknown_site_is_refused(site: str) -> None:
-    with pytest.raises(UserError, match=f"no attention site '{site}'; choose among .*encoder.down1"):
+    with pytest.raises(UserError, match=f"no attention site '{site}'; choose from .*encoder.down1"):
         Autoencoder(("A",), width=0.1, latent=16, attention=Doubling, attention_sites=(site,))
 
 

@@ -143,9 +143,11 @@ def test_families_share_what_they_say() -> None:
     assert cost(decoder=SharedTrunk) == stages[2] + head
     assert cost(decoder=partial(SharedTrunk, private_stages=0)) == head
     assert cost(decoder=Intermediates) == 16384 * 1024 + 1024 + 1024 * 512 * 16 + 512 * 16
-    with pytest.raises(UserError, match="private_stages=3 leaves nothing to share of 3 stages"):
+    with pytest.raises(
+        UserError, match="private_stages must be 0 to 2, so that at least one of 3 stages is shared; got 3"
+    ):
         small(decoder=partial(SharedTrunk, private_stages=3))
-    with pytest.raises(UserError, match="decoder=intermediate gives each identity a bottleneck"):
+    with pytest.raises(UserError, match="decoder=intermediate needs a bottleneck for each identity"):
         small(decoder=Intermediates, bottleneck=None)
 
 
@@ -209,12 +211,12 @@ def test_a_code_without_places_cannot_tell_them() -> None:
 
 
 def test_bottlenecks_that_cannot_be_are_refused() -> None:
-    with pytest.raises(UserError, match=r"bottleneck.side=5 is not known"):
+    with pytest.raises(UserError, match=r"bottleneck.side must be 4, 8 or 16; got 5"):
         Spatial(5)
-    with pytest.raises(UserError, match=r"side=4 is not reached: the encoder stops at 8 .*downsampling=until_4x4"):
+    with pytest.raises(UserError, match=r"side=4 is too small: the encoder stops at 8 .*downsampling=until_4x4"):
         small(resolution=128, bottleneck=Spatial(4))
     small(resolution=128, bottleneck=Spatial(4), downsampling="until_4x4")
-    with pytest.raises(UserError, match="latent=24 numbers into 4x4 pixels; choose a multiple of 16"):
+    with pytest.raises(UserError, match=r"latent must be a multiple of 16 .* 4x4 pixels; got 24"):
         Autoencoder(IDENTITIES, width=0.1, latent=24, bottleneck=FullyConnectedSingle())
 
 
@@ -250,7 +252,7 @@ def test_switches_keep_the_start_of_what_they_do_not_touch() -> None:
 
 def test_unknown_options_are_refused_with_the_known_ones() -> None:
     for key, value in (("encoder", "both"), ("downsampling", "until_2x2"), ("residual_blocks", 3)):
-        with pytest.raises(UserError, match=rf"generator.{key}={value} is not known .*; choose "):
+        with pytest.raises(UserError, match=rf"generator.{key} must be one of .*; got {value}"):
             small(**{key: value})
 
 

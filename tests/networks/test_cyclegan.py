@@ -117,10 +117,10 @@ def test_attention_stands_where_it_is_named() -> None:
     ("options", "message"),
     [
         ({"resolution": 30}, "30"),
-        ({"resolution": 16, "blocks": 0}, "blocks=0"),
+        ({"resolution": 16, "blocks": 0}, "blocks must be at least 1 .*; got 0"),
         (
             {"resolution": 16, "attention": Doubling, "attention_sites": ["encoder.block17"], "blocks": 2},
-            "block17.*choose among",
+            "block17.*choose from",
         ),
     ],
 )

@@ -47,7 +47,7 @@ def test_scores_are_linear_without_the_sigmoid() -> None:
 
 def test_another_resolution_is_refused() -> None:
     for kind in (FaceswapGANV1, FaceswapGANV1Discriminator):
-        with pytest.raises(UserError, match="faceswap_gan_v1 works at 64 pixels, not 128"):
+        with pytest.raises(UserError, match=r"must be 64 for .*=faceswap_gan_v1; got 128"):
             kind(("A",), resolution=128)
 
 

@@ -34,7 +34,7 @@ def test_group_norm_matches_the_formula(groups: int) -> None:
 
 
 def test_a_group_count_that_does_not_divide_is_refused() -> None:
-    with pytest.raises(ValueError, match=r"norm.groups=3 does not divide a width of 8"):
+    with pytest.raises(ValueError, match=r"norm.groups=3 must divide the number of channels, 8"):
         GroupNorm(8, groups=3)
 
 

@@ -96,12 +96,12 @@ def test_without_a_norm_convolutions_have_a_bias_and_dropout_can_be_off() -> Non
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"resolution": 96}, "96 pixels are no power of 2"),
+        ({"resolution": 96}, "must be a power of 2 .*; got 96"),
         ({"resolution": 64, "mask": LearnedMask}, "set mask=none"),
-        ({"resolution": 64, "dropout": 1.0}, "dropout=1.0"),
+        ({"resolution": 64, "dropout": 1.0}, r"dropout must be in \[0, 1\); got 1.0"),
         (
             {"resolution": 64, "attention": nn.Identity, "attention_sites": ["decoder.up1"]},
-            "up1.*choose among enc",
+            "up1.*choose from enc",
         ),
     ],
 )

@@ -70,7 +70,7 @@ def test_a_part_that_is_added_by_force_is_refused(compose: Callable[[list[str]],
 
 def test_each_generator_offers_its_own_sites(compose: Callable[[list[str]], dict[str, Any]]) -> None:
     config = compose([*SMALL[:1], "experiment=cyclegan", "attention=sagan"])
-    with pytest.raises(UserError, match=r"'encoder.down3'; choose among .* attention_sites=null, which is encoder.do"):
+    with pytest.raises(UserError, match=r"'encoder.down3'; choose from .* attention_sites=null for encoder.do"):
         build_module(config, ("A", "B"), 64, 80)
 
 

@@ -1,4 +1,4 @@
-"""Attention layers: each is built for a number of channels and keeps the shape (n, channels, h, w)."""
+"""Attention layers, each built for a number of channels: (n, channels, h, w) -> same."""
 
 from collections.abc import Sequence
 
@@ -13,10 +13,10 @@ from swaplab.ranges import Count
 
 
 def attended(wanted: Sequence[str] | None, sites: Sequence[str], default: Sequence[str], owner: str) -> tuple[str, ...]:
-    """Which of a network's ``sites`` (such as "encoder.down2") carry an attention.
+    """The ``sites`` of a network (such as "encoder.down2") that carry an attention.
 
-    wanted: names from the config, None for ``default``; those of other networks (another first part) are passed over.
-    Raises UserError for a name that this network should have and has not; ``owner`` is what the message calls it.
+    ``wanted``: names from the config, None for ``default``. Names of other networks (another first component) are
+    ignored. Raises UserError for an unknown name of this network, which the message calls ``owner``.
     """
     if wanted is None:
         return tuple(default)
@@ -25,8 +25,8 @@ def attended(wanted: Sequence[str] | None, sites: Sequence[str], default: Sequen
     unknown = sorted(set(own) - set(sites))
     if unknown:
         raise UserError(
-            f"{owner} has no attention site {unknown[0]!r}; choose among {', '.join(sites)}, or set "
-            f"attention_sites=null, which is {', '.join(default)}"
+            f"{owner} has no attention site {unknown[0]!r}; choose from {', '.join(sites)}, or set "
+            f"attention_sites=null for {', '.join(default)}"
         )
     return own
 
@@ -37,22 +37,21 @@ def _pixels(x: Tensor) -> Tensor:
 
 
 class SelfAttention(nn.Module):
-    """Self-attention of SAGAN (Zhang et al. 2018, section 3) as faceswap-GAN v2.2 has it: out = gamma * O + x.
+    """Self-attention of SAGAN (Zhang et al. 2018, section 3) as in faceswap-GAN v2.2: out = gamma * O + x.
 
     O of a pixel is the mean of all values, weighted by the softmax of query . key, unscaled. Queries and keys have
-    channels / ``squeeze`` channels, values all; every 1x1 convolution has a bias; gamma is one number and starts at 0.
-    (SAGAN's own code halves the values and pools the keys.)
+    channels / ``squeeze`` channels, values have all; every 1x1 convolution has a bias; gamma is a scalar that starts at
+    0. (SAGAN's own code halves the values and pools the keys.)
 
-    ``streaming`` never holds the (h w, h w) map: memory grows with the pixels, not with their square; results agree up
-    to rounding. It has no second derivative: not for a discriminator under a gradient penalty.
+    ``streaming`` never holds the whole (h w, h w) map, so memory grows linearly with the number of pixels, not with its
+    square. Results agree up to rounding. It has no second derivative: do not use it in a discriminator with a gradient
+    penalty. Raises UserError if ``squeeze`` does not divide ``channels``.
     """
 
     def __init__(self, channels: int, *, squeeze: Count = 8, streaming: bool = False) -> None:
         super().__init__()
         if channels % squeeze:
-            raise UserError(
-                f"attention.squeeze={squeeze} does not divide a width of {channels}; choose a divisor of it"
-            )
+            raise UserError(f"attention.squeeze={squeeze} must divide the number of channels, {channels}")
         self.streaming = streaming
         self.query = RegularisedConv2d(channels, channels // squeeze, 1)
         self.key = RegularisedConv2d(channels, channels // squeeze, 1)
@@ -76,8 +75,8 @@ def _naive(query: Tensor, key: Tensor, value: Tensor) -> Tensor:
 
 
 def _streamed(query: Tensor, key: Tensor, value: Tensor) -> Tensor:
-    """As `_naive`, by a kernel that walks the map in blocks."""
-    # such kernels want queries as wide as values; channels of zeros change no product
+    """Same as `_naive`, by a kernel that processes the map in blocks."""
+    # such kernels need queries as wide as values; zero channels change no product
     missing = value.shape[2] - query.shape[2]
     query, key = F.pad(query, (0, missing)), F.pad(key, (0, missing))
     query, key, value = (x.unsqueeze(1).contiguous() for x in (query, key, value))
@@ -107,7 +106,7 @@ class ChannelAttention(nn.Module):
 
 
 class _ConvReLU(nn.Module):
-    """3x3 convolution without bias, ReLU, normalisation if any."""
+    """3x3 convolution without bias, ReLU, optional norm."""
 
     def __init__(self, channels: int, norm: Factory | None) -> None:
         super().__init__()
@@ -119,10 +118,10 @@ class _ConvReLU(nn.Module):
 
 
 class DualAttention(nn.Module):
-    """Position and channel attention side by side, summed (DANet, Fu et al. 2019, figure 2), as in faceswap-GAN v2.2,
-    where it is written down but never used.
+    """Position and channel attention in parallel, summed (DANet, Fu et al. 2019, figure 2), as in faceswap-GAN v2.2,
+    which defines it but never uses it.
 
-    Each branch: 3x3 convolution, attention, 3x3 convolution. ``norm`` builds a normalisation for a number of channels.
+    Each branch: 3x3 convolution, attention, 3x3 convolution. ``norm`` builds a norm for a number of channels.
     """
 
     def __init__(
@@ -142,9 +141,9 @@ class DualAttention(nn.Module):
 
 
 class MultiHeadAttention(nn.Module):
-    """Scaled dot-product attention of several heads over pixels (Vaswani et al. 2017, section 3.2), added to its input.
+    """Multi-head scaled dot-product attention over pixels (Vaswani et al. 2017, section 3.2), added to its input.
 
-    The output projection starts at 0, so that the layer starts as the identity. It has no second derivative (see
+    The output projection starts at 0, so the layer starts as the identity. It has no second derivative (see
     `SelfAttention`). Raises UserError if ``heads`` does not divide ``channels``.
     """
 
@@ -153,7 +152,7 @@ class MultiHeadAttention(nn.Module):
     def __init__(self, channels: int, *, heads: Count = 4) -> None:
         super().__init__()
         if channels % heads:
-            raise UserError(f"attention.heads={heads} does not divide a width of {channels}; choose a divisor of it")
+            raise UserError(f"attention.heads={heads} must divide the number of channels, {channels}")
         self.heads = heads
         self.query, self.key, self.value = (SameConv2d(channels, channels, 1) for _ in range(3))
         self.out = SameConv2d(channels, channels, 1, init=nn.init.zeros_)

@@ -1,4 +1,4 @@
-"""The autoencoder: an encoder that all identities share, and decoders that draw one of them. Every part is a switch."""
+"""The autoencoder: a shared encoder and a decoder per identity. Every component can be exchanged."""
 
 from collections.abc import Sequence
 from functools import partial
@@ -21,24 +21,24 @@ DOWNSAMPLINGS = ("fixed", "until_4x4")
 ENCODERS = ("shared", "separate")
 _CHANNELS = {4: 1024, 8: 512, 16: 256, 32: 128}
 _FULLY_CONNECTED = FullyConnected()
-_STRIDES = 4  # of the network of 2017; 64 pixels become 4
+_STRIDES = 4  # strided convolutions of the 2017 network: 64 pixels become 4
 
 
 def encoded_width(step: int, width: float) -> int:
-    """Channels behind an encoder's block by its number: 128, 256, 512, then 1024."""
+    """Output channels of encoder block number ``step``: 128, 256, 512, then 1024."""
     return scaled(min(64 * 2**step, 1024), width)
 
 
 def decoded_width(side: int, width: float) -> int:
-    """Channels of a decoder's map by its side: 1024 at 4 pixels, half at twice the side, 64 from 64 pixels on."""
+    """Channels of a decoder's map by its side: 1024 at 4 pixels, halved at each doubling, 64 from 64 pixels on."""
     return scaled(_CHANNELS.get(side, 64), width)
 
 
 class Encoder(nn.Module):
-    """Strided convolutions and, unless the decoders read features, the bottleneck and from 4 pixels one upsampling:
-    (n, 3, R, R) -> (n, *plan.features) or (n, *plan.code).
+    """Strided convolutions, then the bottleneck and, from 4 pixels, one upsampling: (n, 3, R, R) -> (n, *plan.code).
 
-    The first four convolutions are 5x5, further ones 3x3.
+    The first four convolutions are 5x5, the others 3x3. With ``from_features`` it stops after the convolutions and
+    returns (n, *plan.features).
     """
 
     def __init__(self, plan: DecoderPlan, width: float, from_features: bool) -> None:
@@ -64,26 +64,26 @@ class Encoder(nn.Module):
 
 
 def steps(side: int, end: int) -> int:
-    """How many halvings lead from one side to another."""
+    """The number of halvings from ``side`` to ``end``."""
     return (side // end).bit_length() - 1
 
 
 class Autoencoder(nn.Module):
-    """Denoising autoencoder with an encoder for all and a decoder an identity (deepfakes, December 2017), and its
+    """Denoising autoencoder with a shared encoder and one decoder per identity (deepfakes, December 2017), and its
     variants.
 
-    The defaults are the network of 2017: 64 pixels, [0, 1] and sigmoid, Glorot uniform start, no norm, no residual
+    Defaults: the 2017 network with 64 pixels, [0, 1] and sigmoid, Glorot uniform initialisation, no norm, no residual
     blocks; at ``width=1`` its encoder has 69,662,976 parameters and each decoder 6,199,747. Faces in and out:
     (n, 3, R, R) in [0, 1].
 
-    Args: ``resolution`` is 64, 128 or 256. ``width`` multiplies every channel count (rounded to a multiple of 8).
-    ``latent``: how many numbers the bottleneck holds. ``downsampling``: fixed (four strides, so that a dense layer
-    grows with the picture) or until_4x4 (a further 3x3 convolution for each doubling of the side, so that it does not).
-    ``encoder``: shared, or separate, one an identity. ``decoder``, ``bottleneck`` (None: the features themselves),
-    ``upsampling`` and ``output``: see the modules of these names. ``residual_blocks``: 0 to 2, behind a decoder's last
-    stage. ``norm`` and ``attention`` build a layer for a channel count; ``attention`` stands behind
-    ``attention_sites`` (None: encoder.down3 and decoder.up2). ``mask`` builds a mask head.
-    Raises UserError for an unknown option or site, and for options that would contradict each other.
+    Args: ``resolution``: 64, 128 or 256 pixels. ``width`` multiplies every number of channels (rounded to a multiple of
+    8). ``latent``: size of the bottleneck. ``downsampling``: fixed (four strided convolutions; dense layers grow with
+    the resolution) or until_4x4 (one more 3x3 convolution per doubling of the side; they do not). ``encoder``: shared,
+    or separate (one per identity). ``decoder``, ``bottleneck`` (None: the features are the code), ``upsampling`` and
+    ``output``: see the modules of these names. ``residual_blocks``: 0 to 2, after a decoder's last stage. ``norm`` and
+    ``attention`` build a layer for a number of channels; ``attention`` follows the blocks in ``attention_sites`` (None:
+    encoder.down3 and decoder.up2). ``mask`` builds a mask head.
+    Raises UserError for an unknown option or site, and for options that contradict each other.
     """
 
     default_sites = ("encoder.down3", "decoder.up2")
@@ -142,18 +142,18 @@ class Autoencoder(nn.Module):
             attended(attentions.wanted, tuple(attentions.seen), self.default_sites, "generator autoencoder")
 
     def encode(self, faces: Tensor, source: str) -> Tensor:
-        """The code of faces (n, 3, R, R): (n, 512 width, 8, 8), or what bottleneck and decoder make of it.
+        """The code of faces (n, 3, R, R): (n, 512 width, 8, 8), or the shape that bottleneck and decoder set.
 
-        A separate encoder is that of ``source``; a shared one does not look at it.
+        Only separate encoders use ``source``.
         """
         encoder = self.encoder if self.shared_encoder else self.encoders[source]
         return encoder(self.output.entering(faces))
 
     def decode(self, code: Tensor, target: str) -> SwapOutput:
-        """The faces of ``target`` for a code."""
+        """A code decoded as ``target``."""
         return cast(DecoderFamily, self.decoders).decode(code, target)
 
 
 def _check(key: str, value: object, known: Sequence[object]) -> None:
     if value not in known or isinstance(value, bool):
-        raise UserError(f"{key}={value} is not known to generator autoencoder; choose {', '.join(map(str, known))}")
+        raise UserError(f"{key} must be one of {', '.join(map(str, known))} for generator=autoencoder; got {value}")

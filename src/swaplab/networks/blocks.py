@@ -1,4 +1,4 @@
-"""Layers that several networks are made of. Dimensions: n faces, c channels, h and w pixels."""
+"""Layers that several networks use. Dimensions: n faces, c channels, h and w pixels."""
 
 from collections.abc import Callable, Sequence
 
@@ -8,22 +8,22 @@ from torch import Tensor, nn
 from swaplab.errors import UserError
 
 Factory = Callable[[int], nn.Module]
-"""Builds a layer for a number of channels: how normalisations and attentions are handed into networks."""
+"""Builds a layer (a norm, an attention or a mask head) for a number of channels."""
 
 
 def scaled(channels: int, width: float) -> int:
-    """``channels`` times ``width``, rounded to a multiple of 8 (at least 8), which norms by groups can divide.
+    """``channels`` times ``width``, rounded to a multiple of 8 (at least 8), so that group norms can divide it.
 
-    UserError for a ``width`` of 0 or less.
+    Raises UserError for a ``width`` of 0 or less.
     """
     if width <= 0:
-        raise UserError(f"width={width:g} cannot be; it multiplies channels, so give a number above 0, such as 0.25")
+        raise UserError(f"width must be above 0, such as 0.25; got {width:g}")
     return max(8, round(channels * width / 8) * 8)
 
 
 class SameConv2d(nn.Conv2d):
-    """Convolution whose output has ceil(side / stride) pixels, padded as TensorFlow's "same": the odd pixel goes right
-    and below.
+    """Convolution with an output of ceil(side / stride) pixels, padded like TensorFlow's "same": an odd pixel goes to
+    the right and bottom.
 
     Shape: (n, in, h, w) -> (n, out, ceil(h / stride), ceil(w / stride)). ``init`` fills the weight in place; the bias
     starts at 0.
@@ -54,13 +54,13 @@ class SameConv2d(nn.Conv2d):
             total = max((-(-side // stride) - 1) * stride + kernel - side, 0)
             pads += [total // 2, total - total // 2]
         if pads[0] == pads[1] == pads[2] == pads[3]:
-            # the convolution pads faster by itself than by a copy
+            # built-in padding is faster than a padded copy
             return F.conv2d(x, self.weight, self.bias, self.stride, pads[0])
         return F.conv2d(F.pad(x, pads), self.weight, self.bias, self.stride)
 
 
 class Dense(nn.Linear):
-    """Linear layer that starts as Keras' Dense: Glorot uniform weight, zero bias. (n, in) -> (n, out)."""
+    """Linear layer initialised like Keras' Dense: Glorot uniform weight, zero bias. (n, in) -> (n, out)."""
 
     def reset_parameters(self) -> None:
         nn.init.xavier_uniform_(self.weight)
@@ -69,10 +69,9 @@ class Dense(nn.Linear):
 
 
 class ConvBlock(nn.Module):
-    """Convolution, normalisation if any, leaky ReLU: (n, in, h, w) -> (n, out, ceil(h / stride), ceil(w / stride)).
+    """Convolution, optional norm, leaky ReLU: (n, in, h, w) -> (n, out, ceil(h / stride), ceil(w / stride)).
 
-    The convolution has no bias where a normalisation follows: the mean would remove it, and Adam would amplify its
-    rounding noise.
+    The convolution has no bias if a norm follows: the norm would remove it, and Adam would amplify its rounding noise.
     """
 
     def __init__(
@@ -97,7 +96,7 @@ class ConvBlock(nn.Module):
 class ResidualBlock(nn.Module):
     """Two 3x3 convolutions added to their input (He et al. 2016, figure 2): (n, c, h, w) -> same.
 
-    Convolution, norm if any, leaky ReLU, convolution, norm if any, sum, leaky ReLU.
+    Convolution, optional norm, leaky ReLU, convolution, optional norm, sum, leaky ReLU.
     """
 
     def __init__(self, channels: int, *, slope: float, norm: Factory | None = None) -> None:
@@ -112,7 +111,7 @@ class ResidualBlock(nn.Module):
 
 
 class Attended(nn.Sequential):
-    """A block followed by an attention of its width; the wrapper's name is no part of a site."""
+    """A block followed by an attention; site names leave out this wrapper."""
 
     def __init__(self, block: nn.Module, attention: nn.Module) -> None:
         super().__init__()
@@ -121,13 +120,13 @@ class Attended(nn.Sequential):
 
 
 class Attentions:
-    """Puts attention behind the blocks that the config names, and knows in the end whether all of them were there."""
+    """Adds attention after the blocks that the config names, and records the sites that exist."""
 
     def __init__(self, attention: Factory | None, wanted: Sequence[str]) -> None:
         self.attention, self.wanted = attention, tuple(wanted)
         self.seen: dict[str, None] = {}
 
     def behind(self, site: str, block: nn.Module, channels: int) -> nn.Module:
-        """The block that stands at ``site``, with the attention if it is wanted there."""
+        """The block of ``site``, followed by an attention if the config names the site."""
         self.seen[site] = None
         return Attended(block, self.attention(channels)) if self.attention and site in self.wanted else block

@@ -1,7 +1,7 @@
-"""Bottlenecks: what an encoder's last features pass through before they are decoded.
+"""Bottlenecks between the encoder's last features and the decoder.
 
-Each is a small setting: at which side the encoder stops, what shape the features leave in, and the layers between. All
-hold ``latent`` numbers, however these are arranged, so that two of them differ in arrangement and not in capacity.
+Each sets the side at which the encoder stops, the layers of the bottleneck and the shape of its output. All of them
+hold ``latent`` numbers, so that they differ in arrangement, not in capacity.
 """
 
 from collections.abc import Callable
@@ -15,59 +15,59 @@ from torch import Tensor, nn
 from swaplab.errors import UserError
 from swaplab.networks.blocks import Dense, SameConv2d
 
-SIDE = 4  # of the map that a vector is expanded to
+SIDE = 4  # side of the map that a vector is expanded to
 SLOPE = 0.1
 
 Widths = Callable[[int], int]
-"""How many channels a map of a side shall have."""
+"""The number of channels of a map, by its side."""
 
 
 class Shape(NamedTuple):
-    """Of a square map: (n, channels, side, side)."""
+    """Shape of a square map: (n, channels, side, side)."""
 
     channels: int
     side: int
 
 
 class Layers(NamedTuple):
-    """``squeeze``: features -> latent numbers; ``expand``: these -> a map."""
+    """``squeeze``: features -> latent code; ``expand``: latent code -> map."""
 
     squeeze: nn.Module
     expand: nn.Module
 
 
 class Bottleneck(Protocol):
-    """Anything with these methods."""
+    """Interface of a bottleneck: any object with these methods."""
 
     def reached(self, end: int) -> int:
-        """The side at which an encoder stops that would go down to ``end``."""
+        """The side at which the encoder stops; without a bottleneck it stops at ``end``."""
         ...
 
     def shape(self, features: Shape, latent: int, widths: Widths) -> Shape:
-        """The shape in which features of a shape leave."""
+        """The shape of the output for features of shape ``features``."""
         ...
 
     def build(self, features: Shape, latent: int, widths: Widths) -> Layers:
-        """The layers for features of a shape."""
+        """The layers for features of shape ``features``."""
         ...
 
 
 class Flattened(Dense):
-    """Every pixel of every channel into every unit: (n, c, h, w) -> (n, out)."""
+    """Dense layer on the flattened map: (n, c, h, w) -> (n, out)."""
 
     def forward(self, x: Tensor) -> Tensor:
         return super().forward(x.flatten(1))
 
 
 class Pooled(Dense):
-    """The mean over all pixels into every unit: (n, c, h, w) -> (n, out)."""
+    """Dense layer on the mean over all pixels: (n, c, h, w) -> (n, out)."""
 
     def forward(self, x: Tensor) -> Tensor:
         return super().forward(x.mean((2, 3)))
 
 
 class Square(nn.Module):
-    """Units as a map: (n, c side side) -> (n, c, side, side)."""
+    """Reshape units to a map: (n, c side side) -> (n, c, side, side)."""
 
     def __init__(self, side: int) -> None:
         super().__init__()
@@ -79,7 +79,7 @@ class Square(nn.Module):
 
 
 class Expand(Dense):
-    """Every unit into every pixel: (n, latent) -> (n, channels, 4, 4)."""
+    """Dense layer to a map: (n, latent) -> (n, channels, 4, 4)."""
 
     def __init__(self, latent: int, channels: int) -> None:
         super().__init__(latent, channels * SIDE**2)
@@ -90,7 +90,7 @@ class Expand(Dense):
 
 
 class StridedConvs(nn.Module):
-    """3x3 convolutions of stride 2 down to one pixel, the last one linear: (n, c, h, h) -> (n, latent)."""
+    """3x3 convolutions of stride 2 down to one pixel; the last one is linear: (n, c, h, h) -> (n, latent)."""
 
     def __init__(self, features: Shape, latent: int) -> None:
         super().__init__()
@@ -107,7 +107,7 @@ class StridedConvs(nn.Module):
 
 
 class _ToVector:
-    """A bottleneck whose code has no place: the encoder's features of any side become a vector, then 4x4 pixels."""
+    """A bottleneck without spatial layout: features of any side become a vector, then a map of 4x4 pixels."""
 
     def reached(self, end: int) -> int:
         return end
@@ -126,7 +126,7 @@ class FullyConnected(_ToVector):
 
 @dataclass(frozen=True)
 class FullyConnectedSingle(_ToVector):
-    """The first dense layer alone: its units are put into 4x4 pixels as they come (ablation of the 2017 network).
+    """Only the first dense layer; its units are reshaped to 4x4 pixels (ablation of the 2017 network).
 
     Raises UserError if 16 does not divide ``latent``.
     """
@@ -134,8 +134,8 @@ class FullyConnectedSingle(_ToVector):
     def shape(self, features: Shape, latent: int, widths: Widths) -> Shape:
         if latent % SIDE**2:
             raise UserError(
-                f"bottleneck fc_single puts generator.latent={latent} numbers into {SIDE}x{SIDE} pixels; "
-                f"choose a multiple of {SIDE**2}"
+                f"generator.latent must be a multiple of {SIDE**2} for bottleneck=fc_single, which reshapes it to "
+                f"{SIDE}x{SIDE} pixels; got {latent}"
             )
         return Shape(latent // SIDE**2, SIDE)
 
@@ -145,7 +145,7 @@ class FullyConnectedSingle(_ToVector):
 
 @dataclass(frozen=True)
 class ConvTo1x1(_ToVector):
-    """Strided convolutions down to one pixel in place of the first dense layer (faceswap-GAN's notes, 2018)."""
+    """Strided convolutions down to one pixel instead of the first dense layer (faceswap-GAN's notes, 2018)."""
 
     def build(self, features: Shape, latent: int, widths: Widths) -> Layers:
         return Layers(StridedConvs(features, latent), Expand(latent, widths(SIDE)))
@@ -153,7 +153,7 @@ class ConvTo1x1(_ToVector):
 
 @dataclass(frozen=True)
 class GlobalPool(_ToVector):
-    """Global average pooling (Lin et al. 2014, section 3.2) before the dense layers: where a feature was is lost."""
+    """Global average pooling (Lin et al. 2014, section 3.2) before the dense layers, which discards positions."""
 
     def build(self, features: Shape, latent: int, widths: Widths) -> Layers:
         return Layers(Pooled(features.channels, latent), Expand(latent, widths(SIDE)))
@@ -161,22 +161,22 @@ class GlobalPool(_ToVector):
 
 @dataclass(frozen=True)
 class Spatial:
-    """1x1 convolutions through ``latent`` / side² channels (at least one): the code keeps ``side`` x ``side`` places.
+    """1x1 convolutions through ``latent`` / side² channels (at least 1): the code keeps ``side`` x ``side`` positions.
 
-    The encoder stops where its features have that side; coarser stages are left out of encoder and decoder (ablation
-    of the 2017 network). Raises UserError for other sides than 4, 8, 16, and for one the encoder does not come down to.
+    The encoder stops where its features have that side; encoder and decoder leave out the coarser stages (ablation of
+    the 2017 network). Raises UserError for a side other than 4, 8, 16, or one below that of the encoder's output.
     """
 
     side: Literal[4, 8, 16] = 8
 
     def __post_init__(self) -> None:
         if self.side not in (4, 8, 16):
-            raise UserError(f"bottleneck.side={self.side} is not known; choose 4, 8 or 16")
+            raise UserError(f"bottleneck.side must be 4, 8 or 16; got {self.side}")
 
     def reached(self, end: int) -> int:
         if self.side < end:
             raise UserError(
-                f"bottleneck.side={self.side} is not reached: the encoder stops at {end} pixels; choose "
+                f"bottleneck.side={self.side} is too small: the encoder stops at {end} pixels; set "
                 f"bottleneck.side={end} or generator.downsampling=until_4x4"
             )
         return self.side

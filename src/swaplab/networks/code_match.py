@@ -1,13 +1,13 @@
-"""Codes of one identity moved to where another identity's codes lie, before they are decoded as that identity.
+"""Map the codes of one identity to the distribution of another identity's codes, before they are decoded as it.
 
-A shared encoder is never told that the codes of two people shall mean the same, only that each decoder can read its
-own. What their faces differ in (a wide mouth, a long nose) may so become an offset or another scale of their codes, and
-a decoder reads it as a state: the swapped head is turned too far or its mouth opened. Two identities with one
-distribution of codes have no such difference.
+Nothing in the training of a shared encoder makes the codes of two people mean the same; it only makes each decoder read
+its own. A difference between their faces (a wide mouth, a long nose) may therefore become an offset or scale of their
+codes, which a decoder reads as a state: it turns the swapped head too far or opens its mouth. Two identities with the
+same distribution of codes have no such difference.
 
-A matching takes what differs *on average* for identity: people filmed in unlike poses or light want
-``code_match=none``. Until `measure` was called it changes nothing, and training never calls it: only the averaged
-network that is validated and kept is measured.
+A match attributes every *average* difference to identity. For people filmed in different poses or light, use
+``code_match=none``. A match changes nothing until `measure` is called. Training never calls it: only the averaged
+network, which is validated and saved, is measured.
 """
 
 from collections.abc import Mapping, Sequence
@@ -21,11 +21,11 @@ from swaplab.ranges import Count, NotNegative
 class CodeMoments(nn.Module):
     """Gives every unit of the code the target's mean and standard deviation (Huang & Belongie 2017, equation 8).
 
-    There they are those of a picture, here those of an identity over a sample of its training faces. ``shape`` is that
-    of one code.
+    The paper takes them from one image, here they come from a sample of an identity's training faces. ``shape``: of one
+    code.
     """
 
-    # Share of the mean deviation that is added to each, so that units which never fire do not divide by zero.
+    # Share of the average standard deviation added to each, to avoid division by zero for units that are never active.
     _FLOOR = 0.01
 
     mean: Tensor
@@ -39,7 +39,7 @@ class CodeMoments(nn.Module):
 
     @torch.no_grad()
     def measure(self, codes: Mapping[str, Tensor]) -> None:
-        """Take the moments of every identity from its codes (n, *shape), n >= 2."""
+        """Measure the moments of every identity on its codes (n, *shape), n >= 2."""
         for name, sample in codes.items():
             deviation, self.mean[self.rows[name]] = torch.std_mean(sample, 0)
             self.deviation[self.rows[name]] = deviation + self._FLOOR * deviation.mean()
@@ -54,14 +54,16 @@ class CodeMoments(nn.Module):
 
 
 class CodeTransport(nn.Module):
-    """Gives codes the target's mean and covariance by the shortest way (Peyre & Cuturi 2019, remark 2.31).
+    """Gives codes the target's mean and covariance by optimal transport (Peyre & Cuturi 2019, remark 2.31).
 
-    That is the optimal transport between two Gaussians, x -> mean_b + (x - mean_a) M with
-    M = A^-1/2 (A^1/2 B A^1/2)^1/2 A^-1/2 for covariances A and B. Of all linear maps between them it moves codes least,
-    so what both identities share stays where it is. Covariances are taken in the space of the first ``rank`` principal
-    components of all identities together; the rest of a code keeps its deviation from the mean. Few faces say little of
-    a covariance: each is drawn to the mean of all as ``prior`` more faces of that would draw it.
-    ``shape`` is that of one code; ``ridge`` is added to every variance, as a share of the mean one.
+    Between two Gaussians this is x -> mean_b + (x - mean_a) M with M = A^-1/2 (A^1/2 B A^1/2)^1/2 A^-1/2 for
+    covariances A and B. Of all linear maps between them it moves codes least, so what both identities share stays in
+    place. Covariances are taken in the space of the first ``rank`` principal components of all identities together; the
+    remainder of a code keeps its deviation from the mean.
+
+    ``shape``: of one code. ``ridge`` is added to every variance, as a share of the mean variance. ``prior``: each
+    covariance is shrunk towards the mean of all as if by this many additional faces, because few faces estimate a
+    covariance poorly.
     """
 
     mean: Tensor
@@ -83,18 +85,18 @@ class CodeTransport(nn.Module):
         self.rank, self.ridge, self.prior = min(rank, size), ridge, prior
         self.register_buffer("mean", torch.zeros(len(self.rows), size))
         self.register_buffer("basis", torch.zeros(self.rank, size))
-        # what a map adds to a code's coordinates: nothing, before it is measured
+        # each map minus the identity: zero until measured
         self.register_buffer("maps", torch.zeros(len(self.rows), len(self.rows), self.rank, self.rank))
 
     @torch.no_grad()
     def measure(self, codes: Mapping[str, Tensor]) -> None:
-        """Take means, components and maps from the codes (n, *shape) of every identity."""
+        """Measure means, components and maps on the codes (n, *shape) of every identity."""
         samples = {name: sample.flatten(1).double() for name, sample in codes.items()}
         centred = {name: sample - sample.mean(0) for name, sample in samples.items()}
         for name, sample in samples.items():
             self.mean[self.rows[name]] = sample.mean(0)
         found = _components(torch.cat(list(centred.values())), self.rank)
-        # fewer faces than components: nothing is moved along the missing ones
+        # with fewer faces than components, the missing ones stay zero and change nothing
         self.basis.zero_()[: len(found)] = found.to(self.basis.dtype)
         basis = self.basis.double()
         covariances = _shrunk({name: sample @ basis.T for name, sample in centred.items()}, self.prior)
@@ -118,17 +120,17 @@ class CodeTransport(nn.Module):
 
 
 def _components(centred: Tensor, rank: int) -> Tensor:
-    """The first principal directions (rank, size) of samples (n, size), by their n x n inner products."""
+    """The first principal directions (rank, size) of samples (n, size), from their n x n inner products."""
     values, vectors = torch.linalg.eigh(centred @ centred.T)
     values, vectors = values[-rank:], vectors[:, -rank:]
     directions = vectors.T @ centred
-    # directions that the samples do not fill stay zero: nothing is moved along them
+    # directions without variance stay zero and change nothing
     filled = values > values[-1] * 1e-10
     return torch.where(filled[:, None], directions / values.clamp_min(1e-30).sqrt()[:, None], 0.0)
 
 
 def _shrunk(coordinates: Mapping[str, Tensor], weight: float) -> dict[str, Tensor]:
-    """Covariance of each sample (n, rank), weighed by n, with the mean of all, weighed by ``weight``."""
+    """The covariance of each sample (n, rank), weighted by n, averaged with the mean of all, weighted by ``weight``."""
     covariances = {name: torch.cov(sample.T) for name, sample in coordinates.items()}
     pooled = torch.stack(list(covariances.values())).mean(0)
     counts = {name: len(sample) for name, sample in coordinates.items()}

@@ -1,4 +1,4 @@
-"""The one place that makes a picture of what a generator returns: for training, measuring, drawing and converting."""
+"""From a generator's output to the final picture: the one implementation for training, evaluation and conversion."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -11,11 +11,10 @@ from swaplab.networks.generator import SwapOutput
 
 @dataclass(frozen=True)
 class Composition:
-    """How a swap becomes the picture that a viewer sees; the config chooses it once.
+    """How a generator's output is blended with the input face; set once, by the config.
 
-    by: the mask of the faces that composes it where none is learned: ``face``, which comes with a faceset, or ``hull``,
-    that of their landmarks; None: the learned one, if there is one. on: False: the picture is the colours alone,
-    whatever the mask.
+    ``by``: the mask to blend with: ``face`` (from the faceset), ``hull`` (of the landmarks) or None (the learned mask,
+    if any). ``on``: if False, the picture is the raw colours, whatever the mask.
     """
 
     by: str | None = None
@@ -23,14 +22,14 @@ class Composition:
 
     @classmethod
     def of(cls, config: Mapping[str, Any]) -> "Composition":
-        """The composition that a config asks for."""
+        """The composition set in a config."""
         return cls(config["composed_by"], config["composition"])
 
     def masked(self, output: SwapOutput, mask: Tensor | None) -> SwapOutput:
-        """An output with the mask that composes it. ``mask`` (n, 1, R, R): that of the faces which ``by`` names, None
-        where it is not known."""
+        """The output with the mask to blend with. ``mask`` (n, 1, R, R): the faces' mask named by ``by``, or None where
+        unknown."""
         return output if self.by is None else replace(output, mask=mask)
 
     def picture(self, output: SwapOutput, background: Tensor) -> Tensor:
-        """What a viewer sees (n, 3, R, R) of a masked output, before the faces (n, 3, R, R) it was made from."""
+        """The final picture (n, 3, R, R): a masked output blended with the input faces ``background`` (n, 3, R, R)."""
         return output.composed(background) if self.on else output.raw

@@ -1,4 +1,4 @@
-"""The generators of CycleGAN: one residual network into the domain of each identity."""
+"""The generators of CycleGAN: one residual network per identity, which translates any face into that identity."""
 
 from collections import OrderedDict
 from collections.abc import Mapping, Sequence
@@ -18,14 +18,14 @@ STD = 0.02
 
 
 class GaussianConv2d(nn.Conv2d):
-    """Convolution whose weight starts as N(0, 0.02) (Radford et al. 2016, section 3), its bias as 0."""
+    """Convolution with weights initialised from N(0, 0.02) (Radford et al. 2016, section 3) and a bias of 0."""
 
     def reset_parameters(self) -> None:
         _start(self)
 
 
 class GaussianConvTranspose2d(nn.ConvTranspose2d):
-    """Transposed convolution that starts as `GaussianConv2d` does."""
+    """Transposed convolution, initialised like `GaussianConv2d`."""
 
     def reset_parameters(self) -> None:
         _start(self)
@@ -40,21 +40,25 @@ def _start(layer: nn.Conv2d | nn.ConvTranspose2d) -> None:
 def attend(
     chains: Mapping[str, nn.Sequential], widths: Mapping[str, int], attention: Factory | None, sites: Sequence[str]
 ) -> None:
-    """Put an attention behind each site's block; by site: the ``chains`` that hold blocks, and the channels."""
+    """Insert an attention after the block of each site. ``chains`` and ``widths``: by site, the chain that holds its
+    block and its number of channels."""
     for site in sites if attention else ():
         block, chain = site.split(".")[1], chains[site]
         setattr(chain, block, Attended(getattr(chain, block), attention(widths[site])))  # type: ignore[misc]
 
 
 def _normed(layer: nn.Module, channels: int, norm: Factory | None, *before: nn.Module) -> nn.Sequential:
-    """Padding if any, convolution, norm, ReLU, under the names of their sites."""
+    """Optional padding, convolution, norm, ReLU, under their site names."""
     parts: OrderedDict[str, nn.Module] = OrderedDict((f"pad{i}", pad) for i, pad in enumerate(before))
     parts |= {"conv": layer, "norm": norm(channels) if norm else nn.Identity(), "relu": nn.ReLU()}
     return nn.Sequential(parts)
 
 
 class ResidualBlock(nn.Module):
-    """Two reflected 3x3 convolutions beside the identity, nothing after the sum: (n, c, h, w) -> same (R256)."""
+    """Two 3x3 convolutions with reflection padding, added to the input, no activation after the sum (R256).
+
+    Shape: (n, c, h, w) -> same.
+    """
 
     def __init__(self, channels: int, norm: Factory | None) -> None:
         super().__init__()
@@ -87,7 +91,7 @@ class ResNetTrunk(nn.Sequential):
 
 
 class ResNetTranslator(nn.Module):
-    """A trunk and its colours, c7s1-3 with tanh, beside a mask head if any: (n, 3, R, R) in [0, 1] -> same."""
+    """A trunk with a colour head (c7s1-3, tanh) and an optional mask head: (n, 3, R, R) in [0, 1] -> same."""
 
     def __init__(self, width: float, blocks: int, norm: Factory | None, mask: Factory | None) -> None:
         super().__init__()
@@ -105,17 +109,18 @@ class ResNetTranslator(nn.Module):
 
 
 class CycleGAN(nn.Module):
-    """One ResNet generator into each identity's domain (Zhu et al. 2017, section 4 and appendix 7.2).
+    """One ResNet generator per identity, which translates any face into it (Zhu et al. 2017, section 4 and appendix
+    7.2).
 
-    At ``width=1`` with instance norm without parameters a generator has 11,378,179 parameters at 9 blocks (for 256
-    pixels) and 7,837,699 at 6 (up to 128), as the authors' code. Faces in and out: (n, 3, R, R) in [0, 1], R a multiple
-    of 4; inside they are in [-1, 1]. The code is the face itself, so two identities make the pair of the paper and N
-    make N networks. The convolutions keep their biases before a norm, which the published counts include.
+    At ``width=1`` with instance norm without parameters, a generator has 11,378,179 parameters at 9 blocks (for 256
+    pixels) and 7,837,699 at 6 (up to 128), like the authors' code. Faces in and out: (n, 3, R, R) in [0, 1], R a
+    multiple of 4; inside, they are in [-1, 1]. The code is the face itself: two identities give the pair of the paper,
+    N give N networks. Convolutions keep their bias before a norm, as in the published counts.
 
-    Args: ``norm`` and ``attention`` build a layer for a channel count; ``attention`` stands behind the blocks in
+    Args: ``norm`` and ``attention`` build a layer for a number of channels; ``attention`` follows the blocks in
     ``attention_sites`` (encoder.down1, encoder.down2, encoder.block1 .., decoder.up1, decoder.up2; None:
     encoder.down2 and decoder.up1). ``mask`` builds a mask head.
-    Raises UserError for an unknown site, no block, or a resolution that is not a multiple of 4.
+    Raises UserError for an unknown site, fewer than 1 block, or a resolution that is not a multiple of 4.
     """
 
     shared_encoder = False
@@ -135,11 +140,9 @@ class CycleGAN(nn.Module):
     ) -> None:
         super().__init__()
         if resolution % 4:
-            raise UserError(
-                f"generator resnet halves the side twice, which {resolution} does not allow; give 4 k pixels"
-            )
+            raise UserError(f"data.resolution must be a multiple of 4 for generator=resnet; got {resolution}")
         if blocks < 1:
-            raise UserError(f"generator.blocks={blocks} leaves nothing to translate with; give 1 or more (6 or 9)")
+            raise UserError(f"generator.blocks must be at least 1 (the paper uses 6 or 9); got {blocks}")
         self.identities = tuple(identities)
         into = {name: ResNetTranslator(width, blocks, norm, mask) for name in self.identities}
         for trunk in (translator.trunk for translator in into.values()):
@@ -148,10 +151,10 @@ class CycleGAN(nn.Module):
         self.into = nn.ModuleDict(into)
 
     def encode(self, faces: Tensor, source: str) -> Tensor:
-        """The faces themselves, (n, 3, R, R) in [0, 1]."""
+        """The faces themselves: (n, 3, R, R) in [0, 1]."""
         return faces
 
     def decode(self, code: Tensor, target: str) -> SwapOutput:
-        """Faces translated into the domain of ``target``."""
+        """Faces (n, 3, R, R) translated into ``target``."""
         output: SwapOutput = self.into[target](code)
         return output

@@ -1,8 +1,8 @@
-"""Decoders: from the code to the faces of an identity, and what the identities share on the way.
+"""Decoders: from the code to the faces of an identity, with none, some or all of their layers shared by identities.
 
-Each family is built as ``decoder(identities, plan)``, has ``decode(code, target)``, and says with ``from_features``
-whether it reads the encoder's features themselves in place of the code. Sites are named after the side they reach:
-up0 doubles 4 pixels, up1 8, and so on, whatever stands before them.
+Each family is built as ``decoder(identities, plan)`` and has ``decode(code, target)``; ``from_features`` is True if it
+reads the encoder's features instead of the code. Sites are named after the side that they double: up0 doubles 4 pixels,
+up1 8 pixels, and so on.
 """
 
 from collections.abc import Callable, Sequence
@@ -25,9 +25,9 @@ SLOPE = 0.1
 
 @dataclass(frozen=True)
 class DecoderPlan:
-    """What decoders of every family are made of.
+    """The settings that decoders of every family are built from.
 
-    features: the shape of what stands before the bottleneck. ``widths`` gives the channels of a map by its side.
+    ``features``: shape of the encoder's output before the bottleneck. ``widths``: channels of a map by its side.
     """
 
     features: Shape
@@ -44,21 +44,21 @@ class DecoderPlan:
 
     @property
     def squeezed(self) -> Shape:
-        """The shape of what leaves the bottleneck."""
+        """The shape of the bottleneck's output."""
         return self.bottleneck.shape(self.features, self.latent, self.widths) if self.bottleneck else self.features
 
     @property
     def code(self) -> Shape:
-        """The shape of the code: 4 pixels are doubled once by the encoder."""
+        """The shape of the code: the encoder doubles a map of 4 pixels once."""
         shape = self.squeezed
         return Shape(self.widths(2 * SIDE), 2 * SIDE) if shape.side == SIDE else shape
 
     def sides(self, start: int) -> list[int]:
-        """The sides that stages pass from ``start`` to the resolution, without the latter."""
+        """The input sides of the stages from ``start`` up to the resolution."""
         return [start << i for i in range((self.resolution // start).bit_length() - 1)]
 
     def stages(self, start: Shape, last: int | None = None) -> nn.Sequential:
-        """Blocks that double a map of shape ``start`` up to the resolution, or up to the side ``last``."""
+        """Blocks that double a map of shape ``start`` up to the resolution, or to the side ``last``."""
         stages, channels = nn.Sequential(), start.channels
         for side in self.sides(start.side):
             if side == last:
@@ -71,17 +71,17 @@ class DecoderPlan:
 
 
 def stage_name(side: int) -> str:
-    """The name of the stage that doubles a side: up0 for 4 pixels."""
+    """The name of the stage that doubles ``side``: up0 for 4 pixels."""
     return f"up{(side // SIDE).bit_length() - 1}"
 
 
 class DecoderFamily(Protocol):
-    """Any ``nn.Module`` with these members."""
+    """Interface of a decoder family: any ``nn.Module`` with these members."""
 
     from_features: bool
 
     def decode(self, code: Tensor, target: str) -> SwapOutput:
-        """The faces of ``target`` for a code."""
+        """A code decoded as ``target``."""
         ...
 
 
@@ -89,7 +89,7 @@ Decoders = Callable[[Sequence[str], DecoderPlan], nn.Module]
 
 
 class Painter(nn.Module):
-    """The end of every decoder: residual blocks, a 5x5 convolution to colours, a mask head if any."""
+    """The last layers of every decoder: residual blocks, a 5x5 convolution to colours, an optional mask head."""
 
     def __init__(self, plan: DecoderPlan) -> None:
         super().__init__()
@@ -102,20 +102,20 @@ class Painter(nn.Module):
         self.mask = plan.mask(channels) if plan.mask else None
 
     def paint(self, features: Tensor) -> SwapOutput:
-        """The last stage's features (n, channels, R, R) as colours and alpha."""
+        """Features of the last stage (n, channels, R, R) -> colours and alpha."""
         features = self.residual(features)
         return SwapOutput(self.output(self.colour(features)), self.mask(features) if self.mask else None)
 
 
 class Decoder(Painter):
-    """Upsampling stages, then the painter's end: (n, *start) -> colours and alpha in [0, 1]."""
+    """Upsampling stages and a `Painter`: (n, *start) -> colours and alpha in [0, 1]."""
 
     def __init__(self, plan: DecoderPlan, start: Shape) -> None:
         super().__init__(plan)
         self.up = plan.stages(start)
 
     def forward(self, code: Tensor, after: nn.ModuleList | None = None) -> SwapOutput:
-        """``after``: layers put behind the stages, one each."""
+        """``after``: one layer to apply after each stage."""
         x = code
         for i, stage in enumerate(self.up):
             x = stage(x) if after is None else after[i](stage(x))
@@ -123,7 +123,7 @@ class Decoder(Painter):
 
 
 class PerIdentity(nn.ModuleDict):
-    """One decoder an identity, nothing shared (deepfakes, December 2017)."""
+    """One decoder per identity, nothing shared (deepfakes, December 2017)."""
 
     from_features = False
 
@@ -139,7 +139,7 @@ class PerIdentity(nn.ModuleDict):
 
 
 class ChannelAffine(nn.Module):
-    """A gain and a shift for every channel: (n, channels, h, w) -> same."""
+    """A learned gain and shift per channel: (n, channels, h, w) -> same."""
 
     def __init__(self, channels: int) -> None:
         super().__init__()
@@ -155,8 +155,8 @@ class ChannelAffine(nn.Module):
 
 
 class Conditioned(nn.Module):
-    """One decoder for all, told who is wanted by a gain and a shift of every channel behind every stage (FiLM: Perez et
-    al. 2018, equations 1 and 2; identities are known by name, so their numbers are learned outright)."""
+    """One decoder for all identities, conditioned on the target by a gain and a shift per channel after each stage
+    (FiLM: Perez et al. 2018, equations 1 and 2), learned directly for each identity."""
 
     from_features = False
 
@@ -173,10 +173,10 @@ class Conditioned(nn.Module):
 
 
 class SharedTrunk(nn.Module):
-    """The first stages are one trunk for all identities; the last ``private_stages`` and the heads are their own
-    (the reverse of the shared first layers of CoGAN's discriminators: Liu & Tuzel 2016, section 3).
+    """The first stages are shared by all identities; each identity has its own last ``private_stages`` and heads (the
+    reverse of the shared first layers of CoGAN's discriminators: Liu & Tuzel 2016, section 3).
 
-    Raises UserError where no stage would be left to share.
+    Raises UserError if no stage is shared.
     """
 
     from_features = False
@@ -188,8 +188,8 @@ class SharedTrunk(nn.Module):
         sides = plan.sides(plan.code.side)
         if not 0 <= private_stages < len(sides):
             raise UserError(
-                f"decoder.private_stages={private_stages} leaves nothing to share of {len(sides)} stages; "
-                f"choose 0 to {len(sides) - 1}, or decoder=per_identity"
+                f"decoder.private_stages must be 0 to {len(sides) - 1}, so that at least one of {len(sides)} stages is "
+                f"shared; got {private_stages}. To share none, set decoder=per_identity"
             )
         split = (*sides, plan.resolution)[len(sides) - private_stages]
         self.trunk = plan.stages(plan.code, split)
@@ -200,7 +200,7 @@ class SharedTrunk(nn.Module):
 
 
 class Intermediate(nn.Module):
-    """Squeezes what the encoder found: (n, *features) -> a map of half the usual channels."""
+    """A bottleneck with half the usual output channels: (n, *features) -> (n, *shape)."""
 
     def __init__(self, plan: DecoderPlan) -> None:
         super().__init__()
@@ -214,11 +214,11 @@ class Intermediate(nn.Module):
 
 
 class Intermediates(nn.Module):
-    """One decoder for all, which reads two bottlenecks side by side: one all share and one of the wanted identity (IAE
-    of 2018; LIAE of DeepFaceLab: Perov et al. 2020, section 3.2).
+    """One decoder for all identities, which reads two bottlenecks: a shared one and that of the target (IAE of 2018;
+    LIAE of DeepFaceLab: Perov et al. 2020, section 3.2).
 
-    The bottleneck of the config is built once for all and once an identity, each with half the channels; the code is
-    what the encoder found before it. Raises UserError without a bottleneck: nothing would be an identity's own.
+    The configured bottleneck is built once for all and once per identity, each with half the channels; the code is the
+    encoder's features. Raises UserError without a bottleneck, because nothing would be specific to an identity.
     """
 
     from_features = True
@@ -227,8 +227,7 @@ class Intermediates(nn.Module):
         super().__init__()
         if plan.bottleneck is None:
             raise UserError(
-                "decoder=intermediate gives each identity a bottleneck of its own, but there is none; "
-                "choose another bottleneck"
+                "decoder=intermediate needs a bottleneck for each identity, but bottleneck=none; choose another one"
             )
         self.common = Intermediate(plan)
         self.own = nn.ModuleDict({name: Intermediate(plan) for name in identities})

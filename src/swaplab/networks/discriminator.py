@@ -1,7 +1,7 @@
-"""Discriminators: patch maps that say real or fake, per identity or for all, at one scale or several.
+"""Discriminators: maps of real-or-fake scores per patch, per identity or shared, at one or several scales.
 
-A *judge* (`PerIdentity`, `Shared`, `SharedProjection`) decides who is judged by which network; the *patches*
-(`PatchDiscriminator`, `PatchGAN70`, `MultiscaleDiscriminator`) are what those networks look like.
+`PerIdentity`, `Shared` and `SharedProjection` assign networks to identities; `PatchDiscriminator`, `PatchGAN70` and
+`MultiscaleDiscriminator` are the networks.
 """
 
 from collections import OrderedDict
@@ -25,21 +25,22 @@ SITE = "discriminator."
 
 @runtime_checkable
 class Discriminator(Protocol):
-    """Any ``nn.Module`` with this member. One whose scores never leave [0, 1] says so by ``sigmoid = True``."""
+    """Any ``nn.Module`` with this member. One with scores in [0, 1] has ``sigmoid = True``."""
 
     def judge(self, faces: Tensor, identity: str, condition: Tensor) -> Tensor:
-        """Scores (n, k, h, w), higher = more like a real face of ``identity``; any real number.
+        """Scores (n, k, h, w), any real number; higher means more like a real face of ``identity``.
 
-        faces: (n, 3, R, R) in [0, 1]. condition: the network's input (n, 3, R, R) in [0, 1], for those that look at it.
+        ``faces``: (n, 3, R, R) in [0, 1]. ``condition``: the generator's input (n, 3, R, R) in [0, 1], used by
+        conditional discriminators.
         """
         ...
 
 
 class Patches(nn.Module):
-    """A chain of blocks ``down`` and a ``score``: (n, channels, R, R) in [0, 1] -> (n, 1, h, w), linear.
+    """A chain of blocks ``down`` and a ``score`` layer: (n, channels, R, R) in [0, 1] -> (n, 1, h, w), linear.
 
-    ``features``: channels of the last block. Attention stands behind the blocks named in ``attention_sites``, as
-    discriminator.down2; None is the last block. Sites of other networks are passed over.
+    ``features``: channels of the last block. Attention follows the blocks in ``attention_sites``, such as
+    discriminator.down2 (None: the last block). Sites of other networks are ignored.
     """
 
     def __init__(
@@ -71,7 +72,7 @@ class Patches(nn.Module):
 
 
 class PatchDiscriminator(Patches):
-    """Strided 4x4 convolutions down to 8x8, then one score a patch (faceswap-GAN v2.2, 2018, activation behind norm).
+    """Strided 4x4 convolutions down to 8x8, then one score per patch (faceswap-GAN v2.2, 2018, activation after norm).
 
     Shape: (n, channels, R, R) in [0, 1] -> (n, 1, 8, 8), no output non-linearity. ``width`` multiplies 64, 128, 256
     (to multiples of 8).
@@ -90,7 +91,7 @@ class PatchDiscriminator(Patches):
         side, widths = resolution, [channels]
         while side > 8:
             widths.append(scaled(min(64 * 2 ** len(blocks), 256), width))
-            # the first block is never normalised: it would remove the picture's own contrast
+            # no norm in the first block: it would remove the image's contrast
             blocks[f"down{len(blocks) + 1}"] = ConvBlock(
                 widths[-2], widths[-1], kernel=4, stride=2, slope=SLOPE, norm=norm if blocks else None
             )
@@ -103,8 +104,8 @@ class PatchGAN70(Patches):
     """The 70x70 PatchGAN of pix2pix and CycleGAN (Isola et al. 2017; Zhu et al. 2017): C64-C128-C256-C512.
 
     Shape: (n, channels, R, R) in [0, 1] -> (n, 1, R / 8 - 2, R / 8 - 2). 2,764,737 parameters for 3 channels at width 1
-    without norm, as published with instance norm, which cancels 896 of them: here no bias stands before a norm.
-    ``width`` multiplies 64 to 512 (to multiples of 8).
+    without norm, the published number; with a norm 896 fewer, because here no bias precedes a norm. ``width``
+    multiplies 64 to 512 (to multiples of 8). Raises UserError below 32 pixels.
     """
 
     def __init__(
@@ -117,7 +118,7 @@ class PatchGAN70(Patches):
         attention_sites: Sequence[str] | None = None,
     ) -> None:
         if resolution < 32:
-            raise UserError(f"a 70x70 PatchGAN needs faces of 32 pixels or more, not {resolution}")
+            raise UserError(f"data.resolution must be at least 32 for a 70x70 PatchGAN; got {resolution}")
         widths = [channels, *(scaled(c, width) for c in (64, 128, 256, 512))]
         blocks: OrderedDict[str, nn.Module] = OrderedDict()
         for i, stride in enumerate((2, 2, 2, 1), 1):
@@ -130,10 +131,11 @@ class PatchGAN70(Patches):
 
 
 class MultiscaleDiscriminator(nn.Module):
-    """Equal discriminators on the face and on its halvings (Wang et al. 2018, pix2pixHD, section 3.2).
+    """Identical discriminators on the face and its downsampled copies (Wang et al. 2018, pix2pixHD, section 3.2).
 
-    Shape: (n, channels, R, R) in [0, 1] -> (n, scales, h, w): a channel a scale, the maps of smaller scales repeated to
-    the size of the largest, so that all scales weigh the same. Halvings are 3x3 means at stride 2.
+    Shape: (n, channels, R, R) in [0, 1] -> (n, scales, h, w): one channel per scale; maps of smaller scales are
+    repeated to the size of the largest, so that all scales have equal weight. Each scale halves the side by 3x3 means
+    at stride 2. Raises UserError for fewer than 2 scales or a smallest scale below 16 pixels.
     """
 
     def __init__(
@@ -149,7 +151,8 @@ class MultiscaleDiscriminator(nn.Module):
         super().__init__()
         if scales < 2 or resolution // 2 ** (scales - 1) < 16:
             raise UserError(
-                f"scales={scales} cannot be at {resolution} pixels; give 2 or more, the smallest of 16 pixels"
+                f"scales must be at least 2, with at least 16 pixels at the smallest scale; got scales={scales} at "
+                f"{resolution} pixels"
             )
         self.scales = nn.ModuleDict(
             {
@@ -168,10 +171,10 @@ class MultiscaleDiscriminator(nn.Module):
 
 
 class _Judge(nn.Module):
-    """What all judges are given.
+    """Common constructor of the discriminators.
 
-    conditional: the generator's input is seen beside the face. ``network`` builds the patches from channels,
-    resolution, width, norm, attention and attention_sites.
+    ``conditional``: it also sees the generator's input. ``network`` builds a patch network from channels, resolution,
+    width, norm, attention and attention_sites.
     """
 
     def __init__(
@@ -192,16 +195,16 @@ class _Judge(nn.Module):
         self._add(tuple(identities), lambda: network(channels, resolution, width, norm, attention, attention_sites))
 
     def _add(self, identities: tuple[str, ...], network: Callable[[], nn.Module]) -> None:
-        """Make the parts that judge ``identities``."""
+        """Create the networks for ``identities``."""
         raise NotImplementedError
 
     def _seen(self, faces: Tensor, condition: Tensor) -> Tensor:
-        """What the network looks at: (n, 3 or 6, R, R)."""
+        """The network's input: (n, 3 or 6, R, R)."""
         return torch.cat([faces, condition], 1) if self.conditional else faces
 
 
 class PerIdentity(_Judge):
-    """One discriminator an identity (CycleGAN, Zhu et al. 2017; faceswap-GAN 2018)."""
+    """One discriminator per identity (CycleGAN, Zhu et al. 2017; faceswap-GAN 2018)."""
 
     def _add(self, identities: tuple[str, ...], network: Callable[[], nn.Module]) -> None:
         self.judges = nn.ModuleDict({name: network() for name in identities})
@@ -213,7 +216,7 @@ class PerIdentity(_Judge):
 
 
 class Shared(_Judge):
-    """One discriminator for all identities: it knows what is sharp and real, not who it is."""
+    """One discriminator for all identities; it is not told which one it sees."""
 
     def _add(self, identities: tuple[str, ...], network: Callable[[], nn.Module]) -> None:
         self.shared = network()
@@ -225,8 +228,8 @@ class Shared(_Judge):
 
 
 class SharedProjection(Shared):
-    """One discriminator that is told the identity: its score plus the features' product with an embedding of it
-    (Miyato & Koyama 2018, equation 3), here for every patch instead of the sum over the picture.
+    """One discriminator for all identities, conditioned on the identity: its score plus the inner product of features
+    and an identity embedding (Miyato & Koyama 2018, equation 3), here per patch instead of summed over the image.
 
     Raises UserError for a network without features, such as the multiscale one.
     """
@@ -235,7 +238,7 @@ class SharedProjection(Shared):
         patches = network()
         if not isinstance(patches, Patches):
             raise UserError(
-                f"a projection needs a network with features, and {type(patches).__name__} has none; choose another"
+                f"a projection discriminator needs a network with features; {type(patches).__name__} has none"
             )
         self.shared = patches
         self.embeddings = nn.ModuleDict({name: nn.Conv2d(patches.features, 1, 1, bias=False) for name in identities})
@@ -246,6 +249,6 @@ class SharedProjection(Shared):
         features = self.shared.described(self._seen(faces, condition))
         scores: Tensor = self.shared.score(features)
         product = self.embeddings[identity](features)
-        if product.shape != scores.shape:  # a score's window may be wider than a pixel
+        if product.shape != scores.shape:  # the score layer may have a larger window without padding
             product = F.adaptive_avg_pool2d(product, (scores.shape[-2], scores.shape[-1]))
         return scores + product

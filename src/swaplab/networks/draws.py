@@ -1,7 +1,7 @@
-"""Random numbers inside a network (dropout, noise inputs): a pure function of the face and the place, not of the batch.
+"""Random numbers inside a network (dropout, noise inputs): a pure function of face and site, not of the batch.
 
-A layer that draws has an attribute ``draws``, None at first. A training step fills it for one forward with `drawing`;
-where nobody fills it, as at inference, the layer leaves its input alone.
+A layer that draws has an attribute ``draws``, initially None. A training step sets it for one forward pass with
+`drawing`. While it is None, as at inference, the layer returns its input unchanged.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -18,7 +18,7 @@ from swaplab.randomness import generator_at
 
 @dataclass(frozen=True)
 class Draws:
-    """What a layer at ``site`` may draw for n faces, each known by its identity and its position in the run."""
+    """Random numbers of a layer at ``site`` for n faces, each given by its identity and its position in the run."""
 
     seed: int
     purpose: str
@@ -26,18 +26,18 @@ class Draws:
     site: str = ""
 
     def uniform(self, like: Tensor) -> Tensor:
-        """Uniform numbers in [0, 1), float32 of the shape and device of ``like`` (n, ...)."""
+        """Uniform numbers in [0, 1), float32, with the shape and device of ``like`` (n, ...)."""
         return self._drawn(like, lambda generator, shape: generator.random(shape, np.float32))
 
     def normal(self, like: Tensor) -> Tensor:
-        """Standard normal numbers, float32 of the shape and device of ``like`` (n, ...)."""
+        """Standard normal numbers, float32, with the shape and device of ``like`` (n, ...)."""
         return self._drawn(like, lambda generator, shape: generator.standard_normal(shape, np.float32))
 
     def _drawn(
         self, like: Tensor, draw: Callable[[np.random.Generator, tuple[int, ...]], NDArray[np.float32]]
     ) -> Tensor:
         if len(like) != len(self.faces):
-            raise ValueError(f"{self.site} draws for {len(like)} faces, but the step has {len(self.faces)}")
+            raise ValueError(f"{self.site} got {len(like)} faces, but the step has {len(self.faces)}")
         rows = [
             draw(generator_at(self.seed, "model", self.purpose, self.site, identity, position), tuple(like.shape[1:]))
             for identity, position in self.faces
@@ -47,9 +47,9 @@ class Draws:
 
 @contextmanager
 def drawing(network: nn.Module, draws: Draws) -> Iterator[None]:
-    """Inside, the layers of ``network`` that draw do so from ``draws``, each at its own site; may be nested.
+    """A context in which the layers of ``network`` draw from ``draws``, each at its own site; may be nested.
 
-    A network in eval mode draws nothing. The wrapper name that an attention adds to a path is no part of a site.
+    A network in eval mode draws nothing. A site's name leaves out the wrapper that an attention adds to the path.
     """
     layers = [(path, m) for path, m in network.named_modules() if hasattr(m, "draws")] if network.training else []
     before = [layer.draws for _, layer in layers]
@@ -64,9 +64,9 @@ def drawing(network: nn.Module, draws: Draws) -> Iterator[None]:
 
 
 class KeyedDropout(nn.Module):
-    """Dropout (Srivastava et al. 2014) whose zeros are keyed by the face, so that ranks and resume do not matter.
+    """Dropout (Srivastava et al. 2014) keyed by the face, so that it does not depend on ranks or on resuming.
 
-    Shape: (n, ...) -> same. A unit is 0 with probability ``p``, else divided by 1 - p. Off at inference.
+    Shape: (n, ...) -> same. Each unit is 0 with probability ``p``, else divided by 1 - p. Off at inference.
     """
 
     draws: Draws | None

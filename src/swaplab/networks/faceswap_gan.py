@@ -1,4 +1,4 @@
-"""The networks of faceswap-GAN v2.2: shared encoder, a decoder and a conditional discriminator per identity."""
+"""The networks of faceswap-GAN v2.2: a shared encoder, a decoder and a conditional discriminator per identity."""
 
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
@@ -25,22 +25,22 @@ _CODE_SIDE = 4
 
 @torch.no_grad()
 def icnr(weight: Tensor) -> Tensor:
-    """Fill in place so that the four kernels of each output channel of `depth_to_space` are one (Aitken et al. 2017),
-    drawn from N(0, 0.02)."""
+    """Fill in place from N(0, 0.02), with the same kernel for the four sub-pixels of each output channel of
+    `depth_to_space` (Aitken et al. 2017)."""
     kernel = nn.init.normal_(torch.empty_like(weight[: len(weight) // 4]), 0.0, 0.02)
     return weight.copy_(kernel.repeat(4, 1, 1, 1))
 
 
 def depth_to_space(x: Tensor) -> Tensor:
-    """Pixel shuffle in TensorFlow's order, where norms of neighbouring channels see what they saw there.
+    """Pixel shuffle in TensorFlow's channel order, so that norms over channel groups match the original.
 
-    Channel (2 row + column) c + k becomes that pixel of channel k: (n, 4c, h, w) -> (n, c, 2h, 2w).
+    Channel (2 row + column) c + k becomes that sub-pixel of channel k: (n, 4c, h, w) -> (n, c, 2h, 2w).
     """
     return F.pixel_shuffle(x.unflatten(1, (4, -1)).transpose(1, 2).flatten(1, 2), 2)
 
 
 class ConvBlock(nn.Module):
-    """Convolution without bias, activation, then normalisation if any: (n, in, h, w) -> (n, out, h / stride, ...)."""
+    """Convolution without bias, activation, then optional norm: (n, in, h, w) -> (n, out, h / stride, w / stride)."""
 
     def __init__(
         self,
@@ -62,7 +62,7 @@ class ConvBlock(nn.Module):
 
 
 class ResidualBlock(nn.Module):
-    """Two 3x3 convolutions without bias around a leaky ReLU, the input added, a leaky ReLU; never normalised."""
+    """Two 3x3 convolutions without bias around a leaky ReLU, added to the input, then a leaky ReLU; no norm."""
 
     def __init__(self, channels: int) -> None:
         super().__init__()
@@ -78,7 +78,7 @@ class ResidualBlock(nn.Module):
 class ShuffleUpscale(nn.Module):
     """Upscale of the standard capacity: convolution, leaky ReLU, norm, pixel shuffle.
 
-    Shape: (n, in, h, w) -> (n, out, 2h, 2w). The norm sees 4 out channels. `HybridNorm` still splits them at out / 2.
+    Shape: (n, in, h, w) -> (n, out, 2h, 2w). The norm has 4 out channels; `HybridNorm` still splits them at out / 2.
     """
 
     def __init__(self, in_channels: int, out_channels: int, norm: Factory | None) -> None:
@@ -93,7 +93,7 @@ class ShuffleUpscale(nn.Module):
 
 
 class NearestUpscale(nn.Module):
-    """Upscale of the lite capacity: nearest neighbour, reflecting pad, convolution, norm, and no activation at all.
+    """Upscale of the lite capacity: nearest neighbour, reflection padding, convolution, norm; no activation.
 
     Shape: (n, in, h, w) -> (n, out, 2h, 2w).
     """
@@ -110,7 +110,7 @@ class NearestUpscale(nn.Module):
 
 Upscale = Callable[[int, int, Factory | None], nn.Module]
 Attend = Callable[[str, int], "list[tuple[str, nn.Module]]"]
-"""The attention behind a site, if there is one, under its name: (site, channels) -> at most one layer."""
+"""(block, channels) -> the named attention layer after that block, or an empty list."""
 
 
 def _attend(part: str, attention: Factory | None, sites: Sequence[str]) -> Attend:
@@ -123,8 +123,11 @@ def _attend(part: str, attention: Factory | None, sites: Sequence[str]) -> Atten
 
 
 class Encoder(nn.Module):
-    """Stem, strided blocks down to 4x4, two dense layers without a non-linearity, one upscale: (n, 3, R, R) in [-1, 1]
-    -> (n, 512 width, 8, 8). ``widths``: of the stem and the blocks, ``out``: of the code."""
+    """Stem, strided blocks down to 4x4, two dense layers without a non-linearity, one upscale.
+
+    Shape: (n, 3, R, R) in [-1, 1] -> (n, out, 8, 8). ``widths``: channels of the stem and the blocks. ``out``: channels
+    of the code.
+    """
 
     def __init__(
         self,
@@ -155,10 +158,10 @@ class Encoder(nn.Module):
 
 
 class Decoder(nn.Module):
-    """Code (n, widths[0], 8, 8) -> colours in [0, 1], alpha, and colours at every lower resolution from 64 on.
+    """Code (n, widths[0], 8, 8) -> colours in [0, 1], alpha, and colours at every lower resolution from 64 pixels up.
 
-    Three upscales, a residual block and an attention at 64 pixels, or one more convolution where there is none; then,
-    for each doubling, a head of the lower resolution, an upscale and a convolution.
+    Three upscales, then at 64 pixels a residual block and an attention (without attention, one more convolution). Each
+    further doubling has a colour head at the lower resolution, an upscale and a convolution.
     """
 
     def __init__(
@@ -202,26 +205,27 @@ def _colours(x: Tensor) -> Tensor:
 
 
 def check_resolution(resolution: int, owner: str) -> None:
-    """UserError unless faceswap-GAN has networks for the resolution."""
+    """Raises UserError unless faceswap-GAN has networks for the resolution."""
     if resolution not in RESOLUTIONS:
         raise UserError(
-            f"{owner} works at {', '.join(map(str, RESOLUTIONS))} pixels, not {resolution}; "
-            f"set data.resolution={RESOLUTIONS[0]}"
+            f"data.resolution must be one of {', '.join(map(str, RESOLUTIONS))} for {owner}; got {resolution}"
         )
 
 
 class FaceswapGAN(nn.Module):
-    """Generator of faceswap-GAN v2.2 (2018): shared encoder, one decoder an identity with colours, alpha and aux heads.
+    """Generator of faceswap-GAN v2.2 (2018): a shared encoder and one decoder per identity with colours, alpha and
+    auxiliary heads.
 
-    Faces in and out: (n, 3, R, R) in [0, 1], R = 64, 128 or 256; inside, [-1, 1] and tanh. ``aux`` has the colours at
-    lower resolutions as ``raw64`` and ``raw128``. At ``width=1`` parts have the original's numbers of parameters.
+    Faces in and out: (n, 3, R, R) in [0, 1], R = 64, 128 or 256; inside, [-1, 1] and tanh. ``aux`` holds the colours at
+    lower resolutions as ``raw64`` and ``raw128``. At ``width=1`` encoder and decoders have as many parameters as in the
+    original.
 
-    Args: ``capacity``: standard, or lite with half the channels and upscaling by nearest neighbour. ``width`` scales
-    every channel count. ``latent``: of the first dense layer (None: 1024 ``width``; lite above 64 pixels twice that).
-    ``norm`` stands behind the activation; no norm stands in the first block, residual block and refining convolutions.
-    ``attention`` stands behind ``attention_sites`` (None: those of the original). ``mask`` builds the alpha head,
-    which in the original is `LearnedMask`. ``stem_bias``: the bias that the original notes as forgotten. ``l2`` is
-    the penalty of a regularised kernel's sum of squares.
+    Args: ``capacity``: standard, or lite with half the channels and nearest-neighbour upscaling. ``width`` multiplies
+    every number of channels. ``latent``: units of the first dense layer (None: 1024 ``width``; twice that for lite
+    above 64 pixels). ``norm`` follows the activation; the first block, the residual block and the refining convolutions
+    have none. ``attention`` follows the blocks in ``attention_sites`` (None: those of the original). ``mask`` builds
+    the alpha head, in the original `LearnedMask`. ``stem_bias``: a bias in the first convolution, which the original
+    notes as forgotten. ``l2``: weight of the sum of squares of the regularised kernels.
     Raises UserError for an unknown resolution, capacity or site.
     """
 
@@ -246,13 +250,13 @@ class FaceswapGAN(nn.Module):
         super().__init__()
         check_resolution(resolution, "generator faceswap_gan")
         if capacity not in CAPACITIES:
-            raise UserError(f"generator.capacity={capacity} is not known; choose {' or '.join(CAPACITIES)}")
+            raise UserError(f"generator.capacity must be {' or '.join(CAPACITIES)}; got {capacity}")
         lite = capacity == "lite"
         channels = partial(scaled, width=width / CAPACITIES[capacity])
         upscale: Upscale = NearestUpscale if lite else ShuffleUpscale
         self.identities, self.l2 = tuple(identities), l2
         self.aux_heads = tuple(f"raw{side}" for side in RESOLUTIONS if side < resolution)
-        # 1024 are divided twice in the lite network
+        # the lite network divides the 1024 channels twice
         top = scaled(1024, width / CAPACITIES[capacity] ** 2)
         strides = (resolution // _CODE_SIDE).bit_length() - 1
         widths = [channels(c) for c in (64, 128, 256, 512)] + [top] * (strides - 3)
@@ -275,16 +279,16 @@ class FaceswapGAN(nn.Module):
         )
 
     def encode(self, faces: Tensor, source: str) -> Tensor:
-        """The code (n, 512 width, 8, 8) of faces (n, 3, R, R), whoever they show."""
+        """The code (n, 512 width, 8, 8) of faces (n, 3, R, R) of any identity."""
         return self.encoder(faces * 2 - 1)
 
     def decode(self, code: Tensor, target: str) -> SwapOutput:
-        """The faces of ``target`` for a code."""
+        """A code decoded as ``target``."""
         return self.decoders[target](code)
 
 
 class ConditionalPatches(nn.Module):
-    """Strided 4x4 convolutions down to 8x8, attention, one score a patch: (n, 6, R, R) in [-1, 1] -> (n, 1, 8, 8)."""
+    """Strided 4x4 convolutions down to 8x8, attention, one score per patch: (n, 6, R, R) in [-1, 1] -> (n, 1, 8, 8)."""
 
     def __init__(self, widths: Sequence[int], norm: Factory | None, attend: Attend, bias: bool) -> None:
         super().__init__()
@@ -302,11 +306,12 @@ class ConditionalPatches(nn.Module):
 
 
 class FaceswapGANDiscriminator(nn.Module):
-    """Discriminators of faceswap-GAN v2.2 (2018): one an identity, judging a face beside the generator's input.
+    """Discriminators of faceswap-GAN v2.2 (2018): one per identity, which sees a face and the generator's input.
 
-    Linear scores. ``width`` multiplies 64, 128, 256, ..., 256 channels; one network for both capacities. ``attention``
-    stands behind ``attention_sites`` (None: every block from the third on). ``score_bias``, ``l2``: see `FaceswapGAN`.
-    Raises UserError for an unknown resolution or site.
+    Linear scores. ``width`` multiplies 64, 128, 256, ..., 256 channels, the same for both capacities. ``attention``
+    follows the blocks in ``attention_sites`` (None: every block from the third on). ``score_bias``: a bias in the last
+    convolution, which the original lacks. ``l2``: see `FaceswapGAN`. Raises UserError for an unknown resolution or
+    site.
     """
 
     def __init__(

@@ -1,4 +1,4 @@
-"""The networks of faceswap-GAN v1 and v2 (December 2017 to early 2018): 64 pixels, no norm, no attention, no decay."""
+"""The networks of faceswap-GAN v1 and v2 (December 2017 to early 2018): 64 pixels, no norm, attention or L2 penalty."""
 
 import math
 from collections import OrderedDict
@@ -14,13 +14,15 @@ from swaplab.networks.generator import SwapOutput
 from swaplab.ranges import Latent, Share, Width
 
 RESOLUTION = 64
-_CODE, _CODE_SIDE = 512, 4  # channels of the code at full width; the side between the dense layers
+_CODE, _CODE_SIDE = 512, 4  # channels of the code at width 1; side of the map between the dense layers
 
 
 def _kernel(published: int) -> Callable[[Tensor], Tensor]:
-    """N(0, 0.02) for a layer that sees ``published`` channels, as the original's does. For one that sees fewer the
-    deviation grows, so that what leaves it is as strong: there is no norm to mend it, and over all layers a network of
-    3/16 of the width would answer a thousandth of the full one's."""
+    """Initialiser: N(0, 0.02) for a layer with ``published`` input channels, as in the original.
+
+    With fewer channels the standard deviation grows, so that the output keeps its scale. No norm would correct it: over
+    all layers, the outputs of a network of 3/16 of the width would shrink to a thousandth.
+    """
 
     def fill(weight: Tensor) -> Tensor:
         return nn.init.normal_(weight, 0.0, 0.02 * math.sqrt(published / weight.shape[1]))
@@ -31,7 +33,7 @@ def _kernel(published: int) -> Callable[[Tensor], Tensor]:
 class ConvBlock(nn.Module):
     """Strided convolution without bias and a leaky ReLU: (n, in, h, w) -> (n, out, h / 2, w / 2).
 
-    ``published``, here and below: the input channels of the original's layer."""
+    ``published``, here and below: input channels of the original layer."""
 
     def __init__(self, in_channels: int, out_channels: int, *, kernel: int, slope: float, published: int) -> None:
         super().__init__()
@@ -54,7 +56,7 @@ class Upscale(nn.Module):
 
 
 class ResidualBlock(nn.Module):
-    """Two 3x3 convolutions without bias around a leaky ReLU 0.2, the input added, another."""
+    """Two 3x3 convolutions without bias around a leaky ReLU 0.2, added to the input, then another leaky ReLU 0.2."""
 
     def __init__(self, channels: int, published: int) -> None:
         super().__init__()
@@ -91,9 +93,9 @@ class Encoder(nn.Module):
 
 
 class Decoder(nn.Module):
-    """Code (n, c, 8, 8) -> colours in [0, 1], alpha by a mask head: three upscales, two residual blocks.
+    """Code (n, c, 8, 8) -> colours in [0, 1] and alpha of a mask head: three upscales, two residual blocks.
 
-    The heads alone start as Keras does, Glorot uniform."""
+    Only the heads start with Keras' default, Glorot uniform."""
 
     def __init__(self, width: float, mask: Factory | None) -> None:
         super().__init__()
@@ -114,11 +116,11 @@ class Decoder(nn.Module):
 
 
 class FaceswapGANV1(nn.Module):
-    """Generator of faceswap-GAN v1 (December 2017); with a ``mask`` that of the first v2, with alpha (January 2018).
+    """Generator of faceswap-GAN v1 (December 2017); with a ``mask``, that of the first v2 with alpha (January 2018).
 
-    Faces in and out: (n, 3, 64, 64) in [0, 1]; inside, [-1, 1] and tanh. Without mask the encoder has 58,717,888
-    parameters and each decoder 6,345,411, as in the original. ``slope`` is the encoder's: 0 (ReLU) in v1, 0.2 in the
-    notebooks of v2. Raises UserError for a resolution other than 64.
+    Faces in and out: (n, 3, 64, 64) in [0, 1]; inside, [-1, 1] and tanh. Without a mask, the encoder has 58,717,888
+    parameters and each decoder 6,345,411, as in the original. ``slope``: negative slope of the encoder's ReLUs, 0 in
+    v1, 0.2 in the v2 notebooks. Raises UserError for a resolution other than 64.
     """
 
     shared_encoder = True
@@ -140,19 +142,20 @@ class FaceswapGANV1(nn.Module):
         self.decoders = nn.ModuleDict({name: Decoder(width, mask) for name in self.identities})
 
     def encode(self, faces: Tensor, source: str) -> Tensor:
-        """The code (n, 512 width, 8, 8) of faces (n, 3, 64, 64), whoever they show."""
+        """The code (n, 512 width, 8, 8) of faces (n, 3, 64, 64) of any identity."""
         return self.encoder(faces * 2 - 1)
 
     def decode(self, code: Tensor, target: str) -> SwapOutput:
-        """The faces of ``target`` for a code."""
+        """A code decoded as ``target``."""
         return self.decoders[target](code)
 
 
 class FaceswapGANV1Discriminator(nn.Module):
-    """Discriminators of faceswap-GAN v1 (December 2017): one an identity, 8x8 scores in [0, 1] through a sigmoid.
+    """Discriminators of faceswap-GAN v1 (December 2017): one per identity, 8x8 scores in [0, 1] by a sigmoid.
 
-    662,528 parameters each where it sees the face only; with ``conditional`` (v2) the generator's input beside it.
-    ``sigmoid=false`` leaves the scores linear: a critic that the Wasserstein paper could use.
+    662,528 parameters each where it sees only the face; with ``conditional`` (v2) it also sees the generator's input.
+    ``sigmoid=false`` gives linear scores, as a Wasserstein critic needs. Raises UserError for a resolution other than
+    64.
     """
 
     def __init__(
@@ -189,6 +192,4 @@ def _patches(seen: int, width: float) -> nn.Sequential:
 
 def _check_resolution(resolution: int, kind: str) -> None:
     if resolution != RESOLUTION:
-        raise UserError(
-            f"{kind} faceswap_gan_v1 works at {RESOLUTION} pixels, not {resolution}; set data.resolution={RESOLUTION}"
-        )
+        raise UserError(f"data.resolution must be {RESOLUTION} for {kind}=faceswap_gan_v1; got {resolution}")

@@ -1,4 +1,4 @@
-"""What a generator is: something that encodes a face and decodes it as an identity."""
+"""The interface of generators: encode a face, decode it as an identity."""
 
 from dataclasses import dataclass, field, replace
 from typing import Protocol, runtime_checkable
@@ -8,10 +8,10 @@ from torch import Tensor
 
 @dataclass(frozen=True)
 class SwapOutput:
-    """What a decoder returns for n faces.
+    """A decoder's output for n faces.
 
-    raw: (n, 3, R, R) colours in [0, 1]. mask: (n, 1, R, R) alpha in [0, 1], or None where the system has no mask.
-    aux: further outputs by name, such as colours at lower resolutions.
+    ``raw``: (n, 3, R, R) colours in [0, 1]. ``mask``: (n, 1, R, R) alpha in [0, 1], or None without a mask. ``aux``:
+    further outputs by name, such as colours at lower resolutions.
     """
 
     raw: Tensor
@@ -19,43 +19,43 @@ class SwapOutput:
     aux: dict[str, Tensor] = field(default_factory=dict)
 
     def composed(self, background: Tensor) -> Tensor:
-        """``mask * raw + (1 - mask) * background`` (n, 3, R, R); ``raw`` where there is no mask."""
+        """``mask * raw + (1 - mask) * background`` (n, 3, R, R); ``raw`` without a mask."""
         return self.raw if self.mask is None else self.mask * self.raw + (1 - self.mask) * background
 
 
 @runtime_checkable
 class Generator(Protocol):
-    """Any ``nn.Module`` with these members. A translation model fits: its ``encode`` is the identity map.
+    """Any ``nn.Module`` with these members. A translation model fits: its ``encode`` returns its input.
 
-    identities: the names it can decode. shared_encoder: True if ``encode`` does not depend on ``source``, so that faces
-    of several identities may pass in one call.
+    ``identities``: the names that it can decode. ``shared_encoder``: True if ``encode`` does not depend on ``source``,
+    so that one call can encode faces of several identities.
     """
 
     identities: tuple[str, ...]
     shared_encoder: bool
 
     def encode(self, faces: Tensor, source: str) -> Tensor:
-        """The code of faces (n, 3, R, R) in [0, 1] that show ``source``; any shape with n first."""
+        """The code of faces (n, 3, R, R) in [0, 1] of ``source``; any shape (n, ...)."""
         ...
 
     def decode(self, code: Tensor, target: str) -> SwapOutput:
-        """The faces of ``target`` that a code stands for."""
+        """A code decoded as ``target``."""
         ...
 
 
 def matched(generator: Generator, code: Tensor, source: str, target: str) -> Tensor:
-    """A code of ``source`` moved to where the codes of ``target`` lie, if the generator has a ``code_match``."""
+    """A code of ``source`` mapped to the distribution of codes of ``target``, if the generator has a ``code_match``."""
     code_match = getattr(generator, "code_match", None)
     return code if code_match is None else code_match(code, source, target)
 
 
 def decoded(generator: Generator, code: Tensor, target: str) -> SwapOutput:
-    """The faces of ``target`` for a code, with the alpha of the generator's ``mask_network`` if it has one."""
+    """A code decoded as ``target``, with the alpha of the generator's ``mask_network`` if it has one."""
     output = generator.decode(code, target)
     mask_network = getattr(generator, "mask_network", None)
     return output if mask_network is None else replace(output, mask=mask_network(code, target))
 
 
 def swapped(generator: Generator, faces: Tensor, source: str, target: str) -> SwapOutput:
-    """Faces (n, 3, R, R) of ``source`` in [0, 1] encoded, their codes matched, and decoded as ``target``."""
+    """Faces (n, 3, R, R) of ``source`` in [0, 1], encoded, with matched codes, decoded as ``target``."""
     return decoded(generator, matched(generator, generator.encode(faces, source), source, target), target)

@@ -1,4 +1,4 @@
-"""Parameters as a pure function of (seed, site): equal sites start equal whatever else a network contains."""
+"""Initial parameters as a pure function of (seed, site): equal sites start equal whatever else a network contains."""
 
 from typing import Any
 
@@ -10,11 +10,12 @@ from swaplab.randomness import key_of
 
 
 def initialise(network: nn.Module, seed: int, site: str) -> None:
-    """Redraw every layer of ``network`` from its own generator, keyed by (seed, site path).
+    """Redraw every layer of ``network`` that has ``reset_parameters``, each from its own generator, keyed by (seed,
+    site path).
 
-    A layer takes part by having ``reset_parameters``, as torch's own layers do. So two networks that share sites of
-    equal shape start bit-equal there, and adding a layer or an identity changes no other. The wrapper name that an
-    attention adds to a path is left out of it, and a parametrised layer draws its original tensors.
+    Two networks with sites of equal shape start bit-equal there, and adding a layer or an identity changes no other
+    layer. A site's name leaves out the wrapper that an attention adds to the path; a parametrised layer draws its
+    original tensors.
     """
     for path, module in network.named_modules(prefix=site):
         reset = getattr(module, "reset_parameters", None)
@@ -22,7 +23,7 @@ def initialise(network: nn.Module, seed: int, site: str) -> None:
             continue
         name = ".".join(part for part in path.split(".") if part != "attended")
         with torch.random.fork_rng(devices=[]), torch.no_grad():
-            # torch's CPU generator reads 32 bits of a seed
+            # torch's CPU generator uses only 32 bits of a seed
             torch.manual_seed(key_of(seed, "initialisation", name) & 0xFFFFFFFF)
             if parametrize.is_parametrized(module):
                 _reset_originals(module)
@@ -31,7 +32,7 @@ def initialise(network: nn.Module, seed: int, site: str) -> None:
 
 
 def _reset_originals(module: nn.Module) -> None:
-    """Draw a parametrised layer's original tensors as the bare layer would have drawn them."""
+    """Draw a parametrised layer's original tensors as the plain layer would."""
     bare = type(module).__mro__[1]
     plain: Any = object.__new__(bare)
     plain.__dict__ = {

@@ -1,4 +1,4 @@
-"""Masks that are learned: how features, or a code, become an alpha in [0, 1]."""
+"""Learned masks: heads that turn features or a code into an alpha in [0, 1]."""
 
 from collections import OrderedDict
 from collections.abc import Sequence
@@ -16,7 +16,7 @@ _SIDE = 8
 
 
 class LearnedMask(nn.Module):
-    """Alpha from the decoder's own features (faceswap-GAN v2): 5x5 convolution and a sigmoid.
+    """Alpha from the decoder's features (faceswap-GAN v2): a 5x5 convolution and a sigmoid.
 
     Shape: (n, channels, R, R) -> (n, 1, R, R).
     """
@@ -30,13 +30,13 @@ class LearnedMask(nn.Module):
 
 
 class SeparateMask(nn.Module):
-    """Alpha from a trunk of its own, one an identity, that shares nothing with the colours but the code (the control to
-    faceswap-GAN v2's shared trunk; the blocks are those of the 2017 decoder).
+    """Alpha from a separate trunk per identity that shares only the code with the colours, as the control for
+    faceswap-GAN v2's shared trunk.
 
-    It belongs to a generator of any kind as its ``mask_network``. ``shape`` (c, h, w) is that of one code. Strided 5x5
-    convolutions bring a larger code down to 8 pixels, upscales take it to ``resolution``; ``width`` multiplies the
-    channels, 256 up to 8 pixels and half of it for each doubling. Raises UserError for a code without a height, or one
-    that doubling does not take to the resolution.
+    Works with any generator, as its ``mask_network``; the blocks are those of the 2017 decoder. ``shape`` (c, h, w): of
+    one code. Strided 5x5 convolutions reduce a larger code to 8 pixels; upscales then double it up to ``resolution``.
+    ``width`` multiplies the channels: 256 up to 8 pixels, halved at each doubling. Raises UserError if the code is not
+    a square map that reaches ``resolution`` by doubling.
     """
 
     def __init__(self, identities: Sequence[str], shape: Sequence[int], *, resolution: int, width: Width = 0.5) -> None:
@@ -44,13 +44,13 @@ class SeparateMask(nn.Module):
         sides = [shape[-1] * 2**i for i in range(16) if len(shape) == 3]
         if resolution not in sides:
             raise UserError(
-                f"a separate mask grows from a code's map to {resolution} pixels by doubling, which a code of "
-                f"{tuple(shape)} does not allow; set mask=learned"
+                f"a separate mask doubles the code's map up to {resolution} pixels; a code of shape {tuple(shape)} "
+                f"does not reach that size; set mask=learned"
             )
         self.trunks = nn.ModuleDict({name: _trunk(shape, resolution, width) for name in identities})
 
     def forward(self, code: Tensor, target: str) -> Tensor:
-        """Alpha (n, 1, R, R) in [0, 1] of the faces of ``target`` that a code (n, c, h, w) stands for."""
+        """Alpha (n, 1, R, R) in [0, 1] for codes (n, c, h, w) decoded as ``target``."""
         alpha: Tensor = self.trunks[target](code)
         return alpha
 

@@ -1,4 +1,4 @@
-"""Normalisation layers: each is built for a number of channels."""
+"""Normalisation layers, each built for a number of channels."""
 
 import math
 from typing import Annotated
@@ -13,15 +13,15 @@ from swaplab.ranges import Count, Positive
 
 
 class GroupNorm(nn.GroupNorm):
-    """Group normalisation (Wu & He 2018, section 3): statistics per sample, so batch size and ranks do not matter.
+    """Group normalisation (Wu & He 2018, section 3): statistics per sample, independent of batch size and ranks.
 
-    Shape: (n, channels, h, w) -> same; before the affine map each group of a sample has mean 0 and variance 1.
+    Shape: (n, channels, h, w) -> same; before the affine map, each group of a sample has mean 0 and variance 1.
     ``affine``: see `InstanceNorm`. Raises ValueError if ``groups`` does not divide ``channels``.
     """
 
     def __init__(self, channels: int, *, groups: Count = 8, eps: Positive = 1e-5, affine: bool = True) -> None:
         if channels % groups:
-            raise ValueError(f"norm.groups={groups} does not divide a width of {channels}; choose a divisor of it")
+            raise ValueError(f"norm.groups={groups} must divide the number of channels, {channels}")
         super().__init__(groups, channels, eps, affine)
 
 
@@ -36,10 +36,10 @@ class LayerNorm(nn.GroupNorm):
 
 
 class InstanceNorm(nn.GroupNorm):
-    """Instance normalisation (Ulyanov et al. 2016, equation 4): each channel of a sample by itself, affine per channel.
+    """Instance normalisation (Ulyanov et al. 2016, equation 4) of each channel of each sample, affine per channel.
 
-    Shape: (n, channels, h, w) -> same. Faceswap-GAN's ``layernorm`` is this with eps 1e-6 behind convolutions, and
-    groups of four channels before a pixel shuffle. ``affine``: with gains and biases; CycleGAN's has none.
+    Shape: (n, channels, h, w) -> same. Faceswap-GAN's ``layernorm`` is this with eps 1e-6 after convolutions, and
+    groups of four channels before a pixel shuffle. ``affine``: learn gains and biases; CycleGAN does not.
     """
 
     def __init__(self, channels: int, *, eps: Positive = 1e-5, affine: bool = True) -> None:
@@ -49,7 +49,7 @@ class InstanceNorm(nn.GroupNorm):
 class BatchNorm(nn.BatchNorm2d):
     """Batch normalisation (Ioffe & Szegedy 2015, algorithm 1) over the faces of this rank.
 
-    Shape: (n, channels, h, w) -> same. ``momentum`` is the weight of the newest batch in the running statistics.
+    Shape: (n, channels, h, w) -> same. ``momentum``: the weight of the newest batch in the running statistics.
     """
 
     def __init__(
@@ -64,13 +64,12 @@ class BatchNorm(nn.BatchNorm2d):
 
 
 class SyncBatchNorm(BatchNorm):
-    """Batch normalisation over the faces of all ranks: plain batch normalisation of the whole batch, however it is
-    shared out.
+    """Batch normalisation over the faces of all ranks, equal to plain batch normalisation of the whole batch.
 
     Shape: (n, channels, h, w) -> same; ranks may hold unequal numbers of faces. Ranks exchange (mean, variance, count)
-    in one collective a forward and one a backward, with any backend, and merge them (Chan et al. 1979), in float32 at
-    least. Twice differentiable. On one rank, and at inference, it is `BatchNorm` itself. All ranks must make the same
-    forwards in train mode.
+    in one collective per forward and one per backward pass, with any backend, and merge them (Chan et al. 1979) in
+    float32 or wider. Twice differentiable. On one rank and at inference it is `BatchNorm`. In train mode, all ranks
+    must make the same forward passes.
     """
 
     def forward(self, x: Tensor) -> Tensor:
@@ -85,7 +84,7 @@ class SyncBatchNorm(BatchNorm):
         return (y + self.bias[:, None, None] if self.affine else y).to(x.dtype)
 
     def _moments(self, x: Tensor) -> tuple[Tensor, Tensor]:
-        """Mean and population variance (channels,) of the pixels of all ranks; moves the running statistics."""
+        """Mean and population variance (channels,) over the pixels of all ranks; updates the running statistics."""
         variance, mean = torch.var_mean(x, (0, 2, 3), correction=0)
         ranks = stacked(torch.cat([mean, variance, x.new_full((1,), x.numel() / x.shape[1])]))
         means, variances, counts = ranks.split([x.shape[1], x.shape[1], 1], 1)
@@ -99,7 +98,7 @@ class SyncBatchNorm(BatchNorm):
 
     @torch.no_grad()
     def _follow(self, mean: Tensor, variance: Tensor, count: Tensor) -> None:
-        """Move the running statistics towards a batch's mean and the unbiased form of its variance."""
+        """Update the running statistics with a batch's mean and unbiased variance."""
         assert self.running_mean is not None
         assert self.running_var is not None
         assert self.num_batches_tracked is not None
@@ -113,7 +112,7 @@ class ScalarLayerNorm(nn.Module):
     """What faceswap-GAN v2.2 calls ``instancenorm``: (x - mean) / (deviation + eps) over all channels and pixels of a
     sample, with one gain and one bias.
 
-    Shape: (n, channels, h, w) -> same. ``eps`` is added to the population deviation, not to the variance.
+    Shape: (n, channels, h, w) -> same. ``eps`` is added to the population standard deviation, not to the variance.
     """
 
     def __init__(self, channels: int, *, eps: Positive = 1e-3) -> None:
@@ -134,10 +133,10 @@ class ScalarLayerNorm(nn.Module):
 
 
 class AffineOnly(nn.Module):
-    """What ``batchnorm`` of faceswap-GAN v2.2 really did: gain * x / sqrt(1 + eps) + bias per channel.
+    """What ``batchnorm`` of faceswap-GAN v2.2 effectively did: gain * x / sqrt(1 + eps) + bias per channel.
 
-    Its moving statistics were never updated and its training ran in inference mode, so it normalised by mean 0 and
-    variance 1 for ever. Shape: (n, channels, h, w) -> same.
+    Its moving statistics were never updated and its training ran in inference mode, so it always normalised by mean 0
+    and variance 1. Shape: (n, channels, h, w) -> same.
     """
 
     def __init__(self, channels: int, *, eps: Positive = 1e-3) -> None:
@@ -157,10 +156,10 @@ class AffineOnly(nn.Module):
 
 
 class HybridNorm(nn.Module):
-    """``hybrid`` of faceswap-GAN v2.2 (default of its Colab demo): the first channels through a 1x1 convolution, the
-    others through `ScalarLayerNorm`.
+    """``hybrid`` of faceswap-GAN v2.2 (default of its Colab demo): a 1x1 convolution of the first channels, a
+    `ScalarLayerNorm` of the others.
 
-    Shape: (n, channels, h, w) -> same. ``convolved``: how many channels come first; None is half of them.
+    Shape: (n, channels, h, w) -> same. ``convolved``: the number of convolved channels (None: half of them).
     """
 
     def __init__(

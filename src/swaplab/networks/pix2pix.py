@@ -1,4 +1,4 @@
-"""The U-Net generator of pix2pix: noisy face in, clean face of one identity out."""
+"""The U-Net generator of pix2pix: a noisy face in, the clean face of one identity out."""
 
 from collections.abc import Sequence
 from itertools import pairwise
@@ -21,7 +21,7 @@ SLOPE = 0.2
 
 
 class Down(nn.Module):
-    """Leaky ReLU (not on the picture), 4x4 convolution, norm if any: (n, in, h, w) -> (n, out, h / 2, w / 2)."""
+    """Leaky ReLU (except on the image), 4x4 convolution, optional norm: (n, in, h, w) -> (n, out, h / 2, w / 2)."""
 
     def __init__(self, in_channels: int, out_channels: int, norm: Factory | None, *, first: bool = False) -> None:
         super().__init__()
@@ -34,7 +34,7 @@ class Down(nn.Module):
 
 
 class Up(nn.Module):
-    """ReLU, 4x4 transposed convolution of stride 2, norm and dropout if any: (n, in, h, w) -> (n, out, 2h, 2w)."""
+    """ReLU, 4x4 transposed convolution of stride 2, optional norm and dropout: (n, in, h, w) -> (n, out, 2h, 2w)."""
 
     def __init__(self, in_channels: int, out_channels: int, norm: Factory | None, dropout: float) -> None:
         super().__init__()
@@ -47,7 +47,7 @@ class Up(nn.Module):
 
 
 class UNet(nn.Module):
-    """``downs`` halvings down to one pixel and as many doublings, each beside the map of equal size.
+    """``downs`` halvings to one pixel and as many doublings, with skip connections between maps of equal size.
 
     Shape: (n, 3, R, R) -> (n, 3, R, R) in [0, 1]; R = 2 ** downs. Channels 64, 128, 256, then 512, times ``width``.
     """
@@ -55,14 +55,14 @@ class UNet(nn.Module):
     def __init__(self, downs: int, width: float, norm: Factory | None, dropout: float) -> None:
         super().__init__()
         channels = [scaled(64 * min(2**i, 8), width) for i in range(downs)]
-        # neither the picture's own contrast nor a single pixel can be normalised
+        # no norm in the first block, which would remove the image's contrast, nor on a single pixel
         norms = [None, *[norm] * (downs - 2), None]
         self.down, self.up = nn.Sequential(), nn.Sequential()
         for i, (before, after) in enumerate(pairwise([3, *channels])):
             self.down.add_module(f"down{i + 1}", Down(before, after, norms[i], first=i == 0))
         for i in reversed(range(1, downs)):
             doubled = channels[i] * (1 if i == downs - 1 else 2)
-            # as the authors' code: between the innermost level and the one where channels begin to shrink
+            # like the authors' code: at the levels of 512 channels, except the innermost one
             dropped = dropout if 4 <= i < downs - 1 else 0.0
             self.up.add_module(f"up{i + 1}", Up(doubled, channels[i - 1], norm, dropped))
         self.up.add_module("up1", Up(2 * channels[0], 3, None, 0.0))
@@ -83,20 +83,20 @@ class UNet(nn.Module):
 
 
 class Pix2Pix(nn.Module):
-    """One U-Net an identity, from the noisy face to the clean one (Isola et al. 2017, section 3.2 and appendix 6.1).
+    """One U-Net per identity, from the noisy to the clean face (Isola et al. 2017, section 3.2 and appendix 6.1).
 
-    At ``width=1`` with batch norm a U-Net has 54,413,955 parameters at 256 pixels (8 levels), 41,828,995 at 128 (7),
-    as the authors' code, and 29,244,035 at 64 (6). Faces in and out: (n, 3, R, R) in [0, 1], R a power of 2.
+    At ``width=1`` with batch norm, a U-Net has 54,413,955 parameters at 256 pixels (8 levels), 41,828,995 at 128 (7),
+    like the authors' code, and 29,244,035 at 64 (6). Faces in and out: (n, 3, R, R) in [0, 1], R a power of 2.
 
-    The code is the noisy face itself and a swap is the other identity's U-Net. The skips hand the picture over pixel by
-    pixel, and no U-Net ever sees another identity, so such a swap is expected to give back the face it was shown:
-    removing noise does not need to know who it is. Unlike in the paper there is no dropout at inference, so that the
-    same face gives the same answer; in training it is keyed by the face's position in the run.
+    The code is the noisy face itself; a swap uses the U-Net of the other identity. Skip connections pass the image on
+    pixel by pixel, and no U-Net ever sees another identity, so a swap is expected to return the input face: removing
+    noise does not require the identity. Unlike in the paper, there is no dropout at inference, so that the same face
+    gives the same output; in training, dropout is keyed by the face's position in the run.
 
-    Args: ``dropout`` is the probability at the levels of 512 channels inside the innermost one. ``norm`` and
-    ``attention`` build a layer for a channel count; ``attention`` stands behind the blocks in ``attention_sites``
-    (encoder.down1 .., decoder.up2 ..; None: encoder.down3 and decoder.up4, both of an eighth of the side). Raises
-    UserError for an unknown site, a mask head, or a resolution that is no power of 2 of at least 64 pixels.
+    Args: ``dropout``: the probability at the levels of 512 channels except the innermost one. ``norm`` and
+    ``attention`` build a layer for a number of channels; ``attention`` follows the blocks in ``attention_sites``
+    (encoder.down1 .., decoder.up2 ..; None: encoder.down3 and decoder.up4, both at an eighth of the side). Raises
+    UserError for an unknown site, a mask head, or a resolution that is not a power of 2 of at least 64.
     """
 
     shared_encoder = False
@@ -117,13 +117,11 @@ class Pix2Pix(nn.Module):
         super().__init__()
         downs = resolution.bit_length() - 1
         if resolution != 2**downs or downs < 6:
-            raise UserError(
-                f"generator unet halves down to one pixel; {resolution} pixels are no power of 2 from 64 on"
-            )
+            raise UserError(f"data.resolution must be a power of 2 of at least 64 for generator=unet; got {resolution}")
         if not 0 <= dropout < 1:
-            raise UserError(f"generator.dropout={dropout} is no share of units; give a number in [0, 1)")
+            raise UserError(f"generator.dropout must be in [0, 1); got {dropout}")
         if mask is not None:
-            raise UserError("generator unet has no features of full size to learn a mask from; set mask=none")
+            raise UserError("generator=unet has no full-resolution features for a learned mask; set mask=none")
         self.identities = tuple(identities)
         into = {name: UNet(downs, width, norm, dropout) for name in self.identities}
         for net in into.values():
@@ -133,9 +131,9 @@ class Pix2Pix(nn.Module):
         self.into = nn.ModuleDict(into)
 
     def encode(self, faces: Tensor, source: str) -> Tensor:
-        """The faces themselves, (n, 3, R, R) in [0, 1]."""
+        """The faces themselves: (n, 3, R, R) in [0, 1]."""
         return faces
 
     def decode(self, code: Tensor, target: str) -> SwapOutput:
-        """The clean faces that the U-Net of ``target`` makes of noisy ones."""
+        """Noisy faces (n, 3, R, R) cleaned by the U-Net of ``target``."""
         return SwapOutput(self.into[target](code))

@@ -1,4 +1,4 @@
-"""Spectral normalisation: every layer's weight divided by its largest singular value."""
+"""Spectral normalisation: the weight of every layer divided by its largest singular value."""
 
 from collections.abc import Iterator
 
@@ -14,12 +14,11 @@ EPS = 1e-12
 
 
 class SpectralNorm(nn.Module):
-    """A weight over its largest singular value, by power iteration (Miyato et al. 2018, algorithm 1).
+    """Divides a weight by its largest singular value, found by power iteration (Miyato et al. 2018, algorithm 1).
 
-    The weight is read as a matrix of one row an output channel. ``u`` (rows,) is the left vector that iterations go on
-    from. A look at the weight leaves it alone; only `advance` moves it, once an update. So all forwards on the same
-    weights divide by the same number, however many there are and in whatever order. It depends on weights alone, so all
-    ranks hold the same.
+    The weight is read as a matrix with one row per output channel. ``u`` (rows,) is the left singular vector from which
+    the iteration starts. A forward pass does not change it; only `advance` does, once per update. So all forward passes
+    on the same weights divide by the same number. It depends only on the weights, so it is equal on all ranks.
     """
 
     u: Tensor
@@ -31,12 +30,12 @@ class SpectralNorm(nn.Module):
         self.reset_parameters()
 
     def reset_parameters(self) -> None:
-        """A random unit vector."""
+        """Set ``u`` to a random unit vector."""
         with torch.no_grad():
             self.u.copy_(F.normalize(torch.randn(self.u.shape, dtype=self.u.dtype), dim=0, eps=EPS))
 
     def forward(self, weight: Tensor) -> Tensor:
-        """A weight -> the same shape, of spectral norm about 1."""
+        """A weight -> same shape, with a spectral norm of about 1."""
         with torch.autocast(weight.device.type, enabled=False):
             matrix = self._matrix(weight)
             u, v = self._singular(matrix.detach())
@@ -44,7 +43,7 @@ class SpectralNorm(nn.Module):
 
     @torch.no_grad()
     def follow(self, weight: Tensor) -> None:
-        """Move ``u`` to where the iterations for ``weight`` end."""
+        """Set ``u`` to the result of the iterations for ``weight``."""
         self.u.copy_(self._singular(self._matrix(weight))[0])
 
     def _matrix(self, weight: Tensor) -> Tensor:
@@ -52,7 +51,7 @@ class SpectralNorm(nn.Module):
 
     @torch.no_grad()
     def _singular(self, matrix: Tensor) -> tuple[Tensor, Tensor]:
-        """The left (rows,) and right (columns,) vectors of the largest singular value, ``iterations`` on."""
+        """The left (rows,) and right (columns,) singular vectors after ``iterations`` further steps."""
         u = self.u
         for _ in range(self.iterations):
             v = F.normalize(matrix.T @ u, dim=0, eps=EPS)
@@ -61,8 +60,7 @@ class SpectralNorm(nn.Module):
 
 
 def advance(network: nn.Module) -> None:
-    """Move the vectors of all spectral norms of ``network`` on, for its weights as they are: once an update, before
-    its weights are stepped."""
+    """Advance the power iteration of every spectral norm in ``network``: once per update, before the optimizer step."""
     for module in network.modules():
         if isinstance(module, parametrize.ParametrizationList):
             for norm in module:
@@ -71,7 +69,7 @@ def advance(network: nn.Module) -> None:
 
 
 def layers_of(network: nn.Module) -> Iterator[tuple[str, nn.Module]]:
-    """The layers that spectral normalisation takes, by path: convolutions and dense layers."""
+    """The layers that spectral normalisation applies to, by path: convolutions and dense layers."""
     for path, module in network.named_modules():
         if isinstance(module, LAYERS):
             yield path, module
@@ -80,16 +78,17 @@ def layers_of(network: nn.Module) -> Iterator[tuple[str, nn.Module]]:
 def apply(network: nn.Module, iterations: int = 1) -> None:
     """Normalise the weight of every convolution and dense layer of ``network``, in place.
 
-    Call it before parameters are initialised: a layer then draws its original weight as without the norm. In a state
-    dict ``X.weight`` becomes ``X.parametrizations.weight.original``; `site_of` maps back. UserError if the network has
-    no such layer or ``iterations`` is below 1.
+    Call it before parameters are initialised, so that each layer draws the same original weight as without the norm. In
+    a state dict, ``X.weight`` becomes ``X.parametrizations.weight.original``; `site_of` maps back. Raises UserError if
+    the network has no such layer or ``iterations`` is below 1.
     """
     if iterations < 1:
-        raise UserError(f"spectral.iterations={iterations} would not move; give 1 or more")
+        raise UserError(f"spectral.iterations must be at least 1; got {iterations}")
     layers = list(layers_of(network))
     if not layers:
         raise UserError(
-            f"spectral norm would do nothing: {type(network).__name__} has no convolution and no dense layer"
+            f"spectral norm has no effect: {type(network).__name__} has no convolution or dense layer; set "
+            f"spectral=none"
         )
     for _, layer in layers:
         axis = 1 if isinstance(layer, nn.ConvTranspose2d) else 0
@@ -99,6 +98,6 @@ def apply(network: nn.Module, iterations: int = 1) -> None:
 
 
 def site_of(name: str) -> str:
-    """The name a tensor of a state dict has without parametrisations."""
+    """The name that a tensor of a state dict has without parametrisations."""
     path, mark, rest = name.partition(".parametrizations.")
     return f"{path}.{rest.removesuffix('.original')}" if mark and rest.endswith(".original") else name

@@ -1,4 +1,4 @@
-"""Which forwards may move the running statistics of normalisation layers."""
+"""Which forward passes may update the running statistics of normalisation layers."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -7,14 +7,14 @@ from torch import nn
 
 
 def tracking(network: nn.Module) -> dict[str, nn.Module]:
-    """The layers, by path, that move running statistics in a forward in train mode: those whose
-    ``track_running_stats`` is set, torch's batch and instance norms among them."""
+    """The layers, by path, that update running statistics in train mode: those with ``track_running_stats`` set, such
+    as torch's batch and instance norms."""
     return {p: m for p, m in network.named_modules() if getattr(m, "track_running_stats", False) is True}
 
 
 @contextmanager
 def untracked(network: nn.Module) -> Iterator[None]:
-    """Inside, layers normalise by the batch as in training but leave their running statistics alone."""
+    """A context in which layers normalise by the batch, as in training, without updating their running statistics."""
     layers = tracking(network).values()
     for layer in layers:
         layer.track_running_stats = False  # type: ignore[assignment]

@@ -1,4 +1,4 @@
-"""Decoders of the StyleGAN2 type: the code says how convolutions weigh their channels, not what they are given."""
+"""Decoders like StyleGAN2: the code scales the channels of the convolutions; it is not their input."""
 
 import math
 
@@ -17,11 +17,11 @@ SLOPE = 0.2
 
 
 class ModulatedConv2d(nn.Module):
-    """Convolution whose input channels are scaled a sample, and whose outputs are scaled back to unit variance
+    """Convolution whose input channels are scaled per sample and whose outputs are rescaled to unit variance
     (StyleGAN2: Karras et al. 2020, equations 1 to 3).
 
-    Shape: (n, in, h, w), style (n, in) -> (n, out, h, w). The variance is 1 for independent inputs of variance 1. The
-    scales stand before and behind one common convolution, which is the same as a kernel a sample.
+    Shape: (n, in, h, w), style (n, in) -> (n, out, h, w). The variance is 1 for independent inputs of variance 1. One
+    common convolution, scaled before and after, equals one kernel per sample.
     """
 
     def __init__(self, in_channels: int, out_channels: int, kernel: int) -> None:
@@ -29,13 +29,13 @@ class ModulatedConv2d(nn.Module):
         self.conv = SameConv2d(in_channels, out_channels, kernel, bias=False)
 
     def forward(self, x: Tensor, style: Tensor) -> Tensor:
-        with parametrize.cached():  # a normalised kernel is computed at each look, and here are two
+        with parametrize.cached():  # the weight is read twice; compute its normalisation once
             scale = torch.rsqrt(torch.square(style) @ torch.square(self.conv.weight).sum((2, 3)).t() + 1e-8)
             return self.conv(x * style[:, :, None, None]) * scale[:, :, None, None]
 
 
 class Style(Dense):
-    """The scales of a layer's channels: affine, 1 on average at start. (n, style) -> (n, channels)."""
+    """Affine map to the scales of a layer's channels, initially 1 on average: (n, style) -> (n, channels)."""
 
     def reset_parameters(self) -> None:
         super().reset_parameters()
@@ -43,8 +43,8 @@ class Style(Dense):
 
 
 class NoiseInput(nn.Module):
-    """One picture of white noise a face, added to all channels with a learned strength that starts at 0 (StyleGAN:
-    Karras et al. 2019, section 2). It is keyed by the face; outside a training step there is none.
+    """One map of white noise per face, added to all channels with a learned strength that starts at 0 (StyleGAN: Karras
+    et al. 2019, section 2). It is keyed by the face; outside a training step there is none.
 
     Shape: (n, c, h, w) -> same.
     """
@@ -78,12 +78,12 @@ class StyledConv(nn.Module):
 
     def forward(self, x: Tensor, style: Tensor) -> Tensor:
         x = self.noise(self.modulated(x, self.style(style))) + self.bias
-        # leaky ReLU takes half of the variance, which the next layer's scale relies on
+        # restores the half of the variance that a leaky ReLU removes; the next layer relies on it
         return F.leaky_relu(x, SLOPE) * math.sqrt(2)
 
 
 class Constant(nn.Module):
-    """A learned map, the same for every face, from which synthesis starts: n -> (n, *shape)."""
+    """A learned constant map, the start of synthesis for every face: n -> (n, *shape)."""
 
     def __init__(self, shape: Shape) -> None:
         super().__init__()
@@ -111,8 +111,10 @@ class StyleStage(nn.Module):
 
 
 class StyleDecoder(Painter):
-    """A learned map drawn on by styled convolutions; all it is told of a face is the code's mean over its pixels, sent
-    through two dense layers: (n, *plan.code) -> colours and alpha in [0, 1]."""
+    """Styled convolutions on a learned constant map: (n, *plan.code) -> colours and alpha in [0, 1].
+
+    The style is the code's mean over its pixels, mapped by two dense layers.
+    """
 
     def __init__(self, plan: DecoderPlan) -> None:
         super().__init__(plan)
@@ -140,11 +142,11 @@ class StyleDecoder(Painter):
 
 
 class StyleDecoders(PerIdentity):
-    """One style-based decoder an identity: modulated convolutions with noise inputs, steered by the shared code
+    """One style-based decoder per identity: modulated convolutions with noise inputs, controlled by the shared code
     (StyleGAN2: Karras et al. 2020, section 2.2).
 
-    Each has 6,198,154 parameters at ``width=1`` and 64 pixels, the decoder of 2017 6,199,747. Normalisation and
-    upsampling are its own; ``norm`` and ``upsampling`` of the config are the encoder's and residual blocks'.
+    Each has 6,198,154 parameters at ``width=1`` and 64 pixels; the 2017 decoder has 6,199,747. It brings its own
+    normalisation and upsampling; ``norm`` and ``upsampling`` in the config apply to the encoder and residual blocks.
     """
 
     def one(self, plan: DecoderPlan) -> StyleDecoder:

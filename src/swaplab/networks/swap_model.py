@@ -1,4 +1,4 @@
-"""A generator as it is used: whole swaps of faces, without gradients."""
+"""Inference with a generator: complete swaps of faces, without gradients."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -12,15 +12,16 @@ from swaplab.networks.composition import Composition
 from swaplab.networks.generator import Generator, swapped
 from swaplab.networks.pretrained.landmarks import Landmarker
 
-# What training added to every face of an identity, in [0, 1] a channel: {"A": {"input": [r, g, b], "target": ...}}.
+# What training added to every face of an identity, per channel in units of [0, 1]:
+# {"A": {"input": [r, g, b], "target": [r, g, b]}}.
 ColourShifts = Mapping[str, Mapping[str, Sequence[float]]]
 
 
 class SwapModel:
-    """Faces in, swapped faces out. All who measure, draw and convert swaps see them through this.
+    """Faces in, swapped faces out. Evaluation, sample sheets and conversion all use it.
 
-    ``composition``: how the result is composed; its ``hull`` is of landmarks found in the face itself. ``shifts``: the
-    generator sees and makes the faces of an identity in the colours that it was trained on, and nobody else does.
+    ``composition``: how the result is blended; a ``hull`` comes from landmarks detected in the face itself. ``shifts``:
+    colour shifts of training, applied to the generator's input and removed from its output.
     """
 
     def __init__(self, generator: nn.Module, composition: Composition, shifts: ColourShifts) -> None:
@@ -30,17 +31,16 @@ class SwapModel:
 
     @torch.no_grad()
     def encode(self, faces: Tensor, source: str) -> Tensor:
-        """The codes of faces (n, 3, R, R) of ``source`` in [0, 1]."""
+        """The codes of faces (n, 3, R, R) in [0, 1] of ``source``."""
         return self._typed.encode(self._seen(self._there(faces), source), source)
 
     @torch.no_grad()
     def swap(
         self, faces: Tensor, source: str, target: str, given: Tensor | None
     ) -> tuple[Tensor, Tensor | None, Tensor]:
-        """Faces (n, 3, R, R) of ``source`` in [0, 1] -> raw, mask (n, 1, R, R) or None, composed; float32 on CPU.
+        """Faces (n, 3, R, R) in [0, 1] of ``source`` -> raw, mask (n, 1, R, R) or None, composed; float32 on the CPU.
 
-        ``given``: the face masks (n, 1, R, R) that come with the faces, None where there are none; they compose the
-        result if the composition is by ``face``.
+        ``given``: the face masks (n, 1, R, R) of the faceset, or None; used if the composition is by ``face``.
         """
         x = self._there(faces)
         output = swapped(self._typed, self._seen(x, source), source, target)
@@ -58,7 +58,7 @@ class SwapModel:
         return faces.to(self.device, self.dtype, memory_format=torch.channels_last)
 
     def _seen(self, faces: Tensor, source: str) -> Tensor:
-        """Faces as training showed them."""
+        """Faces in the colours of training."""
         return self._shifted(faces, source, "input", 1)
 
     def _shifted(self, faces: Tensor, name: str, kind: str, sign: int) -> Tensor:
@@ -67,7 +67,7 @@ class SwapModel:
         return (faces + sign * faces.new_tensor(self.shifts[name][kind])[:, None, None]).clamp(0, 1)
 
     def _mask(self, faces: Tensor, given: Tensor | None) -> Tensor | None:
-        """The mask of the faces that the composition names, where it can be known."""
+        """The mask that the composition names, or None where unknown."""
         if self._landmarker is not None:
             given = _hulls(self._landmarker, faces)
         elif self.composition.by != "face":
@@ -76,11 +76,11 @@ class SwapModel:
 
 
 def swap_model(generator: nn.Module, config: Mapping[str, Any], shifts: ColourShifts) -> SwapModel:
-    """The generator of a run, composed as its config says; ``shifts``: of the colours it was trained on."""
+    """The generator of a run with the composition of its config. ``shifts``: the colour shifts of its training."""
     return SwapModel(generator, Composition.of(config), shifts)
 
 
 def _hulls(landmarker: Landmarker, faces: Tensor) -> Tensor:
-    """Hulls (n, 1, R, R) in [0, 1] of face regions (n, 3, R, R)."""
+    """Hull masks (n, 1, R, R) in [0, 1] of face regions (n, 3, R, R)."""
     points = landmarker.landmarks(faces.float().cpu()).numpy()
     return torch.stack([torch.from_numpy(hull_mask(p, faces.shape[-2:])) for p in points])[:, None] / 255

@@ -1,7 +1,7 @@
 """Blocks that double the side of a map: (n, in, h, w) -> (n, out, 2h, 2w).
 
-Each is built as ``upsampling(in_channels, out_channels, slope=..., norm=...)`` and has one convolution, a normalisation
-if any, and a leaky ReLU.
+Each is built as ``upsampling(in_channels, out_channels, slope=..., norm=...)`` and has one convolution, an optional
+norm and a leaky ReLU.
 """
 
 from collections.abc import Callable
@@ -19,9 +19,9 @@ Upsampling = Callable[..., nn.Module]
 
 
 def icnr_uniform_(weight: Tensor) -> Tensor:
-    """Fill (4 out, in, k, k) in place so that the four pixels shuffled from one start equal (Aitken et al. 2017).
+    """Fill (4 out, in, k, k) in place so that the four sub-pixels of a pixel start equal (Aitken et al. 2017).
 
-    One kernel an output channel, Glorot uniform on its own shape, is copied to its four sub-pixels.
+    Each output channel gets one kernel, Glorot uniform for its own shape, copied to its four sub-pixels.
     """
     kernel = nn.init.xavier_uniform_(torch.empty_like(weight[::4]))
     with torch.no_grad():
@@ -29,9 +29,10 @@ def icnr_uniform_(weight: Tensor) -> Tensor:
 
 
 class PixelShuffle(nn.Module):
-    """Sub-pixel convolution (Shi et al. 2016, equation 4): 3x3 to four times the channels, which become pixels.
+    """Sub-pixel convolution (Shi et al. 2016, equation 4): a 3x3 convolution to four times the channels, then a pixel
+    shuffle.
 
-    ``icnr``: start as nearest-neighbour upsampling, without a checkerboard (Aitken et al. 2017).
+    ``icnr``: start as nearest-neighbour upsampling, which avoids checkerboard artefacts (Aitken et al. 2017).
     """
 
     def __init__(
@@ -48,7 +49,7 @@ class PixelShuffle(nn.Module):
 
 
 class InterpolatedConv(nn.Module):
-    """Resized first, then a 3x3 convolution, so that every pixel is made alike (Odena et al. 2016, resize-convolution).
+    """Resize, then a 3x3 convolution, which treats all pixels alike (Odena et al. 2016, resize-convolution).
 
     ``mode``: nearest, or bilinear with half-pixel centres.
     """
@@ -64,7 +65,7 @@ class InterpolatedConv(nn.Module):
     ) -> None:
         super().__init__()
         if mode not in ("nearest", "bilinear"):
-            raise UserError(f"upsampling.mode={mode} is not known; choose nearest or bilinear")
+            raise UserError(f"upsampling.mode must be nearest or bilinear; got {mode}")
         self.block = ConvBlock(in_channels, out_channels, kernel=3, stride=1, slope=slope, norm=norm)
         self.mode = mode
 
@@ -73,7 +74,7 @@ class InterpolatedConv(nn.Module):
 
 
 class GlorotConvTranspose2d(nn.ConvTranspose2d):
-    """Transposed convolution of stride 2 that starts Glorot uniform with zero bias: side h -> 2h."""
+    """Transposed convolution of stride 2 with Glorot uniform weights and zero bias: side h -> 2h."""
 
     def __init__(self, in_channels: int, out_channels: int, kernel: int, *, bias: bool) -> None:
         odd = kernel % 2
@@ -90,7 +91,7 @@ class GlorotConvTranspose2d(nn.ConvTranspose2d):
 class TransposedConv(nn.Module):
     """Transposed convolution of stride 2 (DCGAN: Radford et al. 2016).
 
-    ``kernel`` 4 covers every output pixel equally often; 3 does not, and shows it (Odena et al. 2016).
+    ``kernel`` 4 covers every output pixel equally often; 3 does not and leaves a checkerboard (Odena et al. 2016).
     """
 
     def __init__(
@@ -104,7 +105,7 @@ class TransposedConv(nn.Module):
     ) -> None:
         super().__init__()
         if kernel < 2:
-            raise UserError(f"upsampling.kernel={kernel} leaves pixels empty; give 2 or more")
+            raise UserError(f"upsampling.kernel must be at least 2, or pixels stay empty; got {kernel}")
         self.conv = GlorotConvTranspose2d(in_channels, out_channels, kernel, bias=norm is None)
         self.norm = norm(out_channels) if norm else nn.Identity()
         self.slope = slope

@@ -151,7 +151,7 @@ def test_building_it_moves_no_global_generator() -> None:
 
 
 def test_damaged_weights_are_refused_by_name() -> None:
-    with pytest.raises(UserError, match=r"face_recognition\.safetensors are damaged.*install swaplab again"):
+    with pytest.raises(UserError, match=r"face_recognition\.safetensors are damaged.*reinstall swaplab"):
         shipped_weights(identity.WEIGHTS, "0" * 64)
     with pytest.raises(UserError, match=r"nobody\.safetensors are missing"):
         shipped_weights("nobody.safetensors", "0" * 64)

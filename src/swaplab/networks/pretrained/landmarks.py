@@ -1,8 +1,8 @@
-"""Where the features of a face are: 68 iBUG landmarks of aligned faces, by a small convolutional network.
+"""68 iBUG landmarks of aligned faces, by a small convolutional network.
 
 The network is ``face_landmark_68_model`` of @vladmandic/face-api (Vincent Mühler's face-api.js: four densely connected
 blocks of depthwise separable convolutions, trained on about 35,000 labelled faces). It expects the box of a face
-detector; of an aligned face that is the same square for all, `CROP`.
+detector; for aligned faces that is always the same square, `CROP`.
 """
 
 from dataclasses import dataclass
@@ -18,7 +18,7 @@ from swaplab.networks.pretrained.weights import shipped_weights
 WEIGHTS = "face_landmarks.safetensors"
 WEIGHTS_SHA256 = "d1f993abe8973ca75e01e9997f7dbd19ddc8934d934e1f4badd40dcc82e5507c"
 
-SIDE = 112  # of the network's input in pixels
+SIDE = 112  # side of the network's input in pixels
 POINTS = 68
 # Mean colour, RGB in 0..255.
 MEAN_COLOUR = (122.782, 117.001, 104.298)
@@ -39,13 +39,13 @@ class SeparableConv(nn.Module):
 
 
 def padded(x: Tensor, stride: int) -> Tensor:
-    """``x`` (N, C, H, W), H and W even at stride 2, with the zeros of TensorFlow's ``same`` padding for 3x3 kernels."""
+    """``x`` (N, C, H, W), H and W even at stride 2, zero-padded like TensorFlow's ``same`` for 3x3 kernels."""
     before = 1 if stride == 1 else 0
     return F.pad(x, (before, 1, before, 1))
 
 
 class DenseBlock(nn.Module):
-    """Four convolutions, the first of stride 2; each of the others sees the sum of all before it."""
+    """Four convolutions, the first of stride 2; the input of each later one is the sum of all previous outputs."""
 
     def __init__(self, inputs: int, outputs: int, *, first: bool = False) -> None:
         super().__init__()
@@ -63,7 +63,7 @@ class DenseBlock(nn.Module):
 
 
 class LandmarkNet(nn.Module):
-    """Widths 32, 64, 128, 256; the mean of the last 7x7 map gives the coordinates by a linear map."""
+    """Widths 32, 64, 128, 256; a linear map from the mean of the last 7x7 map gives the coordinates."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -83,27 +83,27 @@ class LandmarkNet(nn.Module):
 
 @dataclass(frozen=True)
 class Crop:
-    """A square: its centre (x, y) and its side, as fractions of the face region's side."""
+    """A square: centre (x, y) and side, as fractions of the face region's side."""
 
     x: float
     y: float
     side: float
 
 
-# The square with the lowest median error over sides 0.9 to 1.4 and heights 0.44 to 0.62, on 320 rendered faces of both
-# built-in people: 5.9 % of the distance of the outer eye corners, 6.2 % where all outside the region is unknown. The
-# optimum is flat: +-0.1 of the side cost 0.2 %. Sides of 1.0 read mouths a little better, and all else worse.
+# The square with the lowest median error among sides 0.9 to 1.4 and heights 0.44 to 0.62, on 320 rendered faces of both
+# built-in people: 5.9 % of the distance of the outer eye corners, 6.2 % if everything outside the region is unknown.
+# The optimum is flat: +-0.1 in the side cost 0.2 %. A side of 1.0 locates mouths slightly better, all else worse.
 CROP = Crop(0.5, 0.58, 1.3)
 
 
 def boxes(faces: Tensor, border: int) -> Tensor:
-    """The network's boxes (N, C, 112, 112) of faces (N, C, S, S), bilinear; outside the face: its edge.
+    """The network's boxes (N, C, 112, 112) of faces (N, C, S, S), bilinear, with border padding.
 
-    ``border``: pixels between the edge of the face and its face region.
+    ``border``: pixels between the edge of the face crop and its face region.
     """
     side = faces.shape[-1]
     region = side - 2 * border
-    # affine_grid's coordinates: -1 and 1 are the outer edges of the face.
+    # in affine_grid's coordinates, -1 and 1 are the outer edges of the face crop
     centre = [2 * (border + fraction * region) / side - 1 for fraction in (CROP.x, CROP.y)]
     scale = CROP.side * region / side
     if CROP.side * region > SIDE:
@@ -117,20 +117,20 @@ def boxes(faces: Tensor, border: int) -> Tensor:
 class Landmarker:
     """68 landmarks (iBUG order) of aligned faces; frozen, on the CPU.
 
-    ``name`` carries the weights' hash and belongs into the name of every metric made with it. Raises UserError if the
-    shipped weights are missing or damaged.
+    ``name`` contains the hash of the weights; every metric that uses the network includes it in its name. Raises
+    UserError if the shipped weights are missing or damaged.
     """
 
     name = f"faceapi68:{WEIGHTS_SHA256[:8]}"
 
     def __init__(self) -> None:
-        with torch.device("meta"):  # no random initialisation, so no global generator moves
+        with torch.device("meta"):  # no random initialisation, which would advance the global generator
             self.network = LandmarkNet()
         self.network.load_state_dict(shipped_weights(WEIGHTS, WEIGHTS_SHA256), assign=True)
         self.network.requires_grad_(False).eval().to(memory_format=torch.channels_last)
 
     def __call__(self, faces: NDArray[np.uint8], border: int) -> NDArray[np.float64]:
-        """RGB crops (n, S, S, 3) whose face region lies ``border`` pixels inside -> (n, 68, 2) in crop pixels.
+        """RGB crops (n, S, S, 3) -> (n, 68, 2) in crop pixels. ``border``: see `boxes`.
 
         The centre of pixel (0, 0) is at (0, 0), as in an alignment's matrix.
         """
@@ -142,7 +142,7 @@ class Landmarker:
 
     @torch.inference_mode()
     def landmarks(self, faces: Tensor, border: int = 0) -> Tensor:
-        """Faces (n, 3, S, S) in [0, 1] -> (n, 68, 2) in their pixels, float64; by default they are face regions."""
+        """Faces (n, 3, S, S) in [0, 1] -> (n, 68, 2) in their pixels, float64. ``border``: see `boxes`."""
         region = faces.shape[-1] - 2 * border
         found = torch.cat([self.network(boxes(part, border)) for part in faces.split(BATCH)]).double()
         corner = found.new_tensor([CROP.x - CROP.side / 2, CROP.y - CROP.side / 2])

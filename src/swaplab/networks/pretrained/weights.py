@@ -1,4 +1,4 @@
-"""Reading the weights that ship with the package."""
+"""Read the weights that ship with the package."""
 
 import hashlib
 from importlib import resources
@@ -15,14 +15,14 @@ QUANTIZATION = ".quantization"
 def shipped_weights(name: str, sha256: str) -> dict[str, Tensor]:
     """The float32 tensors of ``assets/name``; 8-bit ones are dequantised as value * scale + minimum.
 
-    Raises UserError if the file is missing or not the one with this SHA-256.
+    Raises UserError if the file is missing or has another SHA-256.
     """
     file = resources.files("swaplab.networks.pretrained") / "assets" / name
     if not file.is_file():
-        raise UserError(f"the weights {file} are missing; install swaplab again")
+        raise UserError(f"the weights {file} are missing; reinstall swaplab")
     content = file.read_bytes()
     if hashlib.sha256(content).hexdigest() != sha256:
-        raise UserError(f"the weights {file} are damaged (their SHA-256 is wrong); install swaplab again")
+        raise UserError(f"the weights {file} are damaged (wrong SHA-256); reinstall swaplab")
     stored = load(content)
     return {
         key: dequantised(value, stored.get(key + QUANTIZATION))
@@ -32,7 +32,7 @@ def shipped_weights(name: str, sha256: str) -> dict[str, Tensor]:
 
 
 def dequantised(values: Tensor, quantization: Tensor | None) -> Tensor:
-    """Float32 values of a stored tensor; ``quantization``: (scale, minimum), or None for floats."""
+    """The float32 values of a stored tensor; ``quantization``: (scale, minimum), or None for floats."""
     if quantization is None:
         return values
     scale, minimum = quantization.double()
