@@ -39,7 +39,7 @@ WANG = "Wang et al. 2004"
 
 CATALOGUE = {
     "score": Metric(
-        "swap", "higher", "1 - MSE / MSE of the best trivial answer, inside the face of the true swap", relative=True
+        "swap", "higher", "1 - MSE / MSE of the best trivial baseline, inside the face of the true swap", relative=True
     ),
     "psnr": Metric("swap", "higher", "dB to the true swap inside its face", "dB"),
     "mse": Metric("swap", "lower", "mean squared error to the true swap inside its face"),

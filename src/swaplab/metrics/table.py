@@ -16,7 +16,7 @@ TABLES = (
     ("model", "Parts of the model"),
 )
 LEGEND = (
-    "`*` best trivial answer of the column; **bold**: the model beats it. Interval: 95 %, clips of this run resampled."
+    "`*` best trivial baseline of the column; **bold**: the model beats it. Interval: 95 %, the run's clips resampled."
 )
 
 

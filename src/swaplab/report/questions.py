@@ -14,7 +14,11 @@ from swaplab.report.reading import finite
 NEARLY, HALF = 0.9, 0.5  # of the way to what is possible: at least so much is a yes, is in part
 MARKS = ("poor", "fair", "good")
 UNMEASURED = "Not measured"
-TRUE_SWAP = ("No, a trivial answer is as close", "Perhaps closer than trivial answers", "Closer than trivial answers")
+TRUE_SWAP = (
+    "No, a baseline is as close",
+    "Not surely closer than a baseline",
+    "Closer than any trivial baseline",
+)
 FRAME = ("No, expression and pose are lost", "In part", "Yes, expression and pose")
 PERSON = ("No, nearer to the source", "In part, nearer to the target", "Yes")
 
@@ -75,7 +79,7 @@ class _Way:
         return finite(self.values.get(key, {}).get(name))
 
     def best(self, name: str) -> str:
-        """The key of the best trivial answer."""
+        """The key of the best trivial baseline."""
         return str(self.found["metrics"].get(name, {}).get("best_trivial"))
 
     def interval(self, name: str) -> tuple[float, float] | None:
@@ -127,8 +131,8 @@ def _true_swap(ways: Sequence[_Way]) -> Question:
         word=UNMEASURED,
         mark="unknown",
         figure="score",
-        scale="1: the true swap, 0: the best trivial answer; ceiling: the true swap re-encoded",
-        rule="closer than every trivial answer: the 95 % interval lies above 0; no: the score is 0 or less",
+        scale="1: the true swap, 0: the best trivial baseline; ceiling: the true swap re-encoded",
+        rule="closer than every trivial baseline: the 95 % interval lies above 0; no: the score is 0 or less",
         against=["dB", "best trivial, dB", "ceiling"],
         answers=[],
     )
