@@ -1,9 +1,9 @@
-"""Writes docs/ablations.md: every ablation that ships, what it asks, and how its answer is judged.
+"""Writes docs/ablations.md: every ablation that ships, its question, and the rule of its verdict.
 
     python scripts/document_ablations.py
 
-The rows are read from conf/ablation; a verdict is linked where docs/ablations holds a report. A test fails when the
-page is stale, and when a statement is neither asked about nor listed with what is missing to ask.
+The rows come from conf/ablation; a verdict is linked if docs/ablations holds a report. A test fails if the page is
+stale, and if a statement has no ablation and is not listed as missing.
 """
 
 import re
@@ -16,10 +16,10 @@ from swaplab.ablations.plan import Plan
 ROOT = Path(__file__).parents[1]
 FILES = ROOT / "conf" / "ablation"
 PAGE, REPORTS = ROOT / "docs" / "ablations.md", ROOT / "docs" / "ablations"
-STATEMENTS = range(3, 69)  # those about systems and parts; 1 and 2 are about other work, 69 to 71 about software
-QUESTION = re.compile(r"(.+?\?)[^?]*\(claims? ([\d, ]+)")
+STATEMENTS = range(3, 69)  # about systems and components; 1 and 2 are about other work, 69 to 71 about software
+QUESTION = re.compile(r"(.+?\?)[^?]*\(statements? ([\d, ]+)")
 
-# Statements of the essay, in its order, but for the first, which is about decoders.
+# Statements of the essay, in its order, except the first, which is about decoders.
 THEMES = {
     "CycleGAN, and why it is not enough": range(3, 7),
     "The original architecture": (1, *range(7, 17)),
@@ -31,78 +31,90 @@ THEMES = {
 }
 
 NOT_ASKED = {
-    (5,): "that failures are meaningless blends: nothing counts failed faces yet (a share of outputs in which two "
-    "detectors find no face, less that of real frames)",
-    (20,): "horses and zebras: no second, non-face pair of domains is rendered",
-    (
-        24,
-    ): "that one direction between the sexes is harder: the invented people have no sex, and one pair says nothing; "
-    "it needs eight pairs a cell and a model with pairs as random effects",
-    (26,): "alignment parameters that differ between models: no experiment but a refusal, tested in `tests/conversion`",
-    (28, 50, 51): "which resolution is needed: levels of different resolution would have to be measured at the size at "
+    (5,): "that failures are meaningless blends. swaplab does not count failed faces yet (the share of outputs in "
+    "which two detectors find no face, minus that of real frames)",
+    (20,): "horses and zebras. There is no second, non-face pair of domains",
+    (24,): "that one direction between the sexes is harder. The invented people have no sex, and one pair says "
+    "nothing; this needs eight pairs per level and a model with pairs as random effects",
+    (26,): "alignment parameters that differ between models. swaplab refuses this; tested in `tests/conversion`",
+    (28, 50, 51): "which resolution is needed. Levels of different resolution would have to be measured at the size at "
     "which they are pasted back",
-    (39,): "that beards and glasses tell people apart: a question to recognisers, without any training",
-    (40,): "features that are lost for a frame: nothing is measured over time yet",
-    (44,): "that an encoder makes the adversarial loss matter less: needs a generator without an input beside ours",
-    (45,): "flaws of Inception Score and Fréchet distance: swaplab measures against the true swap instead",
-    (58,): "detectors compared: Dlib is not among those that `swaplab extract` offers",
-    (60,): "blending: a choice of `swaplab convert`, made after training; not measured against true swaps yet",
-    (61,): "that data mattered more than networks: needs shares of variance over many factors at once",
-    (62, 63): "chosen results and rare nonsense: every report shows all seeds, best-of-n beside the mean, and tails",
-    (64, 67): "where time goes, and which scenario needs what: no experiments",
+    (39,): "that beards and glasses help to tell people apart. This asks face recognition, without any training",
+    (40,): "features that disappear for a frame. Nothing is measured over time yet",
+    (44,): "that an encoder makes the adversarial loss matter less. This needs a generator without an input image",
+    (45,): "flaws of Inception Score and Fréchet distance. swaplab measures against the true swap instead",
+    (58,): "a comparison of detectors. `swaplab extract` does not offer Dlib",
+    (60,): "blending. This is a choice of `swaplab convert` after training; it is not measured against true swaps yet",
+    (61,): "that data matters more than networks. This needs shares of variance over many factors at once",
+    (62, 63): "selected results and rare nonsense. Every report shows all seeds, best-of-n beside the mean, and tails",
+    (64, 67): "where time goes, and which scenario needs what. These are not experiments",
 }
 
 HEAD = """# Ablations
 
-Each file of `conf/ablation` is one statement of the essay that swaplab was built to examine, as a controlled
-experiment: one factor, its levels as overrides, seeds, and the rule of the verdict, stored before the first run.
+Every ablation that ships with swaplab, with its question, levels, metric and verdict, and how to run one.
+
+An ablation is a controlled experiment: one factor, its levels as overrides, seeds, and the rule of the verdict. The
+plan is stored before the first run. Each plan (a file of `conf/ablation`) examines one or more numbered statements of
+an essay about face swapping.
 
 ```
-swaplab ablation run norm plan_only=true     # what would be run, and what is left of it
-swaplab ablation run norm                    # run it, or go on with it
-swaplab ablation report norm                   # judge it: docs/comparison.md says what a verdict means
-swaplab ablation run norm ablation.seeds=[1,2,3,4,5,6,7,8] name=norm_more budget.images=64000   # your own version
-swaplab train --config-dir mine ablation=glasses_again                         # mine/ablation/glasses_again.yaml
+swaplab ablation list                        # every plan, and the state of its runs
+swaplab ablation plan norm                   # what would run, and what is left to do
+swaplab ablation run norm                    # run it, or resume it
+swaplab ablation report norm                 # the verdict
 ```
 
-It stops, goes on and shares out the machine as a sweep does ([sweeps](sweeps.md)), `hydra.launcher.slots=N` included.
-It runs on one machine: other launchers are refused.
+Write your own version with overrides and another name, or add a plan of your own (`mine/ablation/glasses_again.yaml`):
 
-They ask about the rendered people, at budgets for two cores (`quick`, 48,000 images a run, where nothing else is said):
-small networks, so an answer is about small networks. On a GPU take a larger one: any override after the name holds for
-every level, as in `ablation=bottleneck experiment=deepfakes_2017 trainer=ddp budget.images=2000000`.
+```
+swaplab ablation run norm 'ablation.seeds=[1,2,3,4,5,6,7,8]' name=norm_more budget.images=64000
+swaplab ablation run --config-dir mine glasses_again
+```
 
-A test composes every level, refuses differences from the reference that the file does not declare, and trains or
-renders until something really differs (`tests/ablations/test_files.py`). This page is made by
-`python scripts/document_ablations.py`.
+An ablation stops, resumes and shares the machine as a sweep does ([sweeps](sweeps.md)), but on one machine only.
+`slots=N` limits the number of devices. [Comparison](comparison.md) explains what a verdict means.
+
+The plans use rendered people and budgets for two cores (`quick` with 48,000 images per run, unless they say otherwise).
+The networks are small, so the answers are about small networks. On a GPU use a larger one; an override holds for every
+level:
+
+```
+swaplab ablation run bottleneck name=bottleneck_2017 experiment=deepfakes_2017 trainer=ddp budget.images=2000000
+```
+
+A test composes every level, refuses differences from the reference level that the plan does not declare, and trains or
+renders until something really differs (`tests/ablations/test_files.py`).
+
+`python scripts/document_ablations.py` writes this page.
 """
 
-TABLE = ("| `ablation=` | question | reference; levels | judged by | runs | verdict |", "|---|---|---|---|---|---|")
-TAIL = """## Statements that are not asked about, and what is missing
+TABLE = ("| name | question | reference; other levels | hypothesis | runs | verdict |", "|---|---|---|---|---|---|")
+TAIL = """## Statements without an ablation
 
 """
 
-# Reports of runs with a fault that is mended since: they say nothing until they are made anew.
-VOID = {"norm": "its averaged weights stood beside running statistics that were not averaged; to be run again"}
+# Reports of runs with a fault that has been fixed since: void until the runs are repeated.
+VOID = {"norm": "averaged weights were used with running statistics that were not averaged; to be run again"}
 
 
 def asked(text: str) -> tuple[str, list[int]]:
-    """The question at the head of a file, and the numbers of the statements it is about."""
+    """The question at the head of a file, and the numbers of its statements."""
     head = " ".join(line[2:] for line in text.splitlines() if line.startswith("# "))
     found = QUESTION.match(head)
-    assert found, f"begin with a question and (claim N): {head}"
+    assert found, f"begin with a question and (statement N): {head}"
     return found.group(1), [int(number) for number in found.group(2).split(",")]
 
 
 def rule(plan: Plan) -> str:
-    """How the answer is judged, in a few words."""
+    """The hypothesis of the verdict, in a few words."""
     who = plan.contrast.level or "every level"
     within = f" within {plan.margin:g}" if plan.margin is not None else ""
-    return f"`{plan.metric}` of {who} {plan.contrast.direction}{within}"
+    return f"`{plan.metric}` of {who}: {plan.contrast.direction}{within}"
 
 
 def verdict(plan: Plan) -> str:
-    """A link to the report with its verdict, where there is one."""
+    """A link to the report with its verdict; empty without a report."""
     report = REPORTS / f"{plan.id}.md"
     if not report.exists():
         return ""
@@ -113,7 +125,7 @@ def verdict(plan: Plan) -> str:
 
 
 def plans() -> list[tuple[list[int], str, Plan]]:
-    """Every ablation with its statements and its question, in the order of the first statement."""
+    """Every ablation with its statements and its question, ordered by the first statement."""
     found = []
     for file in FILES.glob("*.yaml"):
         text = file.read_text()
@@ -140,7 +152,7 @@ def page() -> str:
 
 
 def neither() -> list[int]:
-    """Statements that no ablation asks about and that are not said to be missing."""
+    """Statements that have no ablation and are not listed as missing."""
     covered = {number for numbers, _, _ in plans() for number in numbers}
     return sorted(set(STATEMENTS) - covered - {number for numbers in NOT_ASKED for number in numbers})
 

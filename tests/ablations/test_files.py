@@ -40,7 +40,7 @@ def test_the_plan_can_be_decided(name: str) -> None:
     plan = plan_of(name)
     text = FILES[name].read_text()
     assert text.startswith("# "), "begin with a comment line that says what is asked"
-    assert "(claim" in text.split("claim:")[0], "say which statements it is about"
+    assert "(statement" in text.split("claim:")[0], "say which statements it is about"
     side = "greater" if plan.contrast.direction == "equal" else "two-sided"
     assert smallest_p(len(plan.seeds), len(plan.comparisons), side) < ALPHA, "these seeds could decide nothing"
     for metric in (plan.metric, *plan.guards):

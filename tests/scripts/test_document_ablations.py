@@ -17,4 +17,4 @@ def test_every_statement_is_asked_about_or_said_to_be_missing() -> None:
 
 
 def test_the_head_of_a_file_is_read() -> None:
-    assert SCRIPT["asked"]("# Is it\n# so? (claims 3, 14; more)\nclaim: x") == ("Is it so?", [3, 14])
+    assert SCRIPT["asked"]("# Is it\n# so? (statements 3, 14; more)\nclaim: x") == ("Is it so?", [3, 14])
