@@ -1,7 +1,8 @@
 """A study of invented runs, with numbers that a test can add up by hand."""
 
+import importlib.util
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -35,6 +36,27 @@ ROWS = {
     "mean": ("trivial", {"score": 0.0, "mse": 0.004, TOP1: 0.04, IDENTITY: 0.86}),
     "real": ("ceiling", {"score": 1.0, "mse": 0.0, TOP1: 1.0, IDENTITY: 1.0}),
 }
+
+
+@pytest.fixture(name="score_of")
+def scores() -> Callable[[str, int], float]:
+    """What a level and a seed come to."""
+    return score_of
+
+
+@pytest.fixture(scope="module")
+def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
+    """A headless Chromium; without one the test is left out."""
+    spec = importlib.util.spec_from_file_location("chromium", Path(__file__).with_name("chromium.py"))
+    assert spec is not None
+    assert spec.loader is not None
+    devtools = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(devtools)
+    if devtools.chromium() is None:
+        pytest.skip("no Chromium on PATH, so no page can be looked at")
+    found = devtools.Browser(tmp_path_factory.mktemp("profile"))
+    yield found
+    found.close()
 
 
 def score_of(level: str, seed: int) -> float:

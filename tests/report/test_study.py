@@ -9,13 +9,15 @@ from typing import Any
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 from PIL import Image
 
 from swaplab.errors import UserError
 from swaplab.report.grids import Grid
+from swaplab.report.level_curves import level_curves
+from swaplab.report.matrix import drawn, strips
 from swaplab.report.outcomes import matching, outcome, seconds_to
 from swaplab.report.study import Study, read_ablation, read_group
-from swaplab.report.study_figures import range_curves
 from swaplab.report.study_page import Findings, findings, html, markdown, table
 from swaplab.runs.record import RunRecord
 from swaplab.runs.statistics import paired_interval
@@ -153,13 +155,16 @@ def test_the_name_of_a_metric_must_be_one(study_folder: Make) -> None:
 def test_the_page_needs_nothing_else_and_tells_the_plan_first(study_folder: Make) -> None:
     folder = study_folder()
     text = html(findings(read_ablation(folder)))
-    assert text.index("Group normalisation gives a higher score") < text.index("Verdict:") < text.index("Every seed:")
+    said = ["Normalisation helps.", "Group normalisation gives a higher score", "Verdict:", "Every seed:"]
+    places = [text.index(words) for words in said]
+    assert places == sorted(places)
     assert "<link" not in text
     assert 'src="http' not in text
     figures = json.loads(text.partition('id="figures">')[2].partition("</script>")[0])
     points = next(each for each in figures["seeds"]["series"] if each["name"] == "group")
     assert points["y"] == pytest.approx([score("group", s) for s in range(1, 7)])
-    curves = range_curves(read_ablation(folder))
+    study = read_ablation(folder)
+    curves = level_curves({level: study.of(level) for level in study.levels})
     (band,) = [each.series[0] for each in curves if each.title == "val/reconstruction_mse"]
     ends = zip(band.low, band.y, band.high, strict=True)
     assert all(low <= middle <= high for low, middle, high in ends)  # type: ignore[operator]
@@ -173,14 +178,25 @@ def test_the_page_needs_nothing_else_and_tells_the_plan_first(study_folder: Make
     ]
 
 
+def pixels(uri: str) -> NDArray[np.uint8]:
+    with Image.open(io.BytesIO(base64.b64decode(uri.partition(",")[2]))) as image:
+        return np.asarray(image.convert("RGB"))
+
+
 def test_the_matrix_shows_each_level_on_the_same_inputs(study_folder: Make) -> None:
-    picture = findings(read_ablation(study_folder({("none", 1): "diverged"}))).pictures[0]
-    assert picture.caption == "A → B, test split, seed 2: the inputs are fixed by index, not chosen by eye."
-    image = np.asarray(Image.open(io.BytesIO(base64.b64decode(picture.uri.partition(",")[2]))))
-    side = 72  # twice a face and its frame
+    matrix = findings(read_ablation(study_folder({("none", 1): "diverged"}))).matrices[0]
+    assert matrix.caption == "A → B, test split, seed 2: the inputs are fixed by index, not chosen by eye."
+    image = pixels(drawn(matrix).uri)
+    side = 64  # twice a face without its frame
     assert image.shape == (5 * side, 150 + 5 * side, 3)
     centres = [image[i * side + side // 2, 150 + side // 2].tolist() for i in range(5)]
     assert centres[1:4] == [[100] * 3, [140] * 3, [50] * 3]  # none, group, batch between source and true swap
+    of_page = strips(matrix, down=False)
+    assert [strip.label for strip in of_page] == ["source", "none", "group", "batch", "true swap"]
+    for strip, value in zip(of_page[1:4], (100, 140, 50), strict=True):
+        image = pixels(strip.picture.uri)
+        assert image.shape == (32, 5 * 32, 3)
+        assert abs(int(image[16, 16, 0]) - value) <= 3  # as lossy as a page may be
 
 
 def test_sheets_of_training_stand_in_where_nothing_is_measured(study_folder: Make) -> None:
@@ -190,12 +206,11 @@ def test_sheets_of_training_stand_in_where_nothing_is_measured(study_folder: Mak
         sheet[:, 2 * 36 : 3 * 36], sheet[:, 6 * 36 : 7 * 36], sheet[:, 7 * 36 :] = 60, len(run.name), 90
         save_sheet(run / "samples" / "000003200.png", sheet)
         RunRecord.load(run).update(faces={"identities": ["A", "B"]})
-    first, second = findings(read_ablation(folder)).pictures
+    first, second = findings(read_ablation(folder)).matrices
     assert second.caption.startswith("B → A, val split, end of training, seed 2:")
-    for picture, expected in ((first, [60, 60, 60, 0]), (second, [7, 8, 8, 90])):
-        image = np.asarray(Image.open(io.BytesIO(base64.b64decode(picture.uri.partition(",")[2]))))
-        assert image.shape == (5 * 72, 150 + 2 * 72, 3)
-        assert [image[i * 72 + 36, 150 + 36, 0] for i in (1, 2, 3, 4)] == expected
+    for matrix, expected in ((first, [60, 60, 60, 0]), (second, [7, 8, 8, 90])):
+        assert [int(np.asarray(faces[0])[16, 16, 0]) for _, faces in matrix.rows[1:]] == expected
+        assert len(matrix.sources) == 2
 
 
 def test_csv_has_a_row_a_run_and_metric(study_folder: Make) -> None:
@@ -210,21 +225,23 @@ def test_unequal_precision_asks_for_a_flag(study_folder: Make) -> None:
     folder = study_folder(precisions={"group": "bf16-mixed"})
     with pytest.raises(UserError, match="unequal precision"):
         read_ablation(folder)
-    assert "may be that of precision" in " ".join(read_ablation(folder, mixed_precision=True).remarks)
+    text = html(findings(read_ablation(folder, mixed_precision=True)))
+    assert "These runs differ in precision<" in text
+    assert "may be that of precision" in text
 
 
 def test_runs_without_a_plan_are_grouped_and_not_judged(study_folder: Make) -> None:
     folder = study_folder({("batch", 2): None})
     (folder / "plan.json").unlink()
     study = read_group([folder])
-    assert set(study.levels) == {"norm=none", "norm=group", "norm=batch"}
+    assert set(study.levels) == {"none", "group", "batch"}
     found = findings(study)
     assert (found.verdict, found.sentences, found.answers) == ("", [], [])
-    assert row(grid(found, "Every seed"), "norm=batch")["seed 2"] == "not begun"
+    assert row(grid(found, "Every seed"), "batch")["seed 2"] == "not begun"
     assert "they are shown, not judged" in html(found)
     record = RunRecord.load(folder / "s1-none")
     RunRecord.create(folder / "again", record.config(), record.facts | {"sessions": []}).end("complete", "")
-    with pytest.raises(UserError, match=r"are the same level and seed \(norm=none, 1\)"):
+    with pytest.raises(UserError, match=r"are the same level and seed \(none, 1\)"):
         read_group([folder])
 
 
@@ -297,5 +314,6 @@ def test_guards_that_do_not_compare_are_left_out_with_a_remark(study_folder: Mak
 
 def test_levels_that_were_judged_on_other_frames_are_remarked(study_folder: Make) -> None:
     study = judged_by(study_folder(), {}, {"group": "others"})
-    assert any(remark.startswith("not all of one set of held-out frames: ") for remark in study.remarks)
+    assert [each.what for each in study.unequal] == ["set of held-out frames"]
+    assert "not all of one set of held-out frames: " in markdown(findings(study))
     assert findings(study).verdict == "supported"

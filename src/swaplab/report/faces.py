@@ -160,12 +160,12 @@ def cut(path: Path, count: int) -> list[list[Image.Image]] | None:
     return [[sheet.crop((x + GAP, y + GAP, x + inner, y + inner)) for x, y in column] for column in places]
 
 
-def picture(face: Image.Image, caption: str = "", widest: int = SIDE) -> Picture:
+def picture(face: Image.Image, caption: str = "", widest: int = SIDE, quality: int = QUALITY) -> Picture:
     """A picture as a page holds it: never wider than it is shown."""
     if face.width > widest:
         face = face.resize((widest, round(face.height * widest / face.width)), Image.Resampling.LANCZOS)
     file = io.BytesIO()
-    face.save(file, "WEBP", quality=QUALITY)
+    face.save(file, "WEBP", quality=quality)
     uri = f"data:image/webp;base64,{base64.b64encode(file.getvalue()).decode()}"
     return Picture(uri, face.width, face.height, caption)
 

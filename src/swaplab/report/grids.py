@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from swaplab.catalogue import loss_of
+from swaplab.report.factors import beside
 from swaplab.report.numbers import NOTHING, duration, measured, significant
 from swaplab.report.outcomes import (
     COSTS,
@@ -23,7 +24,7 @@ from swaplab.report.outcomes import (
     threshold,
 )
 from swaplab.report.reading import finite
-from swaplab.report.study import STATES, Study, beside
+from swaplab.report.study import STATES, Study
 from swaplab.runs.identity import leaves
 from swaplab.runs.statistics import paired_interval
 from swaplab.runs.verdict import Judgement
@@ -156,10 +157,10 @@ def beside_anchors(study: Study, outcomes: Sequence[Outcome]) -> Grid:
         if means:
             rows.append((label, [item(each.name, means.get(each.name), mark=kind) for each in outcomes]))
     note = (
-        "Levels: mean and range over seeds. Below them the trivial answers and the ceilings of the same frames: what a "
-        "level has to be read against. What the models make of the true swap (re encoded) is the mean over all runs."
+        "Levels: mean and range over seeds. Below them the trivial baselines and the ceilings of the same frames: what "
+        "a level has to be read against. What the models make of the true swap (re encoded) is the mean over all runs."
     )
-    return Grid("Levels beside trivial answers and ceilings", "answer", [each.name for each in outcomes], rows, note)
+    return Grid("Levels beside trivial baselines and ceilings", "answer", [each.name for each in outcomes], rows, note)
 
 
 def _answers(study: Study) -> list[tuple[str, str, str]]:

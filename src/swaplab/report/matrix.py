@@ -1,65 +1,135 @@
-"""The same held-out faces through every level: one picture, cut from the sheets of the runs."""
+"""The same held-out faces through several runs, cut from their sheets: beside each other, and never chosen by eye."""
 
 import base64
 import io
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from PIL import Image, ImageDraw, ImageFont
 
 from swaplab.report.evaluations import pretty
+from swaplab.report.faces import cut, picture
 from swaplab.report.reading import Picture, ReportedRun, finite
 from swaplab.report.study import Study
 from swaplab.runs.atomic import write_atomically
 from swaplab.runs.evaluations import JUDGED, evaluation_file
+from swaplab.thinning import evenly
 
-LABEL = 150  # pixels at the left for the names of rows
+LABEL = 150  # pixels at the left of a drawn matrix for the names of its rows
 LINE = 14
+MOST = 8  # faces of a run and direction that a page shows
+FEWEST = 2
+CELLS = 480  # faces of all runs and directions that a page shows
+SIDE = 128  # pixels of a face on a page, at most
+QUALITY = 88  # of WebP; at 128 pixels a face takes about 4 kB
+
+Faces = list[Image.Image]
+Columns = list[Faces]  # source, reconstruction, swap and, where known, true swap
 
 
-def sample_matrices(study: Study) -> list[Picture]:
-    """One picture a direction: fixed inputs along, levels down, all of one seed.
+@dataclass(frozen=True)
+class Matrix:
+    """One direction: ``swaps`` of the same ``sources`` by several runs, each with its label; ``truths`` where known."""
 
-    From the sheets of the measured split, or where none is measured from the newest sheets of training. The seed is the
-    first of which all levels that have any sheet have one. Sheets of other inputs are left out.
-    """
-    runs = study.runs.values()
-    ways = dict.fromkeys(way for run in runs for way, _ in _evaluated(run, study.split))
-    if ways:
-        return _drawn_all(
-            study, list(ways), f"{study.split} split", lambda run, way: _of_evaluation(run, study.split, way)
-        )
-    ways = dict.fromkeys(way for run in runs for way in _trained(run))
-    return _drawn_all(study, list(ways), "val split, end of training", _of_training)
+    way: str
+    caption: str
+    sources: Faces
+    swaps: list[tuple[str, Faces]]
+    truths: Faces
 
-
-Columns = list[list[Image.Image]]  # source, reconstruction, swap and, where known, true swap; each its faces
+    @property
+    def rows(self) -> list[tuple[str, Faces]]:
+        """All that is shown, by name."""
+        return [("source", self.sources), *self.swaps, *([("true swap", self.truths)] if self.truths else [])]
 
 
-def _drawn_all(
-    study: Study, ways: Sequence[str], what: str, read: Callable[[ReportedRun, str], Columns | None]
-) -> list[Picture]:
+@dataclass(frozen=True)
+class Strip:
+    """The faces of one run as one picture."""
+
+    label: str
+    picture: Picture
+
+
+def level_matrices(study: Study) -> list[Matrix]:
+    """One for each direction: the levels of a study, all of one seed: the first of which all levels that have any
+    sheet have one."""
+    keys = list(study.runs)
     found = []
-    for way in ways:
-        sheets: dict[int, dict[str, Columns]] = {}
-        for (level, seed), run in study.runs.items():
-            columns = read(run, way)
-            if columns is not None:
-                sheets.setdefault(seed, {})[level] = columns
-        if sheets:
-            seed = max(sheets, key=lambda s: (len(sheets[s]), -study.seeds.index(s)))
-            caption = f"{pretty(way)}, {what}, seed {seed}: the inputs are fixed by index, not chosen by eye."
-            levels = {level: sheets[seed][level] for level in study.levels if level in sheets[seed]}
-            found.append(_picture(_drawn(_rows(levels)), caption))
+    for way, what, sheets in _sheets([study.runs[key] for key in keys], study.split):
+        levels: dict[int, dict[str, Columns]] = {}
+        for i, columns in sheets.items():
+            level, seed = keys[i]
+            levels.setdefault(seed, {})[level] = columns
+        seed = max(levels, key=lambda s: (len(levels[s]), -study.seeds.index(s)))
+        chosen = [(level, levels[seed][level]) for level in study.levels if level in levels[seed]]
+        caption = f"{pretty(way)}, {what}, seed {seed}: the inputs are fixed by index, not chosen by eye."
+        found += _matrices(way, caption, chosen)
     return found
 
 
-def _rows(levels: Mapping[str, Columns]) -> list[tuple[str, list[Image.Image]]]:
-    """The names of the rows and their faces."""
-    first = next(iter(levels.values()))
-    rows = [("source", first[0])]
-    rows += [(level, columns[2]) for level, columns in levels.items() if _alike(columns, first)]
-    return rows + ([("true swap", first[3])] if len(first) > 3 else [])
+def run_matrices(runs: Sequence[ReportedRun], labels: Sequence[str], split: str | None) -> list[Matrix]:
+    """For each direction the runs side by side, apart where their sheets show other inputs; as many faces of each as
+    `CELLS` leaves. Runs without a sheet are named."""
+    found = []
+    sheets = _sheets(runs, split)
+    most = max(FEWEST, min(MOST, CELLS // max(1, sum(len(of_runs) for _, _, of_runs in sheets))))
+    for way, what, of_runs in sheets:
+        caption = f"{pretty(way)}, {what}; the inputs are fixed by index, not chosen by eye."
+        lost = [label for i, label in enumerate(labels) if i not in of_runs]
+        caption += f" Without a sheet: {', '.join(lost)}." if lost else ""
+        named = [(labels[i], columns) for i, columns in of_runs.items()]
+        found += [_thinned(matrix, most) for matrix in _matrices(way, caption, named)]
+    return found
+
+
+def _thinned(matrix: Matrix, most: int) -> Matrix:
+    kept = evenly(len(matrix.sources), most)
+
+    def some(faces: Faces) -> Faces:
+        return [faces[i] for i in kept] if faces else []
+
+    swaps = [(label, some(faces)) for label, faces in matrix.swaps]
+    return Matrix(matrix.way, matrix.caption, some(matrix.sources), swaps, some(matrix.truths))
+
+
+def _sheets(runs: Sequence[ReportedRun], split: str | None) -> list[tuple[str, str, dict[int, Columns]]]:
+    """Direction, what is shown, and by the place of a run its cut sheet: of the measured split, or where no run is
+    measured the newest of training."""
+    ways = dict.fromkeys(way for run in runs for way, _ in _evaluated(run, split))
+    what, read = f"{split} split", _of_evaluation(split)
+    if not ways:
+        ways = dict.fromkeys(way for run in runs for way in _trained(run))
+        what, read = "val split, end of training", _of_training
+    found = []
+    for way in ways:
+        cut = {i: columns for i, run in enumerate(runs) if (columns := read(run, way)) is not None}
+        if cut:
+            found.append((way, what, cut))
+    return found
+
+
+def _matrices(way: str, caption: str, named: Sequence[tuple[str, Columns]]) -> list[Matrix]:
+    """Sheets of the same inputs side by side; those of other inputs in a matrix of their own."""
+    alike: dict[bytes, list[tuple[str, Columns]]] = {}
+    for label, columns in named:
+        alike.setdefault(_inputs(columns), []).append((label, columns))
+    return [
+        Matrix(
+            way,
+            caption,
+            sheets[0][1][0],
+            [(label, columns[2]) for label, columns in sheets],
+            next((columns[3] for _, columns in sheets if len(columns) > 3), []),
+        )
+        for sheets in alike.values()
+    ]
+
+
+def _inputs(columns: Columns) -> bytes:
+    """What tells sheets of other inputs apart."""
+    return b"".join(face.tobytes() for face in columns[0])
 
 
 def _evaluated(run: ReportedRun, split: str | None) -> list[tuple[str, bool]]:
@@ -69,11 +139,15 @@ def _evaluated(run: ReportedRun, split: str | None) -> list[tuple[str, bool]]:
     return [(way["direction"], finite(way["rows"][0]["values"].get("mse")) is not None) for way in ways]
 
 
-def _of_evaluation(run: ReportedRun, split: str | None, way: str) -> Columns | None:
-    """A sheet of `swaplab evaluate`, cut."""
-    truth = dict(_evaluated(run, split)).get(way, False)
-    place = evaluation_file(run.folder, JUDGED, str(split))
-    return _cut(place.with_name(f"{split}-{way.replace('->', '_to_')}-samples.png"), 4 if truth else 3)
+def _of_evaluation(split: str | None) -> Callable[[ReportedRun, str], Columns | None]:
+    """Reads a sheet of ``swaplab evaluate``."""
+
+    def read(run: ReportedRun, way: str) -> Columns | None:
+        truth = dict(_evaluated(run, split)).get(way, False)
+        place = evaluation_file(run.folder, JUDGED, str(split))
+        return cut(place.with_name(f"{split}-{way.replace('->', '_to_')}-samples.png"), 4 if truth else 3)
+
+    return read
 
 
 def _trained(run: ReportedRun) -> list[str]:
@@ -86,55 +160,50 @@ def _trained(run: ReportedRun) -> list[str]:
 def _of_training(run: ReportedRun, way: str) -> Columns | None:
     """The newest sheet of training, cut; three columns a direction, and a fourth where true swaps are known."""
     ways, paths = _trained(run), sorted((run.folder / "samples").glob("*.png"))
-    each = 4 if run.config.get("data", {}).get("kind") == "synthetic" else 3
-    columns = _cut(paths[-1], each * len(ways)) if paths and way in ways else None
+    each = 4 if run.rendered else 3
+    columns = cut(paths[-1], each * len(ways)) if paths and way in ways else None
     at = each * ways.index(way) if columns is not None else 0
     return columns[at : at + each] if columns is not None else None
 
 
-def _cut(path: Path, count: int) -> Columns | None:
-    """The ``count`` columns of a sheet of square faces; None if it cannot be read or is no such sheet."""
-    try:
-        with Image.open(path, formats=["PNG"]) as image:
-            sheet = image.convert("RGB")
-    except (OSError, SyntaxError):
-        return None
-    side = sheet.width // count
-    if side * count != sheet.width or sheet.height % side:
-        return None
-    tops = range(0, sheet.height, side)
-    return [[sheet.crop((left, top, left + side, top + side)) for top in tops] for left in range(0, sheet.width, side)]
+def panel_names(matrices: Sequence[Matrix]) -> list[str]:
+    """The direction of each, numbered where one has several sets of inputs."""
+    ways = [pretty(matrix.way) for matrix in matrices]
+    return [f"{way}, inputs {ways[:i].count(way) + 1}" if ways.count(way) > 1 else way for i, way in enumerate(ways)]
 
 
-def _alike(columns: Columns, first: Columns) -> bool:
-    """Whether a sheet shows the same inputs."""
-    same = len(columns) == len(first) and len(columns[0]) == len(first[0])
-    return same and all(a.tobytes() == b.tobytes() for a, b in zip(columns[0], first[0], strict=True))
+def strips(matrix: Matrix, *, down: bool) -> list[Strip]:
+    """The rows of a matrix as pictures of a page, their faces below (``down``) or beside each other."""
+    return [Strip(label, _strip(faces, label, down)) for label, faces in matrix.rows]
 
 
-def _drawn(rows: list[tuple[str, list[Image.Image]]]) -> Image.Image:
-    """Faces at twice their size where they are small, with the name of its row at the left."""
-    face = rows[0][1][0]
-    scale = 2 if face.width < 100 else 1
-    side = face.width * scale
-    picture = Image.new("RGB", (LABEL + side * len(rows[0][1]), side * len(rows)), "white")
-    pen, font = ImageDraw.Draw(picture), ImageFont.load_default(LINE)
-    for i, (name, faces) in enumerate(rows):
+def _strip(faces: Faces, caption: str, down: bool) -> Picture:
+    side = min(SIDE, faces[0].width)
+    size = (side, side * len(faces)) if down else (side * len(faces), side)
+    whole = Image.new("RGB", size)
+    for i, face in enumerate(faces):
+        whole.paste(face.resize((side, side), Image.Resampling.LANCZOS), (0, i * side) if down else (i * side, 0))
+    return picture(whole, caption, max(size), QUALITY)
+
+
+def drawn(matrix: Matrix) -> Picture:
+    """A matrix as one PNG: faces at twice their size where they are small, the name of each row at the left."""
+    face = matrix.sources[0]
+    side = face.width * (2 if face.width < 100 else 1)
+    whole = Image.new("RGB", (LABEL + side * len(matrix.sources), side * len(matrix.rows)), "white")
+    pen, font = ImageDraw.Draw(whole), ImageFont.load_default(LINE)
+    for i, (name, faces) in enumerate(matrix.rows):
         pen.multiline_text((4, i * side + (side - LINE) // 2), _wrapped(name), fill="#33383f", font=font, spacing=2)
         for j, each in enumerate(faces):
-            picture.paste(each.resize((side, side), Image.Resampling.NEAREST), (LABEL + j * side, i * side))
-    return picture
+            whole.paste(each.resize((side, side), Image.Resampling.NEAREST), (LABEL + j * side, i * side))
+    file = io.BytesIO()
+    whole.save(file, "PNG", optimize=True)
+    uri = f"data:image/png;base64,{base64.b64encode(file.getvalue()).decode()}"
+    return Picture(uri, whole.width, whole.height, matrix.caption)
 
 
 def _wrapped(name: str, width: int = 18) -> str:
     return "\n".join(name[i : i + width] for i in range(0, len(name), width))
-
-
-def _picture(image: Image.Image, caption: str) -> Picture:
-    file = io.BytesIO()
-    image.save(file, "PNG", optimize=True)
-    uri = f"data:image/png;base64,{base64.b64encode(file.getvalue()).decode()}"
-    return Picture(uri, image.width, image.height, caption)
 
 
 def save_picture(picture: Picture, path: Path) -> None:

@@ -14,7 +14,7 @@ def write_report(folders: Sequence[Path], output: Path, *, mixed_precision: bool
 
     UserError if a run cannot be read, the file not be written, or runs are of unequal precision, unless that is wanted.
     """
-    runs = [read_run(folder) for folder in folders]
+    runs = [read_run(folder, pictures=len(folders) == 1) for folder in folders]
     if not mixed_precision:
         refuse_unequal_precision(runs)
     write_page(output, render(runs))

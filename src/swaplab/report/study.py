@@ -3,27 +3,26 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 from swaplab.ablations.plan import Plan, load, stored_at
 from swaplab.errors import UserError
-from swaplab.report.reading import ReportedRun, finite, precisions, read_run, refuse_unequal_precision
+from swaplab.report.factors import Factor, factors_of, levels_of, short_names
+from swaplab.report.reading import ReportedRun, finite, read_run, refuse_unequal_precision
+from swaplab.report.unequal import Unequal, unequal
 from swaplab.runs.damage import Damaged
 from swaplab.runs.evaluations import SPLITS
-from swaplab.runs.identity import NEUTRAL, leaves
-from swaplab.runs.record import codes_of, is_run
+from swaplab.runs.record import is_run
 
 FIELDS = ("claim", "hypothesis", "reference", "metric", "guards", "split", "contrast", "margin")
-# Differ in every run without being what is compared.
-BESIDE = ("seed", "name", "factors", *NEUTRAL)
 STATES = ("measured", "diverged", "failed", "unfinished", "not measured", "not begun")
 
 
 @dataclass(frozen=True)
 class Study:
     """``runs``: (level, seed) -> run, without those that were not begun. ``plan``: None for runs that had none, which
-    get no verdict. ``stored``: when the plan was. ``metric``, ``guards``: as the plan names them. ``remarks``: what to
-    know before the numbers.
+    get no verdict. ``stored``: when the plan was. ``metric``, ``guards``: as the plan names them. ``factors``: a value
+    for each run, in the order of ``runs``. ``unequal``: in what else the runs differ. ``remarks``: what else to know
+    before the numbers.
     """
 
     title: str
@@ -37,7 +36,14 @@ class Study:
     reference: str | None = None
     plan: Plan | None = None
     stored: str = ""
+    factors: tuple[Factor, ...] = ()
+    unequal: list[Unequal] = field(default_factory=list)
     remarks: list[str] = field(default_factory=list)
+
+    @property
+    def labels(self) -> list[str]:
+        """A name for each run, in the order of ``runs``."""
+        return [f"{level} · seed {seed}" for level, seed in self.runs]
 
     def of(self, level: str) -> list[ReportedRun]:
         """The runs of a level, in the order of the seeds."""
@@ -71,7 +77,9 @@ def read_ablation(folder: Path, *, mixed_precision: bool = False) -> Study:
         reference=plan.reference,
         plan=plan,
         stored=stored_at(folder),
-        remarks=damaged + _remarks(list(runs.values()), plan.split, mixed_precision),
+        factors=(Factor(plan.factor, tuple(level for level, _ in runs)),),
+        unequal=_unequal(list(runs.values()), plan.split, mixed_precision),
+        remarks=damaged + _remarks(list(runs.values())),
     )
     early = [run.label for run in runs.values() if study.stored and str(run.facts.get("created", "")) < study.stored]
     if early:
@@ -97,9 +105,12 @@ def read_group(folders: Sequence[Path], metric: str | None = None, *, mixed_prec
     found = [run for run in read if run is not None]
     if not found:
         raise UserError(damaged[0])
-    labels = _levels(found)
+    factors = factors_of(found)
+    levels = levels_of(found, factors)
+    labels = {place: level.label for level in levels for place in level.places}
     runs: dict[tuple[str, int], ReportedRun] = {}
-    for run, level in zip(found, labels, strict=True):
+    for i, run in enumerate(found):
+        level = labels[i]
         key = level, int(run.config.get("seed", 0))
         if key in runs:
             raise UserError(
@@ -110,14 +121,16 @@ def read_group(folders: Sequence[Path], metric: str | None = None, *, mixed_prec
     best = next((run.config["checkpoint"]["best"] for run in found if "checkpoint" in run.config), "val/")
     return Study(
         title=", ".join(dict.fromkeys(str(run.facts.get("name", run.folder.name)) for run in found)),
-        factor="level",
-        levels=tuple(dict.fromkeys(labels)),
+        factor=" × ".join(short_names(factors)) or "level",
+        levels=tuple(level.label for level in levels),
         seeds=tuple(sorted({seed for _, seed in runs})),
         runs=runs,
         metric=metric or ("score" if split else best),
         guards=("identity", "retrieval_top1[mixed]", "tenengrad_ratio") if split else (),
         split=split,
-        remarks=damaged + _remarks(found, split, mixed_precision),
+        factors=tuple(factors),
+        unequal=_unequal(found, split, mixed_precision),
+        remarks=damaged + _remarks(found),
     )
 
 
@@ -141,50 +154,21 @@ def _run_folders(folders: Sequence[Path]) -> list[Path]:
     return list(dict.fromkeys(found))
 
 
-def _levels(runs: Sequence[ReportedRun]) -> list[str]:
-    """What tells each run from those of other levels, as text."""
-    factors = [run.config.get("factors") for run in runs]
-    if all(isinstance(each, dict) and each for each in factors):
-        return [", ".join(f"{key}={value}" for key, value in each.items()) for each in factors if each]
-    flat = [dict(leaves(run.config)) for run in runs]
-    keys = sorted({key for config in flat for key in config if not beside(key)})
-    differing = [key for key in keys if len({config.get(key) for config in flat}) > 1]
-    return [", ".join(f"{key}={config.get(key, 'absent')}" for key in differing) or "all" for config in flat]
-
-
-def beside(key: str) -> bool:
-    """Whether a config key may differ between runs of one level."""
-    return any(key == name or key.startswith(f"{name}.") for name in BESIDE)
-
-
-def _remarks(runs: Sequence[ReportedRun], split: str | None, mixed_precision: bool) -> list[str]:
-    """Sentences about all runs together. UserError for runs of unequal precision, unless that is wanted."""
-    remarks = []
+def _unequal(runs: Sequence[ReportedRun], split: str | None, mixed_precision: bool) -> list[Unequal]:
+    """What not all runs share. UserError for runs of unequal precision, unless that is wanted."""
     if not mixed_precision:
         refuse_unequal_precision(runs)
-    elif len(precisions(runs)) > 1:
-        remarks.append(f"unequal precision ({', '.join(precisions(runs))}): a difference may be that of precision")
-    frames = {"set of held-out frames": {run.judged_by(split, "judged_on") for run in runs if run.evaluation(split)}}
-    for name, values in (_facts(runs) | frames).items():
-        if len(values) > 1:
-            remarks.append(f"not all of one {name}: {', '.join(sorted(values))}")
+    return unequal(runs, split)
+
+
+def _remarks(runs: Sequence[ReportedRun]) -> list[str]:
+    """Sentences about all runs together."""
+    remarks = []
     if any(run.evaluations and any(content.get("weak") for content in run.evaluations) for run in runs):
         remarks.append("weak split: held out are other parts of the same clips, one second apart")
     for run in runs:
         remarks += [f"{run.label}: {text}" for text in run.facts.get("warnings", [])]
     return remarks
-
-
-def _facts(runs: Sequence[ReportedRun]) -> dict[str, set[str]]:
-    def version(run: ReportedRun) -> Any:
-        return (run.environment.get("versions") or {}).get("torch")
-
-    return {
-        "torch version": {str(version(run)) for run in runs},
-        "number of threads": {str(run.environment.get("threads")) for run in runs},
-        "code": {" then ".join(code[:10] for code in codes_of(run.facts)) for run in runs},
-        "image budget": {str((run.config.get("budget") or {}).get("images")) for run in runs},
-    }
 
 
 def state_of(run: ReportedRun | None, value: float | None, known: bool) -> str:

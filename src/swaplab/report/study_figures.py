@@ -1,13 +1,13 @@
-"""Figures of a study: every seed's point, curves with their range over seeds, quality against cost."""
+"""Figures of a study: every seed's number, quality against cost."""
 
+from collections import Counter
 from collections.abc import Sequence
-from statistics import fmean, median
+from statistics import fmean
 
-from swaplab.report.curves import POINTS, colour_of, over_images, panel_of
+from swaplab.report.curves import colour_of
 from swaplab.report.figures import Figure, Series
 from swaplab.report.numbers import significant
 from swaplab.report.outcomes import COSTS, Outcome, costs
-from swaplab.report.reading import ReportedRun, finite
 from swaplab.report.study import Study
 from swaplab.runs.statistics import paired_interval
 
@@ -46,45 +46,8 @@ def _mean(level: str, x: float, values: Sequence[float]) -> Series:
 
 def _tick(study: Study, found: Outcome, level: str) -> str:
     """A level's name, with the number of its runs that are not among the points."""
-    lost: dict[str, int] = {}
-    for seed in study.seeds:
-        state = found.states[level, seed]
-        if state != "measured":
-            lost[state] = lost.get(state, 0) + 1
-    return "\n".join([level, *(f"{count} {state}" for state, count in lost.items())])
-
-
-def range_curves(study: Study) -> list[Figure]:
-    """One figure a metric over images seen: the median over seeds of each level, and the range of all of them."""
-    names = dict.fromkeys(name for run in study.runs.values() for name in run.series)
-    chosen = sorted((name for name in names if not name.endswith("_weighted")), key=panel_of)
-    return [_range_curve(study, name) for name in chosen]
-
-
-def _range_curve(study: Study, name: str) -> Figure:
-    series: list[Series] = []
-    for level in study.levels:
-        at = _by_images(study.of(level), name)
-        if not at:
-            continue
-        middle = [median(values) for values in at.values()]
-        low, high = [min(values) for values in at.values()], [max(values) for values in at.values()]
-        ends = zip(middle, low, high, at.values(), strict=True)
-        text = [f"{m:.5g} ({a:.5g} … {b:.5g}, {len(values)} runs)" for m, a, b, values in ends]
-        mark = 2.0 if len(at) <= POINTS else 0.0
-        series.append(Series(level, list(at), middle, colour(study, level), mark=mark, low=low, high=high, text=text))
-    return over_images(name, series, list(study.runs.values()))
-
-
-def _by_images(runs: Sequence[ReportedRun], name: str) -> dict[int, list[float]]:
-    """Images seen -> the finite values of the runs that report there, in order."""
-    at: dict[int, list[float]] = {}
-    for run in runs:
-        for row in run.rows:
-            value = finite(row.get(name))
-            if value is not None:
-                at.setdefault(int(row["images_seen"]), []).append(value)
-    return dict(sorted(at.items()))
+    states = Counter(found.states[level, seed] for seed in study.seeds)
+    return "\n".join([level, *(f"{count} {state}" for state, count in states.items() if state != "measured")])
 
 
 def quality_against_cost(study: Study, found: Outcome) -> list[Figure]:

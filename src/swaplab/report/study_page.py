@@ -9,7 +9,9 @@ from pathlib import Path
 from swaplab.catalogue import OF_A_RUN
 from swaplab.errors import UserError
 from swaplab.report.document import filled, write_page
-from swaplab.report.figures import Figure, Series
+from swaplab.report.factors import Level
+from swaplab.report.figures import Figure
+from swaplab.report.forest import forest
 from swaplab.report.grids import (
     Grid,
     beside_anchors,
@@ -25,12 +27,15 @@ from swaplab.report.grids import (
     tails,
     verdicts,
 )
-from swaplab.report.matrix import sample_matrices, save_picture
+from swaplab.report.level_curves import legend_lines, level_curves
+from swaplab.report.matrix import Matrix, drawn, level_matrices, panel_names, save_picture, strips
 from swaplab.report.numbers import measured
 from swaplab.report.outcomes import Outcome, by_direction, guards, judgements, numbers, outcome
-from swaplab.report.reading import Picture, finite
+from swaplab.report.ranking import Ranking, ranking
+from swaplab.report.reading import finite
 from swaplab.report.study import Study
-from swaplab.report.study_figures import colour, quality_against_cost, range_curves, seed_points
+from swaplab.report.study_figures import colour, quality_against_cost, seed_points
+from swaplab.report.unequal import JUDGED
 from swaplab.runs.verdict import Judgement, overall
 
 SUFFIXES = (".html", ".md", ".csv")
@@ -52,7 +57,8 @@ class Findings:
     sentences: list[str]
     answers: list[Grid]
     details: list[Grid]
-    pictures: list[Picture]
+    judged: list[Judgement]
+    matrices: list[Matrix]
 
 
 def findings(study: Study) -> Findings:
@@ -77,7 +83,8 @@ def findings(study: Study) -> Findings:
         sentences=[_sentence(study, primary, each) for each in judged],
         answers=[verdicts(study, primary)] if judged else [],
         details=kept,
-        pictures=sample_matrices(study),
+        judged=judged,
+        matrices=level_matrices(study),
     )
 
 
@@ -135,31 +142,51 @@ def write_study(found: Findings, outputs: Sequence[Path]) -> None:
         elif path.suffix == ".csv":
             write_page(path, table(found.study))
         else:
-            places = [path.with_name(f"{path.stem}-samples-{i}.png") for i in range(1, len(found.pictures) + 1)]
+            places = [path.with_name(f"{path.stem}-samples-{i}.png") for i in range(1, len(found.matrices) + 1)]
             write_page(path, markdown(found, [place.name for place in places]))
-            for picture, place in zip(found.pictures, places, strict=True):
-                save_picture(picture, place)
+            for matrix, place in zip(found.matrices, places, strict=True):
+                save_picture(drawn(matrix), place)
 
 
 def html(found: Findings) -> str:
     """The page as text."""
-    study = found.study
-    figures: dict[str, Figure] = {"seeds": seed_points(study, found.primary)}
+    study, plan = found.study, found.study.plan
+    by_level = {level: study.of(level) for level in study.levels}
     costs = {f"cost-{i}": figure for i, figure in enumerate(quality_against_cost(study, found.primary))}
-    figures |= costs
-    figures |= {f"curve-{i}": figure for i, figure in enumerate(range_curves(study))}
+    figures: dict[str, Figure] = {"seeds": seed_points(study, found.primary)} | costs
+    figures |= {f"curve-{i}": figure for i, figure in enumerate(level_curves(by_level))}
+    margin = plan.margin if plan else None
     return filled(
         "study.html.j2",
         figures,
         found=found,
         study=study,
         plan=plan_lines(study),
+        forest=forest(found.primary.name, str(study.reference), found.judged, margin) if found.judged else None,
         colours={level: colour(study, level) for level in study.levels},
         costs={name: figure.title for name, figure in costs.items()},
-        levels=[Series(level, (), (), colour(study, level)) for level in study.levels],
-        warnings=[("", remark) for remark in study.remarks],
+        marks={line.name: line for line in legend_lines(by_level)},
+        curve_ids=[name for name in figures if name.startswith("curve-")],
+        ranking=_ranking(study, found.primary.name),
+        matrices=[(each, strips(each, down=False)) for each in found.matrices],
+        ways=panel_names(found.matrices),
+        differences=[(each, each.named(study.labels)) for each in study.unequal],
+        remarks=[("", remark) for remark in study.remarks],
         rendered=any(run.rendered for run in study.runs.values()),
     )
+
+
+def _ranking(study: Study, metric: str) -> Ranking:
+    """All runs of the study as one table, the best by ``metric`` first."""
+    keys = list(study.runs)
+    levels = []
+    for label in study.levels:
+        places = tuple(i for i, (level, _) in enumerate(keys) if level == label)
+        if places:
+            levels.append(Level(label, tuple(factor.values[places[0]] for factor in study.factors), places))
+    anchored = not any(each.what in JUDGED for each in study.unequal)
+    runs = list(study.runs.values())
+    return ranking(runs, study.factors, levels, study.labels, study.split, anchored=anchored, metric=metric)
 
 
 def markdown(found: Findings, pictures: Sequence[str] = ()) -> str:
@@ -171,13 +198,14 @@ def markdown(found: Findings, pictures: Sequence[str] = ()) -> str:
         parts += [f"## Verdict: {found.verdict}", "\n".join(f"- {_plain(text)}" for text in found.sentences)]
     else:
         parts += ["No plan was stored before these runs: they are shown, not judged."]
-    if study.remarks:
-        parts += ["## Before the numbers", "\n".join(f"- {_plain(text)}" for text in study.remarks)]
+    remarks = [each.sentence(study.labels) for each in study.unequal] + study.remarks
+    if remarks:
+        parts += ["## Before the numbers", "\n".join(f"- {_plain(text)}" for text in remarks)]
     for grid in (*found.answers, *found.details):
         parts += [f"## {_plain(grid.title)}", _markdown_table(grid), _plain(grid.note)]
     if pictures:
         parts.append("## Samples")
-        parts += [f"![{p.caption}]({name})\n\n{p.caption}" for p, name in zip(found.pictures, pictures, strict=True)]
+        parts += [f"![{p.caption}]({name})\n\n{p.caption}" for p, name in zip(found.matrices, pictures, strict=True)]
     return "\n\n".join(part for part in parts if part) + "\n"
 
 

@@ -1,0 +1,101 @@
+"""What runs depend on besides their factors, and differ in: other data, code, budget or precision move numbers, too."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import partial
+
+from swaplab.report.numbers import significant
+from swaplab.report.reading import ReportedRun
+from swaplab.runs.record import codes_of
+
+UNKNOWN = "unknown"
+NAMED = 6  # runs that are named one by one
+
+
+@dataclass(frozen=True)
+class Unequal:
+    """``what`` differs; ``so``: what follows, a sentence; ``groups``: each value with the places of its runs.
+
+    ``grave``: whether it can make a difference as large as those that are looked for; else it moves rounding.
+    """
+
+    what: str
+    so: str
+    groups: list[tuple[str, list[int]]]
+    grave: bool
+
+    def named(self, labels: Sequence[str]) -> list[tuple[str, str]]:
+        """Each value and the names of its runs, or how many they are where they are many."""
+        return [
+            (value, "; ".join(labels[i] for i in places) if len(places) <= NAMED else f"{len(places)} runs")
+            for value, places in self.groups
+        ]
+
+    def sentence(self, labels: Sequence[str]) -> str:
+        """The same as text."""
+        values = ", ".join(f"{value} ({names})" for value, names in self.named(labels))
+        return f"not all of one {self.what}: {values}. {self.so}"
+
+
+def _data(run: ReportedRun) -> str:
+    data = run.facts.get("data")
+    return str(data["digest"])[:10] if isinstance(data, dict) and "digest" in data else UNKNOWN
+
+
+def _code(run: ReportedRun) -> str:
+    return " then ".join(code[:10] for code in codes_of(run.facts)) or UNKNOWN
+
+
+def _budget(run: ReportedRun) -> str:
+    budget = run.config.get("budget")
+    images = budget.get("images") if isinstance(budget, dict) else None
+    return f"{significant(images)} images" if images else UNKNOWN
+
+
+def _torch(run: ReportedRun) -> str:
+    versions = run.environment.get("versions")
+    return str(versions.get("torch", UNKNOWN)) if isinstance(versions, dict) else UNKNOWN
+
+
+def _judged_by(split: str | None, key: str, run: ReportedRun) -> str:
+    return run.judged_by(split, key)
+
+
+Say = Callable[[ReportedRun], str]
+GRAVE: dict[str, tuple[Say, str]] = {
+    "training data": (_data, "They learned from other faces: a difference may be that of the data."),
+    "image budget": (_budget, "Some saw more images: a difference may be that of the budget."),
+    "precision": (lambda run: str(run.environment.get("precision")), "A difference may be that of precision."),
+    "code": (_code, "They were trained by other versions of the code: a difference may be that of the code."),
+}
+ROUNDING: dict[str, Say] = {
+    "torch version": _torch,
+    "number of threads": lambda run: str(run.environment.get("threads")),
+}
+# What an evaluation depends on besides the run, by the name that the evaluation has for it.
+JUDGED = {
+    "yardstick": (
+        "yardstick",
+        "They were measured against other people or faces: their scores and identities do not compare.",
+    ),
+    "set of held-out frames": ("judged_on", "They were judged on other held-out frames: their numbers hardly compare."),
+}
+
+
+def unequal(runs: Sequence[ReportedRun], split: str | None) -> list[Unequal]:
+    """What not all runs share; first what is grave. ``split``: whose evaluations are compared."""
+    found = [Unequal(what, so, _grouped(runs, say), True) for what, (say, so) in GRAVE.items()]
+    measured = [i for i, run in enumerate(runs) if run.evaluation(split)]
+    for what, (key, so) in JUDGED.items():
+        groups = _grouped([runs[i] for i in measured], partial(_judged_by, split, key))
+        of_all = [(value, [measured[i] for i in places]) for value, places in groups]
+        found.append(Unequal(what, so, of_all, True))
+    found += [Unequal(what, "It can move rounding.", _grouped(runs, say), False) for what, say in ROUNDING.items()]
+    return [each for each in found if len(each.groups) > 1]
+
+
+def _grouped(runs: Sequence[ReportedRun], say: Say) -> list[tuple[str, list[int]]]:
+    groups: dict[str, list[int]] = {}
+    for i, run in enumerate(runs):
+        groups.setdefault(say(run), []).append(i)
+    return sorted(groups.items())
