@@ -81,7 +81,7 @@ def test_systems_train(compose: Compose, tiny: list[str], experiment: str) -> No
         (["adversarial=lsgan"], "would do nothing"),
         (["mask_loss=l1"], "needs a mask"),
         (["mask_loss=hinge"], "needs a mask"),
-        (["mask=given", "mask_loss=l1"], "not learned but given"),
+        (["mask=given", "mask_loss=l1"], "given, not learned"),
         (["mask_smoothness=total_variation"], "needs a mask"),
         (["auxiliary=l1"], "outputs at lower resolutions"),
         *(
@@ -90,7 +90,7 @@ def test_systems_train(compose: Compose, tiny: list[str], experiment: str) -> No
         ),
         (["cycle=l1", "~data.identities.B"], "a swap needs two"),
         (["identity=embedding", "~data.identities.B"], "a swap needs two"),
-        (["adversarial=wgan_gp", "norm=batch", *ADVERSARIAL], "means nothing under batch norm"),
+        (["adversarial=wgan_gp", "norm=batch", *ADVERSARIAL], "cannot be used with batch norm"),
         (["spectral=both"], "there is none"),
         (["perceptual=torchvision"], "do not exist"),
         (["perceptual=efficientnet_lite"], "not installed"),

@@ -143,7 +143,7 @@ def test_weights_that_are_not_the_named_ones_are_refused(tmp_path: Path) -> None
 
 
 def test_what_would_do_nothing_is_refused() -> None:
-    with pytest.raises(UserError, match="1 layer_weights for 2 layers"):
+    with pytest.raises(UserError, match="one weight for each of 2 layers; got 1"):
         Perceptual(backbone(), [1.0])
     with pytest.raises(UserError, match="raw, composed, mixed"):
         Perceptual(backbone(), [1.0, 1.0], image="blurred")

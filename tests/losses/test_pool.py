@@ -112,5 +112,5 @@ def test_nothing_is_learned_through_the_pool() -> None:
 
 
 def test_an_empty_pool_is_refused() -> None:
-    with pytest.raises(UserError, match="size=0"):
+    with pytest.raises(UserError, match="size must be at least 1; got 0"):
         ImagePool(0)

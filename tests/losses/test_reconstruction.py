@@ -177,7 +177,7 @@ def test_auxiliary_targets_are_strided() -> None:
     assert Auxiliary()(step_of(a, b)).item() == pytest.approx(expected)
     with pytest.raises(UserError, match="needs a generator with outputs at lower resolutions"):
         Auxiliary()(step_of(a, b, aux=False))
-    with pytest.raises(ValueError, match="does not divide"):
+    with pytest.raises(ValueError, match="must divide the image's side"):
         strided(a, 48)
 
 

@@ -163,5 +163,5 @@ def test_mixup_of_codes_leaves_the_encoder_alone(faces: Faces) -> None:
 def test_bad_mixups_are_refused() -> None:
     with pytest.raises(UserError, match="images or codes"):
         Mixup("labels")
-    with pytest.raises(UserError, match="number above 0"):
+    with pytest.raises(UserError, match="must be above 0; got 0"):
         Mixup("images", 0)

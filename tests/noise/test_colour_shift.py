@@ -44,5 +44,5 @@ def test_scope_and_names_are_settings() -> None:
 
 
 def test_an_identity_that_is_not_there_is_refused() -> None:
-    with pytest.raises(UserError, match=r"names identity 'C', but there are only A, B; set noise.colour_shift"):
+    with pytest.raises(UserError, match=r"unknown identity 'C'; set noise.colour_shift.identity .* to any of A, B"):
         shown(stacks(), ColourShift(towards="C"))

@@ -107,7 +107,7 @@ def test_data_knows_what_training_adds(facesets: dict[str, Path]) -> None:
     assert (seen["input"], seen["target"]) == (shifts["A"]["input"], [0.0] * 3)
     there_and_back = data_of(facesets, ColourShift(), ColourShift("input")).colour_shifts()["A"]
     np.testing.assert_allclose(there_and_back["input"], 2 * np.array(shifts["A"]["input"]))
-    with pytest.raises(UserError, match="names identity 'C'"):
+    with pytest.raises(UserError, match="unknown identity 'C'"):
         data_of(facesets, ColourShift(towards="C")).colour_shifts()
 
 

@@ -167,12 +167,12 @@ def test_masks_follow_a_target_that_is_covered() -> None:
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
-        ({"shapes": ["star"]}, "['star'] are not known; choose from blob, bar"),
-        ({"shapes": []}, "are not known"),
-        ({"extent": [0.0, 0.5]}, "outside (0, 1]"),
-        ({"extent": [0.5, 0.1]}, "no range"),
-        ({"p": 1.5}, "outside [0, 1]"),
-        ({"scope": "target"}, "not known; choose input or both"),
+        ({"shapes": ["star"]}, "must list any of blob, bar; got ['star']"),
+        ({"shapes": []}, "must list any of blob, bar; got []"),
+        ({"extent": [0.0, 0.5]}, "fractions of the face in (0, 1]; got [0.0, 0.5]"),
+        ({"extent": [0.5, 0.1]}, "must be a range [low, high] with 0 <= low <= high; got [0.5, 0.1]"),
+        ({"p": 1.5}, "must be in [0, 1]; got 1.5"),
+        ({"scope": "target"}, "must be input or both; got 'target'"),
     ],
 )
 def test_bad_settings(settings: dict[str, Any], message: str) -> None:

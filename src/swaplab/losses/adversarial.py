@@ -1,6 +1,6 @@
-"""Adversarial losses of one score each: a class a side, so that either can be replaced alone.
+"""Adversarial losses on single scores; generator and discriminator have a class each and can be replaced separately.
 
-All are means over patches and faces, summed over the judged images and over identities.
+All are means over patches and faces, summed over generated images and identities.
 """
 
 from collections.abc import Sequence
@@ -19,28 +19,28 @@ from swaplab.schedule import Weight
 
 Kind = Literal["composed", "raw", "swap"]
 JUDGED: tuple[Kind, ...] = get_args(Kind)
-MIXUP = "mixup of judged faces"  # the stream of the shares; the generator, where it sees mixtures, has one of its own
+MIXUP = "mixup of judged faces"  # random stream of the mixing shares; the generator's mixtures use another one
 
 
 class History(Protocol):
-    """Hands the discriminator images of this step or of earlier ones (Shrivastava et al. 2017)."""
+    """Chooses the images that the discriminator sees, from this step or earlier ones (Shrivastava et al. 2017)."""
 
     def __call__(self, step: StepContext, place: str, pairs: Tensor) -> Tensor:
-        """Pairs (n, 6, R, R), image and condition, for the pairs of this step; ``place`` names their stream."""
+        """Replacements (n, 6, R, R) for this step's ``pairs`` of image and condition; ``place`` names their stream."""
         ...
 
     def state(self) -> dict[str, Tensor]:
-        """What is remembered, for the checkpoint; the same on all ranks."""
+        """The stored images, for the checkpoint; the same on all ranks."""
         ...
 
     def restore(self, state: dict[str, Tensor]) -> None:
-        """Go on from a state."""
+        """Resume from a state."""
         ...
 
 
 @dataclass(frozen=True)
 class Judged:
-    """An image (n, 3, R, R) that a discriminator judges, and the generator's input (n, 3, R, R) it was made from."""
+    """Generated images (n, 3, R, R) for the discriminator, and the generator's inputs (n, 3, R, R) they come from."""
 
     kind: str
     image: Tensor
@@ -48,11 +48,11 @@ class Judged:
 
 
 def judged_images(step: StepContext, name: str, kinds: Sequence[str] | None) -> list[Judged]:
-    """The generator's images that the discriminator of ``name`` sees.
+    """The generated images that the discriminator of ``name`` sees.
 
-    kinds: among ``raw`` and ``composed`` (reconstructions) and ``swap`` (the faces of every other identity decoded as
-    ``name``, as the run composes swaps). None: raw, and composed where there is a mask. Raises UserError for an image
-    that the generator does not make.
+    ``kinds``: any of ``raw`` and ``composed`` (reconstructions) and ``swap`` (the faces of every other identity decoded
+    as ``name``, with the run's composition). None: raw, and with a mask also composed. Raises UserError for an image
+    that the generator does not produce.
     """
     output = None if kinds is not None and set(kinds) <= {"swap"} else step.reconstruction(name)
     if kinds is None:
@@ -64,25 +64,24 @@ def judged_images(step: StepContext, name: str, kinds: Sequence[str] | None) -> 
         elif kind in JUDGED and output is not None:
             found.append(Judged(kind, output.raw if kind == "raw" else step.composed(name), step.input(name)))
         else:
-            raise UserError(f"judged names {kind!r}; choose among {', '.join(JUDGED)}")
+            raise UserError(f"judged must list any of {', '.join(JUDGED)}; got {kind!r}")
     if not found:
-        raise UserError("judged is empty: the discriminator would see no image of the generator; name raw or composed")
+        raise UserError("judged is empty, so the discriminator would see no generated image; set raw or composed")
     return found
 
 
 def _swaps(step: StepContext, name: str) -> list[Judged]:
     others = step.others(name)
     if not others:
-        raise UserError("judged names swaps, but there is one identity only; add another or judge raw")
+        raise UserError("judged=[swap] needs at least two identities; add one or use raw")
     return [Judged(f"swap from {other}", step.swapped(other, name), step.input(other)) for other in others]
 
 
 @dataclass(frozen=True)
 class AdversarialTerm:
-    """What both sides share. ``judged``: the images that are judged, see `judged_images`; None is the usual choice.
+    """Settings of both sides. ``judged``: the generated images to use, see `judged_images`.
 
-    One that reads scores as any real number says so by ``unbounded = True``; a discriminator that ends in a sigmoid has
-    none for it.
+    A term that needs unbounded scores sets ``unbounded = True``; it cannot use a discriminator that ends in a sigmoid.
     """
 
     weight: Weight = 1.0
@@ -91,13 +90,13 @@ class AdversarialTerm:
 
 @dataclass(frozen=True)
 class DiscriminatorTerm(AdversarialTerm):
-    """``history``: hands some images of earlier steps to the discriminator; None: it sees those of this step."""
+    """``history`` replaces some images by those of earlier steps; None: the discriminator sees only this step's."""
 
     history: History | None = None
     side: Side = "discriminator"
 
     def fakes(self, step: StepContext, name: str) -> list[Judged]:
-        """The images to be told from real ones, without a graph."""
+        """The generated images for the discriminator, detached."""
         images = judged_images(step, name, self.judged)
         return [self._remembered(step, name, Judged(f.kind, f.image.detach(), f.condition)) for f in images]
 
@@ -109,7 +108,7 @@ class DiscriminatorTerm(AdversarialTerm):
 
 
 class PointwiseDiscriminator(DiscriminatorTerm):
-    """One penalty for real faces' scores and one for each judged image's."""
+    """A penalty on the scores of real faces and one on those of each generated image."""
 
     def real(self, scores: Tensor) -> Tensor:
         raise NotImplementedError
@@ -128,7 +127,7 @@ class PointwiseDiscriminator(DiscriminatorTerm):
 
 @dataclass(frozen=True)
 class PointwiseGenerator(AdversarialTerm):
-    """One penalty for the scores of each judged image."""
+    """A penalty on the scores of each generated image."""
 
     weight: Weight = 0.1
     side: Side = "generator"
@@ -151,7 +150,7 @@ def least_squares(scores: Tensor, label: float) -> Tensor:
 
 
 class LSGANDiscriminator(PointwiseDiscriminator):
-    """Least squares (Mao et al. 2017, equation 2): real faces towards 1, judged images towards 0."""
+    """Least squares (Mao et al. 2017, equation 2): real faces towards 1, generated images towards 0."""
 
     def real(self, scores: Tensor) -> Tensor:
         return least_squares(scores, 1.0)
@@ -161,14 +160,14 @@ class LSGANDiscriminator(PointwiseDiscriminator):
 
 
 class LSGANGenerator(PointwiseGenerator):
-    """Least squares (Mao et al. 2017, equation 2): judged images towards 1."""
+    """Least squares (Mao et al. 2017, equation 2): generated images towards 1."""
 
     def fooled(self, scores: Tensor) -> Tensor:
         return least_squares(scores, 1.0)
 
 
 class StandardDiscriminator(PointwiseDiscriminator):
-    """Cross entropy of real and generated (Goodfellow et al. 2014, equation 1); scores are logits."""
+    """Cross-entropy of real and generated images (Goodfellow et al. 2014, equation 1); scores are logits."""
 
     unbounded = True
 
@@ -180,7 +179,7 @@ class StandardDiscriminator(PointwiseDiscriminator):
 
 
 class StandardGenerator(PointwiseGenerator):
-    """Minus log of the probability of being real, the non-saturating form (Goodfellow et al. 2014, section 3)."""
+    """Negative log-probability of being real, the non-saturating form (Goodfellow et al. 2014, section 3)."""
 
     unbounded = True
 
@@ -189,7 +188,7 @@ class StandardGenerator(PointwiseGenerator):
 
 
 class HingeDiscriminator(PointwiseDiscriminator):
-    """Hinge (Lim & Ye 2017; Miyato et al. 2018, equation 16): real scores above 1, others below -1 cost nothing."""
+    """Hinge (Lim & Ye 2017; Miyato et al. 2018, equation 16): no loss for real scores above 1 and others below -1."""
 
     unbounded = True
 
@@ -201,7 +200,7 @@ class HingeDiscriminator(PointwiseDiscriminator):
 
 
 class HingeGenerator(PointwiseGenerator):
-    """Minus the score (Lim & Ye 2017; Miyato et al. 2018, equation 17)."""
+    """The negative score (Lim & Ye 2017; Miyato et al. 2018, equation 17)."""
 
     unbounded = True
 
@@ -211,9 +210,9 @@ class HingeGenerator(PointwiseGenerator):
 
 @dataclass(frozen=True)
 class MixupLSGANDiscriminator(DiscriminatorTerm):
-    """Least squares on mixtures of a real and a judged face, labelled by the real share (faceswap-GAN v2.2, 2018).
+    """Least squares on mixtures of a real and a generated face, labelled by the real share (faceswap-GAN v2.2, 2018).
 
-    share ~ Beta(alpha, alpha), one number a step and identity for the whole batch and for all judged images (mixup of
+    share ~ Beta(alpha, alpha), one number per step and identity for the whole batch and all generated images (mixup of
     Zhang et al. 2018 on the discriminator's inputs).
     """
 
@@ -233,10 +232,9 @@ class MixupLSGANDiscriminator(DiscriminatorTerm):
 
 @dataclass(frozen=True)
 class MixupLSGANGenerator(PointwiseGenerator):
-    """Least squares towards 1 for the judged images themselves, never mixed (faceswap-GAN v2.2, 2018).
+    """Least squares towards 1 for the generated images, unmixed (faceswap-GAN v2.2, 2018).
 
-    ``mixed``: judge mixtures instead, with a share of their own, and want the opposite label, 1 - share (v1 and v2,
-    2018).
+    ``mixed``: use mixtures instead, with a separately drawn share and the opposite label, 1 - share (v1 and v2, 2018).
     """
 
     mixed: bool = False
@@ -260,8 +258,8 @@ class MixupLSGANGenerator(PointwiseGenerator):
 
 
 def mixed(step: StepContext, name: str, fake: Judged, alpha: float, stream: str) -> tuple[Tensor, Tensor, float]:
-    """The mixture of real faces of ``name`` and judged ones, that of their conditions, and the real share, which is
-    drawn from ``stream``."""
+    """The mixture of real and generated faces of ``name``, the mixture of their conditions, and the real share, drawn
+    from ``stream``."""
     share = step.one_beta(stream, name, alpha)
     mixture = share * step.target(name) + (1 - share) * fake.image
     return mixture, share * step.input(name) + (1 - share) * fake.condition, share
@@ -269,4 +267,4 @@ def mixed(step: StepContext, name: str, fake: Judged, alpha: float, stream: str)
 
 def _check_alpha(alpha: float) -> None:
     if alpha <= 0:
-        raise UserError(f"the alpha of mixup is {alpha}; a Beta distribution needs a number above 0")
+        raise UserError(f"alpha of an adversarial mixup must be above 0; got {alpha}")

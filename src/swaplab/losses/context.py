@@ -1,6 +1,6 @@
 """One step's batch and everything computed from it, lazily and once.
 
-Systems differ by which loss terms are on; the terms ask this context, and nothing is computed that none asked for.
+Loss terms request what they need from this context; what no active term requests is not computed.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -28,16 +28,17 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class StepSettings:
-    """What stays the same over all steps of a run.
+    """Settings that are constant over all steps of a run.
 
-    global_batch: faces an identity in the batch of all ranks together, the divisor of every mean.
-    joint: encode all identities in one pass (needs a shared encoder). tracked: the forwards that move running
-    statistics: encode (what an encoder sees), reconstruction or swap (what a decoder is trained to make; one of them,
-    so that there is no question which comes last), judgement (what a discriminator learns from). Each does so once for
-    the faces an update is about and in the order of the identities; all others normalise by the batch and leave them
-    alone. So neither another term nor the order of terms can move them.
-    seed: of the random numbers inside a step. masks: the names of the masks that batches carry, in their order.
-    mixup: of the autoencoder's own faces or codes. composition: how what the generator makes becomes a picture.
+    ``global_batch``: faces per identity in the batch of all ranks together, the divisor of every mean.
+    ``joint``: encode all identities in one pass (needs a shared encoder).
+    ``tracked``: the forward passes that update running statistics: encode (encoder inputs), reconstruction or swap (the
+    decoder outputs that are trained; only one of the two, so that the last update is well defined), judgement (a
+    discriminator's training inputs). Each updates them once, for the faces of the current update, in the order of the
+    identities; all others normalise by the batch without updating. So running statistics depend on neither other terms
+    nor their order.
+    ``seed``: for random numbers inside a step. ``masks``: names of the batch's masks, in order. ``mixup``: of the
+    autoencoder's faces or codes. ``composition``: how the generator's output becomes a picture.
     """
 
     global_batch: int
@@ -50,10 +51,11 @@ class StepSettings:
 
 
 class StepContext:
-    """Faces of one batch and what the networks make of them.
+    """The faces of one batch and the networks' outputs for them.
 
-    faces: identity -> {"input": (n, 3, R, R), "target": ...} in [0, 1]. All methods return tensors of this rank.
-    gradients: whether the generator learns from this batch; else its forwards keep no graph.
+    ``faces``: identity -> {"input": (n, 3, R, R), "target": (n, 3, R, R)} in [0, 1], optionally with "masks"
+    (n, k, R, R). ``position``: (n,) positions in the run. ``progress``: in [0, 1]. ``gradients``: whether the generator
+    is trained on this batch; if not, its forward passes keep no graph. All methods return tensors of this rank.
     """
 
     def __init__(
@@ -70,7 +72,7 @@ class StepContext:
         self.identities: tuple[str, ...] = tuple(faces)
         self._trained: str | None = None
         self._cache: dict[tuple[str, ...], object] = {}
-        self.asked: set[str] = set()  # the kinds of forward that were made
+        self.asked: set[str] = set()  # the kinds of forward pass made so far
         self._moves = bool(tracking(networks[GENERATOR]))
         self._shown: Mapping[str, Mapping[str, Tensor]] = faces
         if settings.mixup is not None:
@@ -78,7 +80,7 @@ class StepContext:
 
     @contextmanager
     def update(self, trains: str, identities: Sequence[str] | None) -> Iterator["StepContext"]:
-        """While one network is being updated: its name, and the identities the terms sum over (None: all)."""
+        """A context for the update of the network ``trains``; terms sum over ``identities`` (None: all)."""
         everyone, self._trained = self.identities, trains
         self.identities = everyone if identities is None else tuple(identities)
         try:
@@ -87,13 +89,13 @@ class StepContext:
             self.identities, self._trained = everyone, None
 
     def stepped(self, network: str) -> None:
-        """Forget all that was computed with ``network``: its parameters have changed."""
+        """Discard everything computed with ``network``: its parameters have changed."""
         if network == GENERATOR:
             self._cache.clear()
 
     def micro_batches(self, count: int, gradients: bool) -> Iterator["StepContext"]:
-        """This context if ``count`` is 1, else contexts of so many parts of its faces, which share nothing: what they
-        compute is made anew for each, and given up with it. ``gradients``: of the parts, as in the constructor."""
+        """This context if ``count`` is 1, else ``count`` contexts of consecutive micro-batches, which share no
+        computation. ``gradients``: as in the constructor."""
         if count == 1:
             yield self
             return
@@ -103,12 +105,12 @@ class StepContext:
             yield StepContext(self.networks, faces, self.position[part], self.progress, self.settings, gradients)
 
     def mean(self, values: Tensor) -> Tensor:
-        """This rank's share of the mean of ``values`` (n, ...) over the global batch: shares add up to it exactly,
-        also where ranks hold unequal numbers of faces."""
+        """This rank's share of the mean of ``values`` (n, ...) over the global batch. Shares add up to the mean exactly
+        even if ranks hold unequal numbers of faces."""
         return values.sum() / (values[0].numel() * self.settings.global_batch)
 
     def others(self, name: str) -> tuple[str, ...]:
-        """All identities of the batch but ``name``."""
+        """All identities of the batch except ``name``."""
         return tuple(other for other in self.faces if other != name)
 
     def input(self, name: str) -> Tensor:
@@ -116,28 +118,28 @@ class StepContext:
         return self._shown[name]["input"]
 
     def target(self, name: str) -> Tensor:
-        """The faces of ``name`` that the network shall give back, (n, 3, R, R) in [0, 1]."""
+        """The faces of ``name`` that the network must reconstruct, (n, 3, R, R) in [0, 1]."""
         return self._shown[name]["target"]
 
     def mask(self, name: str, which: str) -> Tensor:
         """The mask ``which`` ("face", "eyes", ...) of the targets of ``name``, (n, 1, R, R) in [0, 1].
 
-        Raises UserError if the batch does not carry it.
+        Raises UserError if the batch does not have it.
         """
         if which not in self.settings.masks:
             raise UserError(f"a loss needs the mask '{which}' of the faces; set +data_masks.{which}=true")
         return self._shown[name]["masks"].narrow(1, self.settings.masks.index(which), 1)
 
     def uniform(self, purpose: str, name: str) -> Tensor:
-        """Numbers (n,) in [0, 1), one a face of ``name``: functions of (seed, purpose, identity, position) alone."""
+        """Numbers (n,) in [0, 1), one per face of ``name``, a function of (seed, purpose, identity, position)."""
         return self._drawn([g.random() for g in self._generators(purpose, name)])
 
     def beta(self, purpose: str, name: str, a: float) -> Tensor:
-        """Numbers (n,) of Beta(a, a) in [0, 1], one a face of ``name``, keyed as `uniform`."""
+        """Numbers (n,) from Beta(a, a) in [0, 1], one per face of ``name``, keyed like `uniform`."""
         return self._drawn([g.beta(a, a) for g in self._generators(purpose, name)])
 
     def one_beta(self, purpose: str, name: str, a: float) -> float:
-        """One number of Beta(a, a) for all faces of ``name`` on all ranks, keyed by the step's first position."""
+        """One number from Beta(a, a) for all faces of ``name`` on all ranks, keyed by the step's first position."""
         first = int(self.position[0]) // self.settings.global_batch * self.settings.global_batch
         return float(generator_at(self.settings.seed, "model", purpose, name, first).beta(a, a))
 
@@ -150,7 +152,7 @@ class StepContext:
         return torch.tensor(numbers, dtype=like.dtype, device=like.device)
 
     def code(self, name: str, clean: bool = False) -> Tensor:
-        """The code of the inputs of ``name``; ``clean``: of the targets, as a translation without noise sees them."""
+        """The code of the inputs of ``name``; ``clean``: of the targets instead."""
         if clean:
             return self._once(("clean encode", name), False, lambda: self._encode(self.target(name), name))
         if self.settings.joint and self.generator.shared_encoder:
@@ -184,7 +186,7 @@ class StepContext:
         return self._in_order("reconstruction", (name,), [(owner,) for owner in self._owners()], made)
 
     def swap(self, source: str, target: str, clean: bool = False) -> SwapOutput:
-        """The faces of ``source`` decoded as ``target``."""
+        """The faces of ``source`` decoded as ``target``; ``clean``: from targets instead of inputs."""
 
         def made(source: str, target: str, tracked: bool) -> SwapOutput:
             code, key = self.code(source, clean), "clean swap" if clean else "swap"
@@ -196,49 +198,50 @@ class StepContext:
         return self._in_order("swap", (source, target), pairs, made)
 
     def swapped(self, source: str, target: str) -> Tensor:
-        """The picture (n, 3, R, R) of the swap of ``source`` to ``target``, composed as wherever it is seen."""
+        """The final picture (n, 3, R, R) of the swap of ``source`` to ``target``, with the run's composition."""
         return self.settings.composition.picture(self.swap(source, target), self.input(source))
 
     def composed(self, name: str) -> Tensor:
-        """The reconstruction of ``name`` (n, 3, R, R) composed by its mask before the input; UserError without one."""
+        """The reconstruction of ``name`` (n, 3, R, R) blended with the input by its mask. Raises UserError without a
+        mask."""
         output = self.reconstruction(name)
         if output.mask is None:
-            raise UserError("a loss looks at the composed image, which needs a mask; choose mask=learned or image raw")
+            raise UserError("a loss uses the composed image, which needs a mask; choose mask=learned or image=raw")
         return output.composed(self.input(name))
 
     def cycle(self, source: str, via: str, clean: bool = False) -> SwapOutput:
-        """The swap of ``source`` to ``via``, encoded again and decoded as ``source``."""
+        """The swap of ``source`` to ``via``, re-encoded and decoded as ``source``."""
         swapped = self.swap(source, via, clean).raw
         key = ("clean cycle" if clean else "cycle", source, via)
         return self._once(key, False, lambda: self._swap(self._encode(swapped, via), via, source, source))
 
     def resemblance(self, name: str) -> SwapOutput:
-        """The clean targets of ``name`` encoded and decoded as themselves: what an identity loss compares."""
+        """The clean targets of ``name`` decoded as ``name``, for an identity loss."""
         code = self.code(name, clean=True)
         return self._once(("resemblance", name), False, lambda: self._decode(code, name, name))
 
     def _owners(self) -> tuple[str, ...]:
-        """The identities whose forwards move running statistics now: those that an update of the generator is about.
+        """The identities whose forward passes update running statistics: those of a generator update, or all.
 
-        A discriminator leaves the generator as it is, so what its updates ask for belongs together: all identities.
+        A discriminator update does not change the generator, so its passes cover all identities.
         """
         return self.identities if self._trained == GENERATOR else tuple(self.faces)
 
     def _in_order(
         self, kind: str, wanted: tuple[str, ...], owned: Sequence[tuple[str, ...]], made: Callable[..., T]
     ) -> T:
-        """The forward ``made`` of ``wanted``. If it moves running statistics all of its kind that do (``owned``) are
-        made, in their order: which of them comes last must not depend on which is asked for first."""
+        """The forward pass ``made`` of ``wanted``. If it updates running statistics, all passes of its kind that do
+        (``owned``) run first, in their order, so that the result does not depend on which one is requested first."""
         tracked = self._moves and kind in self.settings.tracked and wanted in owned
         for other in owned if tracked else ():
             made(*other, True)
         return made(*wanted, tracked)
 
     def judge(self, faces: Tensor, name: str, condition: Tensor | None = None) -> Tensor:
-        """The discriminator's scores (n, k, h, w) of ``faces`` as ``name``, beside ``condition`` (the inputs of
-        ``name`` if None).
+        """The discriminator's scores (n, k, h, w) of ``faces`` as ``name``, given ``condition`` (None: the inputs of
+        ``name``).
 
-        Never cached: a score is of the discriminator as it is now.
+        Never cached, because the discriminator changes during a step.
         """
         judge = self.networks[DISCRIMINATOR]
         own = self._trained == DISCRIMINATOR and "judgement" in self.settings.tracked
@@ -248,14 +251,14 @@ class StepContext:
 
     @property
     def generator(self) -> Generator:
-        """The generator, by its protocol."""
+        """The generator, typed."""
         return cast(Generator, self.networks[GENERATOR])
 
     def _swap(self, code: Tensor, source: str, target: str, shown: str) -> SwapOutput:
         return self._decode(matched(self.generator, code, source, target), target, shown)
 
     def _decode(self, code: Tensor, name: str, shown: str) -> SwapOutput:
-        """A code decoded as ``name``; ``shown``: whose faces the masks of the batch belong to."""
+        """A code decoded as ``name``; ``shown``: the identity whose masks compose it."""
         composition = self.settings.composition
         given = None if composition.by is None else self.mask(shown, composition.by)
         output = composition.masked(decoded(self.generator, code, name), given)
@@ -270,7 +273,7 @@ class StepContext:
         return codes if mixup is None or mixup.where != "codes" else self._mixed(codes, name)
 
     def _seen(self, name: str) -> Tensor:
-        """What the encoder sees of ``name``: under mixup of codes the faces themselves."""
+        """The encoder's input of ``name``; under mixup of codes, the unmixed faces."""
         mixup = self.settings.mixup
         return self.input(name) if mixup is None or mixup.where == "images" else self.faces[name]["input"]
 
@@ -281,16 +284,16 @@ class StepContext:
     def _once(
         self, key: tuple[str, ...], tracked: bool, compute: Callable[[], T], sources: tuple[str, ...] | None = None
     ) -> T:
-        """The value under ``key`` (its purpose, whose faces, ...), computed once; ``sources``: whose, if several.
+        """The value for ``key`` (purpose, identity, ...), computed once; ``sources``: the identities, if several.
 
-        tracked: whether it moves running statistics. What ``compute`` needs of others is made before, lest it be made
-        under this one's settings.
+        ``tracked``: whether it updates running statistics. Other cached values that ``compute`` needs must exist
+        already, or they would be computed under the settings of this one.
         """
         if key not in self._cache:
             self.asked.add(key[0])
             network = self.networks[GENERATOR]
             faces = [(name, place) for name in sources or key[1:2] for place in self.position.tolist()]
-            # not the caller's grad mode: a term that only measures must not cache a value without its graph
+            # ignores the caller's grad mode: a term that is only measured must not cache a value without its graph
             with (
                 nullcontext() if tracked else untracked(network),
                 drawing(network, Draws(self.settings.seed, key[0], faces)),
@@ -301,5 +304,5 @@ class StepContext:
 
 
 def _full(x: Tensor) -> Tensor:
-    """Half-precision outputs in float32, so that losses are summed there."""
+    """Half-precision outputs in float32, so that losses are summed in float32."""
     return x.float() if x.dtype in (torch.bfloat16, torch.float16) else x

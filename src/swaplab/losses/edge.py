@@ -1,4 +1,4 @@
-"""Losses on edges and on the eyes: what a mean over all pixels hardly sees."""
+"""Losses on edges and eyes, which hardly affect a mean over all pixels."""
 
 from dataclasses import dataclass
 from typing import Literal
@@ -18,13 +18,13 @@ def edges(x: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def edge_error(prediction: Tensor, target: Tensor) -> Tensor:
-    """|difference| of the edges' strengths, down plus across: two (n, c, R, R) -> (n, c, R - 1, R - 1)."""
+    """|difference| of edge strengths, vertical plus horizontal: two (n, c, R, R) -> (n, c, R - 1, R - 1)."""
     (down, across), (wanted_down, wanted_across) = edges(prediction), edges(target)
     return (down - wanted_down).abs() + (across - wanted_across).abs()
 
 
 class Edge(ReconstructionLoss):
-    """Mean absolute error of the absolute first differences, down plus across: an edge's strength, not its sign
+    """Mean absolute error of absolute first differences, vertical plus horizontal: edge strength without its sign
     (faceswap-GAN v2.2)."""
 
     def error(self, prediction: Tensor, target: Tensor) -> Tensor:
@@ -33,7 +33,7 @@ class Edge(ReconstructionLoss):
 
 @dataclass(frozen=True)
 class _MaskedLoss(ReconstructionLoss):
-    """A reconstruction loss of the target's mask ``mask``. The mean is over all pixels, not only those of the mask."""
+    """A reconstruction loss inside the target's mask ``mask``; the mean is over all pixels, not only the mask's."""
 
     weight: Weight = 30.0
     mask: Literal["face", "eyes", "mouth", "occluder", "hull"] = "eyes"
@@ -56,23 +56,23 @@ class _MaskedLoss(ReconstructionLoss):
 
 
 class Eyes(_MaskedLoss):
-    """Mean absolute error inside the eyes' mask (faceswap-GAN v2.2); UserError if the batch carries none."""
+    """Mean absolute error inside the eye mask (faceswap-GAN v2.2). Raises UserError if the batch has no such mask."""
 
     def masked(self, prediction: Tensor, target: Tensor, mask: Tensor) -> Tensor:
         return mask * (prediction - target).abs()
 
 
 class EyesEdge(_MaskedLoss):
-    """The edge loss inside the eyes' mask (faceswap-GAN v2.2); UserError if the batch carries none."""
+    """The edge loss inside the eye mask (faceswap-GAN v2.2). Raises UserError if the batch has no such mask."""
 
     def masked(self, prediction: Tensor, target: Tensor, mask: Tensor) -> Tensor:
         return resized(mask, mask.shape[-1] - 1) * edge_error(prediction, target)
 
 
 def resized(x: Tensor, side: int) -> Tensor:
-    """Bilinear without antialiasing, anchored at the top left pixel: (n, c, R, R) -> (n, c, side, side).
+    """Bilinear resize without antialiasing, anchored at the top left pixel: (n, c, R, R) -> (n, c, side, side).
 
-    Output pixel k is read at k * R / side, as TensorFlow 1 did; the last row and column go on at the border.
+    Output pixel k is sampled at k * R / side, as in TensorFlow 1; the last row and column repeat at the border.
     """
     length = x.shape[-1]
     at = torch.arange(side, device=x.device, dtype=torch.float64) * length / side

@@ -1,4 +1,4 @@
-"""Losses on the alpha mask itself, summed over identities. All need a mask and raise UserError without one."""
+"""Losses on the alpha mask, summed over identities. All raise UserError without a learned mask."""
 
 from dataclasses import dataclass
 from typing import Literal
@@ -14,23 +14,23 @@ from swaplab.schedule import Weight, value_at
 
 
 def alpha_of(step: StepContext, name: str, what: str) -> Tensor:
-    """The mask (n, 1, R, R) of a reconstruction; ``what``: the loss that asks."""
+    """The mask (n, 1, R, R) of a reconstruction; ``what``: the loss, for the error message."""
     if step.settings.composition.by is not None:
         raise UserError(
-            f"the loss on the mask's {what} would train nothing: the mask is not learned but given; choose "
-            f"mask=learned or drop the term"
+            f"the loss on the mask's {what} has no effect because the mask is given, not learned; set mask=learned or "
+            f"remove the term"
         )
     mask = step.reconstruction(name).mask
     if mask is None:
-        raise UserError(f"the loss on the mask's {what} needs a mask; choose mask=learned or drop the term")
+        raise UserError(f"the loss on the mask's {what} needs a mask; set mask=learned or remove the term")
     return mask
 
 
 @dataclass(frozen=True)
 class MaskSize:
-    """Mean of alpha to a ``power``: asks for the smallest mask that serves (faceswap-GAN v2, 2018, "L1").
+    """Mean of alpha to a ``power``: favours small masks (faceswap-GAN v2, 2018, "L1").
 
-    ``power``: 1, or 2, which hardly minds a small alpha (its Wasserstein notebook). UserError for others.
+    ``power``: 1, or 2, which hardly penalises a small alpha (its Wasserstein notebook). Raises UserError for others.
     """
 
     weight: Weight = 1e-2
@@ -39,7 +39,7 @@ class MaskSize:
 
     def __post_init__(self) -> None:
         if self.power not in (1, 2):
-            raise UserError(f"the size of a mask is the mean of alpha to the power 1 or 2, not {self.power}")
+            raise UserError(f"power of a mask-size loss must be 1 or 2; got {self.power}")
 
     def __call__(self, step: StepContext) -> Tensor:
         sizes = [step.mean(alpha_of(step, name, "size") ** self.power) for name in step.identities]
@@ -48,9 +48,9 @@ class MaskSize:
 
 @dataclass(frozen=True)
 class MaskHinge:
-    """Mean of what alpha lacks of ``margin``: asks for a mask of at least that everywhere (faceswap-GAN v2, 2018).
+    """Mean of max(0, ``margin`` - alpha): favours a mask of at least ``margin`` everywhere (faceswap-GAN v2, 2018).
 
-    ``margin``: a number in [0, 1] or a schedule of progress.
+    ``margin``: a number in [0, 1], or a schedule over progress.
     """
 
     weight: Weight = 0.1
@@ -65,7 +65,7 @@ class MaskHinge:
 
 @dataclass(frozen=True)
 class MaskVariation:
-    """Total variation of alpha, the mean step down plus the mean step across: asks for smooth masks (Rudin et al.
+    """Total variation of alpha, mean absolute vertical plus horizontal difference: favours smooth masks (Rudin et al.
     1992; faceswap-GAN v2.2)."""
 
     weight: Weight = 0.1

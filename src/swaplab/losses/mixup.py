@@ -1,4 +1,4 @@
-"""Mixup of the autoencoder's own batch: of its pictures or of its codes."""
+"""Mixup of the autoencoder's batch: of its images or of its codes."""
 
 from dataclasses import dataclass
 from typing import Literal
@@ -14,12 +14,12 @@ PLACES = ("images", "codes")
 
 @dataclass(frozen=True)
 class Mixup:
-    """Every face becomes a mixture with the next one of its identity: share * face + (1 - share) * next, with the
-    share ~ Beta(alpha, alpha) of its own (Zhang et al. 2018, section 2).
+    """Mixes every face with the next one of its identity: share * face + (1 - share) * next, each with its own share ~
+    Beta(alpha, alpha) (Zhang et al. 2018, section 2).
 
-    where: ``images`` mixes what the encoder sees and what the decoder shall give back. ``codes`` mixes codes and what
-    the decoder shall give back (manifold mixup, Verma et al. 2019). The next face is that of the whole batch of all
-    ranks. For mixtures of real and generated faces see the adversarial loss mixup_lsgan.
+    ``where``: ``images`` mixes the encoder's inputs and the targets; ``codes`` mixes codes and targets (manifold mixup,
+    Verma et al. 2019). The next face comes from the whole batch of all ranks. For mixtures of real and generated faces,
+    see the adversarial loss mixup_lsgan.
     """
 
     where: Literal["images", "codes"]
@@ -27,13 +27,14 @@ class Mixup:
 
     def __post_init__(self) -> None:
         if self.where not in PLACES:
-            raise UserError(f"mixup.where is {self.where!r}; choose {' or '.join(PLACES)}")
+            raise UserError(f"mixup.where must be {' or '.join(PLACES)}; got {self.where!r}")
         if self.alpha <= 0:
-            raise UserError(f"mixup.alpha is {self.alpha}; a Beta distribution needs a number above 0")
+            raise UserError(f"mixup.alpha must be above 0; got {self.alpha}")
 
 
 def mixed_with_next(values: Tensor, share: Tensor) -> Tensor:
-    """``share`` (n,) of ``values`` (n, ...) plus the rest of the following row's; the last row takes the first's."""
+    """``share`` * row + (1 - ``share``) * next row, for ``values`` (n, ...) and ``share`` (n,); the last row takes the
+    first."""
     rows, begin = gathered(values)
     following = rows.roll(-1, 0)[begin : begin + len(values)]
     own = share.to(values.dtype).view(-1, *[1] * (values.dim() - 1))

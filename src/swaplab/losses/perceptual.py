@@ -1,4 +1,4 @@
-"""Perceptual loss: pictures compared in the features of a pretrained network."""
+"""Perceptual loss: images compared in the features of a pretrained network."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -18,14 +18,15 @@ IMAGES = ("raw", "composed", "mixed")
 
 @dataclass(frozen=True)
 class Perceptual:
-    """Mean squared difference of features of reconstruction and target, a weight a layer (Johnson et al. 2016; in the
-    form of faceswap-GAN v2.2), summed over layers and identities.
+    """Mean squared difference between features of reconstruction and target, with one weight per layer (Johnson et al.
+    2016; in the form of faceswap-GAN v2.2), summed over layers and identities.
 
-    backbone: gives the features. layer_weights: one for each of its layers. normalised: features of a sample are first
-    given mean 0 and deviation 1 over all their channels and places, as there. image: ``raw``, ``composed``, or
-    ``mixed``: share * raw + (1 - share) * composed with one share ~ Beta(0.2, 0.2) a step, which saves a pass.
+    ``backbone``: the feature network. ``layer_weights``: one per layer of it. ``normalised``: first normalise the
+    features of each sample to mean 0 and standard deviation 1 over all channels and positions, as faceswap-GAN does.
+    ``image``: ``raw``, ``composed``, or ``mixed``: share * raw + (1 - share) * composed with one share ~
+    Beta(0.2, 0.2) per step, which saves one forward pass.
 
-    Raises UserError for another number of weights than layers, or an image that needs a mask without one.
+    Raises UserError if the numbers of weights and layers differ, or if ``image`` needs a mask and there is none.
     """
 
     backbone: Features
@@ -37,16 +38,16 @@ class Perceptual:
 
     def __post_init__(self) -> None:
         if self.image not in IMAGES:
-            raise UserError(f"a perceptual loss compares one of {', '.join(IMAGES)}, not {self.image!r}")
+            raise UserError(f"image of a perceptual loss must be one of {', '.join(IMAGES)}; got {self.image!r}")
         if len(self.layer_weights) != len(self.backbone.layers):
             raise UserError(
-                f"losses.perceptual has {len(self.layer_weights)} layer_weights for {len(self.backbone.layers)} "
-                f"layers; give one for each"
+                f"losses.perceptual.layer_weights must have one weight for each of {len(self.backbone.layers)} layers; "
+                f"got {len(self.layer_weights)}"
             )
 
     @property
     def pretrained(self) -> tuple[str, ...]:
-        """Names, with hashes, of the networks that this term trains against."""
+        """Names, with hashes, of the pretrained networks that this term uses."""
         return (self.backbone.name,)
 
     def __call__(self, step: StepContext) -> Tensor:
@@ -72,7 +73,7 @@ class Perceptual:
 
 
 def standardised(features: Tensor) -> Tensor:
-    """Features (n, ...) with mean 0 and deviation 1 a sample; 1e-3 is added to the deviation."""
+    """Features (n, ...) normalised per sample to mean 0 and standard deviation 1; 1e-3 is added to the deviation."""
     rows = features.flatten(1)
     deviation = rows.std(1, correction=0, keepdim=True)
     return (rows - rows.mean(1, keepdim=True)) / (deviation + 1e-3)

@@ -1,4 +1,4 @@
-"""The image pool: the discriminator is shown some of the generator's earlier images, lest it forget them."""
+"""The image pool: the discriminator also sees earlier generated images, so that it does not forget them."""
 
 import torch
 from torch import Tensor
@@ -14,28 +14,28 @@ class ImagePool:
     """A history of ``size`` generated images for each stream (Shrivastava et al. 2017, section 2.3; in the form of
     CycleGAN, Zhu et al. 2017, section 4).
 
-    Image after image, in the order of their positions in the run: while the pool is not full an image is stored and
-    handed on. Later, with probability 1/2 an older image is handed on in its place and gives its slot to it. An image
-    keeps the condition it was made from, so that a conditional discriminator sees pairs that belong together.
+    Images are processed in the order of their positions in the run. Until the pool is full, each image is stored and
+    returned. After that, with probability 1/2 a stored image is returned instead and the new image takes its slot. An
+    image keeps its condition, so that a conditional discriminator sees matching pairs.
 
-    There is one pool for all ranks: every rank gathers the batch's images, makes the same moves and takes its own
-    share, so the split of a batch over ranks changes nothing. Coins and slots are functions of (seed, stream, global
-    position). `state` belongs to the checkpoint.
+    All ranks hold the same pool: each gathers the images of the whole batch, makes the same updates and returns its own
+    share, so results do not depend on how a batch is split. Random choices are functions of (seed, stream, global
+    position). `state` must be saved in the checkpoint.
     """
 
     def __init__(self, size: Count = 50) -> None:
         if size < 1:
-            raise UserError(f"history.size={size} remembers nothing; give 1 or more, or set history=none")
+            raise UserError(f"history.size must be at least 1; got {size}. For no history, set history=none")
         self.size = size
         self._stored: dict[str, Tensor] = {}
 
     @torch.no_grad()
     def __call__(self, step: StepContext, place: str, pairs: Tensor) -> Tensor:
-        """Pairs (n, 6, R, R), image and condition, to show for this rank's; ``place`` names their stream."""
+        """Replacements (n, 6, R, R) for this rank's ``pairs`` of image and condition; ``place`` names their stream."""
         batch, begin = gathered(pairs)
         first = int(step.position[0]) - begin
         stored = self._stored.get(place, batch[:0]).to(batch)
-        # rows of this table: what is stored, then the batch
+        # rows of the table: the stored images, then the batch
         table, slots, shown = torch.cat([stored, batch]), list(range(len(stored))), []
         for row in range(len(batch)):
             own = len(stored) + row
@@ -57,5 +57,5 @@ class ImagePool:
         return dict(self._stored)
 
     def restore(self, state: dict[str, Tensor]) -> None:
-        """Go on from a state."""
+        """Resume from a state."""
         self._stored = dict(state)

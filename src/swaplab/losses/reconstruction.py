@@ -1,4 +1,4 @@
-"""Losses between the reconstruction of a face and its target, summed over identities; pictures in [0, 1]."""
+"""Losses between the reconstruction of a face and its target, summed over identities; images in [0, 1]."""
 
 from dataclasses import dataclass
 from typing import Literal
@@ -16,13 +16,13 @@ IMAGES = ("raw", "composed")
 
 
 def shown(step: StepContext, name: str, image: str) -> Tensor:
-    """The ``raw`` or the ``composed`` reconstruction (n, 3, R, R); UserError for composed without a mask."""
+    """The ``raw`` or ``composed`` reconstruction (n, 3, R, R). Raises UserError for composed without a mask."""
     return step.reconstruction(name).raw if image == "raw" else step.composed(name)
 
 
 @dataclass(frozen=True)
 class ReconstructionLoss:
-    """A loss that compares one image of the reconstruction, ``raw`` or ``composed`` by the mask, with the target."""
+    """A loss between the target and one image of the reconstruction, ``raw`` or ``composed`` by the mask."""
 
     weight: Weight = 1.0
     image: Literal["raw", "composed"] = "raw"
@@ -30,10 +30,10 @@ class ReconstructionLoss:
 
     def __post_init__(self) -> None:
         if self.image not in IMAGES:
-            raise UserError(f"a reconstruction loss compares one of {', '.join(IMAGES)}, not {self.image!r}")
+            raise UserError(f"image of a reconstruction loss must be {' or '.join(IMAGES)}; got {self.image!r}")
 
     def error(self, prediction: Tensor, target: Tensor) -> Tensor:
-        """Values (n, ...) whose mean is the loss of two pictures (n, 3, R, R)."""
+        """Values (n, ...) whose mean is the loss between two images (n, 3, R, R)."""
         raise NotImplementedError
 
     def __call__(self, step: StepContext) -> Tensor:
@@ -42,21 +42,21 @@ class ReconstructionLoss:
 
 
 class MAE(ReconstructionLoss):
-    """Mean absolute error; its minimum is the median, which is blurred."""
+    """Mean absolute error; its optimum is the median of possible images, which is blurred."""
 
     def error(self, prediction: Tensor, target: Tensor) -> Tensor:
         return (prediction - target).abs()
 
 
 class MSE(ReconstructionLoss):
-    """Mean squared error; its minimum is the mean, which is blurred."""
+    """Mean squared error; its optimum is the mean of possible images, which is blurred."""
 
     def error(self, prediction: Tensor, target: Tensor) -> Tensor:
         return torch.square(prediction - target)
 
 
 class SSIM(ReconstructionLoss):
-    """1 - structural similarity (Wang et al. 2004): 11x11 Gaussian windows of deviation 1.5, inside the picture."""
+    """1 - structural similarity (Wang et al. 2004): 11x11 Gaussian windows of standard deviation 1.5, no padding."""
 
     def error(self, prediction: Tensor, target: Tensor) -> Tensor:
         luminance, contrast = similarity_map(prediction, target)
@@ -64,10 +64,10 @@ class SSIM(ReconstructionLoss):
 
 
 class MSSSIM(ReconstructionLoss):
-    """1 - structural similarity over several scales (Wang et al. 2003), each half the side of the one before.
+    """1 - structural similarity over several scales (Wang et al. 2003), each half the size of the previous one.
 
-    Five scales need 176 pixels. Smaller pictures take as many as hold one window (64 pixels: 3, 128: 4), with the
-    paper's first weights divided by their sum, so values of different resolutions are not comparable.
+    Five scales need 176 pixels. Smaller images use as many as hold one window (64 pixels: 3, 128: 4), with the paper's
+    first weights divided by their sum, so values at different resolutions are not comparable.
     """
 
     def error(self, prediction: Tensor, target: Tensor) -> Tensor:
@@ -75,8 +75,8 @@ class MSSSIM(ReconstructionLoss):
 
 
 class Gradient(ReconstructionLoss):
-    """Mean absolute error of the signed first differences, down plus across (Mathieu et al. 2016 compare
-    their magnitudes: see `Edge`)."""
+    """Mean absolute error of signed first differences, vertical plus horizontal (Mathieu et al. 2016 compare their
+    magnitudes: see `Edge`)."""
 
     def error(self, prediction: Tensor, target: Tensor) -> Tensor:
         difference = prediction - target
@@ -87,16 +87,16 @@ class Gradient(ReconstructionLoss):
 
 @dataclass(frozen=True)
 class FocalFrequency(ReconstructionLoss):
-    """Squared distance of the 2-D spectra, weighted by the distance itself: hard frequencies first (Jiang et al. 2021).
+    """Squared distance of 2-D spectra, weighted by the distance itself: hard frequencies first (Jiang et al. 2021).
 
-    The weight of a frequency is |distance| ** ``alpha``, divided by its largest value in the picture and channel, and
-    sends no gradient. Spectra are orthonormal, so a weight of 1 everywhere would be the MSE.
+    The weight of a frequency is |distance| ** ``alpha``, divided by its maximum over the image and channel, without
+    gradient. Spectra are orthonormal, so with all weights 1 the loss equals the MSE.
     """
 
     alpha: NotNegative = 1.0
 
     def error(self, prediction: Tensor, target: Tensor) -> Tensor:
-        with torch.autocast(prediction.device.type, enabled=False):  # there is no transform in half precision
+        with torch.autocast(prediction.device.type, enabled=False):  # no FFT in half precision
             distance = torch.view_as_real(torch.fft.fft2(prediction - target, norm="ortho")).square().sum(-1)
         weight = distance.detach() ** (self.alpha / 2)
         largest = weight.amax((-2, -1), keepdim=True)
@@ -105,11 +105,11 @@ class FocalFrequency(ReconstructionLoss):
 
 @dataclass(frozen=True)
 class Auxiliary:
-    """Mean absolute error of the decoder's further outputs, colours at lower resolutions, summed over them and over
-    identities (faceswap-GAN v2.2).
+    """Mean absolute error of the decoder's lower-resolution outputs, summed over outputs and identities (faceswap-GAN
+    v2.2).
 
-    Targets are every k-th pixel, the pixel at the top left of each k x k block: what resizing meant in that code.
-    Raises UserError for a generator without such outputs.
+    Targets take every k-th pixel, the top left one of each k x k block, as resizing did in that code. Raises UserError
+    for a generator without such outputs.
     """
 
     weight: Weight = 1.0
@@ -128,8 +128,9 @@ class Auxiliary:
 
 
 def strided(pictures: Tensor, side: int) -> Tensor:
-    """Every k-th pixel of pictures (n, c, R, R), from the top left: (n, c, side, side). ``side`` must divide R."""
+    """Every k-th pixel of images (n, c, R, R), from the top left: (n, c, side, side). Raises ValueError unless ``side``
+    divides R."""
     factor, rest = divmod(pictures.shape[-1], side)
     if rest:
-        raise ValueError(f"{side} does not divide {pictures.shape[-1]}")
+        raise ValueError(f"side={side} must divide the image's side, {pictures.shape[-1]}")
     return pictures[..., ::factor, ::factor]

@@ -1,4 +1,4 @@
-"""Relativistic average least squares: a face is judged by how much more real it looks than the average other one."""
+"""Relativistic average least squares: scores are compared with the average score of the other kind of face."""
 
 from dataclasses import dataclass
 from typing import Annotated
@@ -14,17 +14,17 @@ from swaplab.schedule import Weight
 
 
 def batch_average(step: StepContext, scores: Tensor) -> Tensor:
-    """Scores (n, k, h, w) averaged over the faces of all ranks, (k, h, w): every patch position apart."""
+    """Scores (n, k, h, w) averaged over the faces of all ranks: (k, h, w), separately for every patch position."""
     return global_sum(scores.sum(0)) / step.settings.global_batch
 
 
 @dataclass(frozen=True)
 class RelativisticLSGANDiscriminator(DiscriminatorTerm):
-    """Real faces 1 above the average raw image, raw images ``opposite`` from the average real face (Jolicoeur-Martineau
-    2018, RaLSGAN; in the form of faceswap-GAN v2.2).
+    """Least squares: scores of real faces 1 above the average raw image, raw images at ``opposite`` from the average
+    real face (Jolicoeur-Martineau 2018, RaLSGAN; in the form of faceswap-GAN v2.2).
 
-    Composed images, where judged, are judged by plain least squares (with half weights, as all here): in v2.2 that was
-    stabler early in training. ``opposite``: the label of the other direction; 0 in faceswap-GAN, -1 in the paper.
+    Composed images use plain least squares, which v2.2 found more stable early in training. All terms have weight 1/2.
+    ``opposite``: label of the second direction, 0 in faceswap-GAN, -1 in the paper.
     """
 
     opposite: Annotated[float, Field(ge=-1, le=1)] = 0.0
@@ -44,7 +44,7 @@ class RelativisticLSGANDiscriminator(DiscriminatorTerm):
 
 @dataclass(frozen=True)
 class RelativisticLSGANGenerator(AdversarialTerm):
-    """The discriminator's relativistic terms with real and raw exchanged; composed images towards 1, with full weight
+    """The discriminator's relativistic terms with real and raw exchanged; composed images towards 1 with weight 1
     (Jolicoeur-Martineau 2018, RaLSGAN; in the form of faceswap-GAN v2.2)."""
 
     weight: Weight = 0.1

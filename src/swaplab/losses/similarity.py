@@ -1,4 +1,4 @@
-"""Structural similarity of pictures in [0, 1], differentiable."""
+"""Differentiable structural similarity of images in [0, 1]."""
 
 from functools import lru_cache
 
@@ -11,7 +11,7 @@ WINDOW, DEVIATION = 11, 1.5
 LUMINANCE, CONTRAST = 0.01**2, 0.03**2
 # Wang et al. 2003, section 3.2: fine to coarse
 EXPONENTS = (0.0448, 0.2856, 0.3001, 0.2363, 0.1333)
-FLOOR = 1e-6  # below it a factor has no root with a finite slope
+FLOOR = 1e-6  # keeps the gradient of fractional powers finite
 
 
 @lru_cache(maxsize=8)
@@ -22,7 +22,7 @@ def _taps(dtype: torch.dtype, device: torch.device) -> Tensor:
 
 
 def _smooth(x: Tensor) -> Tensor:
-    """Gaussian window over (n, c, h, w), inside only: (n, c, h - 10, w - 10)."""
+    """Gaussian filter without padding: (n, c, h, w) -> (n, c, h - 10, w - 10)."""
     taps = _taps(x.dtype, x.device)
     maps = x.flatten(0, 1)[:, None]
     maps = F.conv2d(F.conv2d(maps, taps.view(1, 1, -1, 1)), taps.view(1, 1, 1, -1))
@@ -30,10 +30,10 @@ def _smooth(x: Tensor) -> Tensor:
 
 
 def similarity_map(a: Tensor, b: Tensor) -> tuple[Tensor, Tensor]:
-    """Luminance and contrast-structure of two pictures (n, c, h, w): two maps (n, c, h - 10, w - 10), at most 1.
+    """Luminance and contrast-structure of two images (n, c, h, w): two maps (n, c, h - 10, w - 10), at most 1.
 
-    Their product is SSIM (Wang et al. 2004, equation 13). Pictures need 11 pixels a side. Outside autocast: variances
-    are differences of nearly equal numbers.
+    Their product is SSIM (Wang et al. 2004, equation 13). Images need at least 11 pixels per side. Computed outside
+    autocast, because variances are differences of nearly equal numbers.
     """
     with torch.autocast(a.device.type, enabled=False):
         mean_a, mean_b, aa, bb, ab = _smooth(torch.cat([a, b, a * a, b * b, a * b])).chunk(5)
@@ -43,15 +43,15 @@ def similarity_map(a: Tensor, b: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def scales_of(side: int) -> int:
-    """How many halvings of ``side`` pixels still hold a window, at most five."""
+    """The number of scales of an image of ``side`` pixels that hold a window, 1 to 5."""
     return max(1, min(len(EXPONENTS), (side // WINDOW).bit_length()))
 
 
 def multi_scale_similarity(a: Tensor, b: Tensor, scales: int) -> Tensor:
-    """MS-SSIM (Wang et al. 2003, equation 7) a picture and channel, (n, c), in [0, 1].
+    """MS-SSIM (Wang et al. 2003, equation 7) per image and channel: (n, c) in [0, 1].
 
-    Each scale halves the one before by 2x2 means. Exponents are the paper's first ``scales``, divided by their sum;
-    factors below 1e-6 (negative structure among them) count as that.
+    Each scale halves the previous one by 2x2 means. Exponents are the paper's first ``scales``, divided by their sum;
+    factors below 1e-6, including negative ones, are raised to it.
     """
     exponents = [e / sum(EXPONENTS[:scales]) for e in EXPONENTS[:scales]]
     value = torch.ones(a.shape[:2], dtype=a.dtype, device=a.device)

@@ -1,4 +1,4 @@
-"""What a loss term is. Terms say what is compared; the step context computes it, once."""
+"""The interface of a loss term. Terms define the comparison; the step context computes its inputs, once."""
 
 from typing import Protocol, runtime_checkable
 
@@ -14,8 +14,8 @@ SIDES = ("generator", "discriminator")
 class LossTerm(Protocol):
     """Any callable with these attributes. Its name is its key in the config.
 
-    side: which networks it trains, ``generator`` or ``discriminator``. weight: a number, or a function of progress
-    in [0, 1]; a weight of 0 means measured but not trained.
+    ``side``: the network that it trains, ``generator`` or ``discriminator``. ``weight``: a number, or a function of
+    progress in [0, 1]; a term with weight 0 is measured but not trained.
     """
 
     @property
@@ -25,5 +25,5 @@ class LossTerm(Protocol):
     def weight(self) -> float | Schedule: ...
 
     def __call__(self, step: StepContext) -> Tensor:
-        """This rank's share of the loss, a scalar: shares add up to the loss of the global batch (`step.mean`)."""
+        """This rank's share of the loss, a scalar; shares add up to the loss of the global batch (`step.mean`)."""
         ...

@@ -1,4 +1,4 @@
-"""Losses on what a face keeps and becomes through other identities: cycles, sameness, embeddings."""
+"""Losses on faces that pass through other identities: cycle consistency, identity loss, identity embedding."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -17,12 +17,12 @@ from swaplab.schedule import Weight
 
 @dataclass(frozen=True)
 class Cycle:
-    """Mean absolute error of faces that went to another identity and back (Zhu et al. 2017, equation 2), summed over
+    """Mean absolute error of faces swapped to another identity and back (Zhu et al. 2017, equation 2), summed over
     ordered pairs of identities.
 
-    clean: start from the targets, as CycleGAN and faceswap-GAN v2.2 do; else from the noisy inputs, compared with the
-    targets. alpha: weight, relative to the colours, of the mean absolute difference of the masks on the way back and on
-    the way there (faceswap-GAN v2.2: 0.1); needs a mask. Raises UserError for a single identity.
+    ``clean``: start from the targets, as CycleGAN and faceswap-GAN v2.2 do; else from the noisy inputs, compared with
+    the targets. ``alpha``: relative weight of the mean absolute difference between the masks of the two swaps
+    (faceswap-GAN v2.2: 0.1); needs a mask. Raises UserError for a single identity.
     """
 
     weight: Weight = 10.0
@@ -39,15 +39,15 @@ class Cycle:
                 if self.alpha:
                     there = step.swap(name, via, self.clean).mask
                     if back.mask is None or there is None:
-                        raise UserError("the alpha part of a cycle needs a mask; choose mask=learned or alpha=0")
+                        raise UserError("alpha of a cycle loss needs a mask; set mask=learned or alpha=0")
                     losses.append(self.alpha * step.mean((back.mask - there).abs()))
         return torch.stack(losses).sum()
 
 
 @dataclass(frozen=True)
 class Sameness:
-    """Mean absolute error of clean faces decoded as who they are, the identity loss of CycleGAN (Zhu et al. 2017,
-    section 5.2): a translator leaves alone what needs no translation."""
+    """Mean absolute error of clean faces decoded as their own identity, the identity loss of CycleGAN (Zhu et al. 2017,
+    section 5.2): the generator must leave faces of the target identity unchanged."""
 
     weight: Weight = 5.0
     side: Side = "generator"
@@ -59,11 +59,11 @@ class Sameness:
 
 @dataclass(frozen=True)
 class IdentityEmbedding:
-    """1 - cosine between a swapped face's descriptor and the mean descriptor of the batch's real faces of whom it
-    shall show; mean over faces, summed over ordered pairs of identities (as in FaceShifter, Li et al. 2020).
+    """1 - cosine between a swapped face's descriptor and the mean descriptor of the target's real faces in the batch;
+    mean over faces, summed over ordered pairs of identities (as in FaceShifter, Li et al. 2020).
 
-    The descriptors are of the frozen recogniser that also measures identity: a run with this term is marked, and its
-    identity metrics with it. Raises UserError for a single identity.
+    Uses the frozen face-recognition network that also measures identity, so the run and its identity metrics are
+    flagged. Raises UserError for a single identity.
     """
 
     weight: Weight = 0.1
@@ -72,7 +72,7 @@ class IdentityEmbedding:
 
     @property
     def pretrained(self) -> tuple[str, ...]:
-        """Names, with hashes, of the networks that this term trains against."""
+        """Names, with hashes, of the pretrained networks that this term uses."""
         return (IdentityEmbedder.name,)
 
     def __call__(self, step: StepContext) -> Tensor:
@@ -87,7 +87,7 @@ class IdentityEmbedding:
 
 
 class Recogniser:
-    """The frozen identity network, loaded when it is first asked and kept where the faces are."""
+    """The frozen identity network, loaded at first use and moved to the faces' device."""
 
     def __init__(self, load: Callable[[], nn.Module] = IdentityEmbedder) -> None:
         self._load = load
@@ -103,8 +103,8 @@ class Recogniser:
 
 
 def others_of(step: StepContext, name: str, what: str) -> tuple[str, ...]:
-    """The identities but ``name``; UserError if there are none, because ``what`` would mean nothing."""
+    """The identities except ``name``. Raises UserError if there are none; ``what`` names the loss in the message."""
     others = step.others(name)
     if not others:
-        raise UserError(f"{what} needs a second identity; add one under data.identities or drop the term")
+        raise UserError(f"{what} needs a second identity; add one under data.identities or remove the term")
     return others

@@ -1,4 +1,4 @@
-"""Wasserstein losses and the gradient penalty that keeps their critic Lipschitz."""
+"""Wasserstein losses and the gradient penalty that keeps the critic Lipschitz."""
 
 from dataclasses import dataclass
 from typing import Literal
@@ -17,10 +17,11 @@ PENALTIES = ("sample", "batch")
 
 @dataclass(frozen=True)
 class WassersteinDiscriminator(PointwiseDiscriminator):
-    """The critic: mean score of judged images minus that of real faces (Arjovsky et al. 2017, equation 2).
+    """Critic loss: mean score of generated images minus that of real faces (Arjovsky et al. 2017, equation 2).
 
-    ``sign``: 1 scores real faces high as the paper does; -1 scores them low, the convention of the 2018 face-swap
-    notebook (real labelled 1 in mean(label * score)). ``unbounded``: no sigmoid ends the critic; that notebook has one.
+    ``sign``: 1 scores real faces high, as in the paper; -1 scores them low, the convention of the 2018 face-swap
+    notebook (real labelled 1 in mean(label * score)). ``unbounded``: the critic must not end in a sigmoid; in that
+    notebook it does. Raises UserError for another sign.
     """
 
     sign: Literal[1, -1] = 1
@@ -38,7 +39,7 @@ class WassersteinDiscriminator(PointwiseDiscriminator):
 
 @dataclass(frozen=True)
 class WassersteinGenerator(PointwiseGenerator):
-    """Judged images are to get the scores of real faces (Arjovsky et al. 2017). The options are the critic's."""
+    """Generated images should get the scores of real faces (Arjovsky et al. 2017). Options are those of the critic."""
 
     sign: Literal[1, -1] = 1
     unbounded: bool = True
@@ -52,15 +53,15 @@ class WassersteinGenerator(PointwiseGenerator):
 
 @dataclass(frozen=True)
 class GradientPenalty:
-    """Squared distance to 1 of the critic's gradient norm between real and judged faces (Gulrajani et al. 2017).
+    """Squared distance to 1 of the critic's gradient norm between real and generated faces (Gulrajani et al. 2017).
 
-    The gradient is taken at u * real + (1 - u) * judged, u uniform in [0, 1) a face; conditions are not mixed.
-    penalty: ``sample``, the paper's: one norm a face, of the gradient of its mean patch score. ``batch``: one norm over
-    the gradients of the whole batch, of the sum of all scores, as the 2018 face-swap notebook has it. ``judged``: the
-    image, ``raw``, ``composed`` or ``swap``. Norms are those for pictures in [-1, 1], as in both sources. In float32
-    and outside autocast: half precision has no room for it.
+    The gradient is taken at u * real + (1 - u) * generated, with u uniform in [0, 1) per face; conditions are not
+    mixed. ``penalty``: ``sample`` as in the paper, one norm per face, of the gradient of its mean patch score; or
+    ``batch`` as in the 2018 face-swap notebook, one norm over the gradients of the whole batch, of the sum of all
+    scores. ``judged``: the generated image, ``raw``, ``composed`` or ``swap``. Norms are for images in [-1, 1], as in
+    both sources. Computed in float32 outside autocast, because half precision is too inaccurate.
 
-    Raises UserError where the critic has batch norm and the penalty is a sample's: its gradient would be of the batch.
+    Raises UserError for a per-sample penalty on a critic with batch norm, where a score depends on the whole batch.
     """
 
     weight: Weight = 10.0
@@ -70,15 +71,15 @@ class GradientPenalty:
 
     def __post_init__(self) -> None:
         if self.penalty not in PENALTIES:
-            raise UserError(f"a gradient penalty is of one {' or '.join(PENALTIES)}, not {self.penalty!r}")
+            raise UserError(f"penalty of a gradient penalty must be {' or '.join(PENALTIES)}; got {self.penalty!r}")
 
     def __call__(self, step: StepContext) -> Tensor:
         critic = step.networks[DISCRIMINATOR]
         batch_norms = [m for m in critic.modules() if isinstance(m, nn.modules.batchnorm._BatchNorm)]
         if self.penalty == "sample" and batch_norms:
             raise UserError(
-                "a gradient penalty of single faces means nothing under batch norm, where a score depends on the whole "
-                "batch; choose discriminator.norm=null, norm=layer or norm=instance"
+                "a gradient penalty per face cannot be used with batch norm, where a score depends on the whole batch; "
+                "set discriminator.norm=null, norm=layer or norm=instance"
             )
         losses = []
         with torch.enable_grad(), torch.autocast(step.target(step.identities[0]).device.type, enabled=False):
@@ -102,4 +103,4 @@ class GradientPenalty:
 
 def _check_sign(sign: int) -> None:
     if sign not in (1, -1):
-        raise UserError(f"the sign of a Wasserstein loss is {sign}; 1 scores real faces high, -1 low")
+        raise UserError(f"sign of a Wasserstein loss must be 1 (real faces score high) or -1 (low); got {sign}")

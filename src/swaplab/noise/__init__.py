@@ -1,9 +1,9 @@
-"""Random image operations that make the autoencoder a denoising one; every operation has a scope.
+"""Random image operations for a denoising autoencoder; every operation has a scope.
 
 The operations are albumentations transforms; import them from their modules (``swaplab.noise.warp.Warp``).
 """
 
 import os
 
-# albumentations asks a server for its newest version when it is imported; this must stand before that import.
+# must precede the import of albumentations, which otherwise contacts a server to check for a newer version
 os.environ["NO_ALBUMENTATIONS_UPDATE"] = "1"

@@ -1,4 +1,4 @@
-"""Motion blur, as moving faces in video have it."""
+"""Motion blur, as of moving faces in video."""
 
 from collections.abc import Sequence
 from typing import Annotated, Any
@@ -18,17 +18,17 @@ Sizes = Annotated[Sequence[Annotated[int, Field(ge=3, le=255)]], Field(min_lengt
 
 
 class MotionBlur(albumentations.ImageOnlyTransform):
-    """Blur along a line of random direction; its length in pixels is drawn from ``sizes``. Masks stay sharp.
+    """Blur along a line of random direction with a length in pixels drawn from ``sizes``. Masks stay sharp.
 
-    Source: faceswap-GAN v2.2, motion blur of input and target alike, so that blur in a video survives the
-    swap.
+    Source: faceswap-GAN v2.2, which blurs input and target alike, so that motion blur in a video survives the swap.
+    Raises UserError unless all sizes are odd and at least 3.
     """
 
     def __init__(self, scope: Scope = "both", sizes: Sizes = (5, 7, 9, 11), p: Share = 0.25) -> None:
         super().__init__(p=checked_probability(p))
         self.scope, self.sizes = checked_scope(scope), tuple(sizes)
         if not self.sizes or any(size < 3 or size % 2 == 0 for size in self.sizes):
-            raise UserError(f"motion blur sizes {list(self.sizes)} must be odd numbers of at least 3; give such a list")
+            raise UserError(f"sizes of motion blur must be odd numbers of at least 3; got {list(self.sizes)}")
 
     def get_params(self) -> dict[str, Any]:
         size = self.sizes[int(self.random_generator.integers(len(self.sizes)))]
@@ -40,7 +40,7 @@ class MotionBlur(albumentations.ImageOnlyTransform):
 
 
 def line(size: int, degrees: float) -> NDArray[np.float64]:
-    """Kernel (size, size) of sum 1: a line through the centre, turned by ``degrees``."""
+    """Kernel (size, size) with sum 1: a line through the centre, rotated by ``degrees``."""
     kernel = np.zeros((size, size))
     kernel[size // 2] = 1.0
     turned = np.clip(ndimage.rotate(kernel, degrees, reshape=False, order=3), 0.0, 1.0)

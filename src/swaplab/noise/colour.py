@@ -1,4 +1,4 @@
-"""Random colour matching: the face takes on, partly, the colours of another face."""
+"""Random colour matching: the face takes on part of another face's colours."""
 
 from collections.abc import Sequence
 from typing import Annotated, Any, Literal
@@ -19,13 +19,13 @@ _BACK = {"xyz": cv2.COLOR_XYZ2RGB, "lab": cv2.COLOR_LAB2RGB}
 
 
 class ColourMatch(albumentations.ImageOnlyTransform):
-    """Moves mean and deviation of every channel a random part of the way to those of a random face.
+    """Moves mean and standard deviation of every channel a random fraction of the way to those of a random face.
 
-    That face may be of any identity. The statistics are those of the picture without a border of ``border``
-    times its side. One colour space of ``spaces`` is drawn for each picture: rgb (the order of its channels,
-    BGR in the original, changes nothing), xyz, or lab, in which Reinhard et al. 2001 match colours. Values
-    beyond [0, 255] are brought back by a common shift (below), then a common factor (above); in lab, where a
-    common shift would tint, by clipping. Source: faceswap-GAN v2.2, random_color_match.
+    That face may be of any identity. Statistics leave out a border of ``border`` times the side. One colour space of
+    ``spaces`` is drawn for each image: rgb (the channel order, BGR in the original, makes no difference), xyz, or lab,
+    in which Reinhard et al. 2001 match colours. Values outside [0, 255] are brought back by a common shift (if below),
+    then a common factor (if above); in lab, where a common shift would tint, they are clipped. Source: faceswap-GAN
+    v2.2, random_color_match. Raises UserError for an unknown space or a ``border`` outside [0, 0.5).
     """
 
     def __init__(
@@ -38,9 +38,9 @@ class ColourMatch(albumentations.ImageOnlyTransform):
         super().__init__(p=checked_probability(p))
         self.scope, self.spaces, self.border = checked_scope(scope), tuple(spaces), border
         if not self.spaces or not set(self.spaces) <= set(SPACES):
-            raise UserError(f"colour spaces {list(self.spaces)} are not known; choose from {', '.join(SPACES)}")
+            raise UserError(f"spaces of colour match must list any of {', '.join(SPACES)}; got {list(self.spaces)}")
         if not 0 <= border < 0.5:
-            raise UserError(f"noise setting border={border} is outside [0, 0.5); choose a number in it")
+            raise UserError(f"border of colour match must be in [0, 0.5); got {border}")
 
     @property
     def targets_as_params(self) -> list[str]:
@@ -55,7 +55,7 @@ class ColourMatch(albumentations.ImageOnlyTransform):
         other_mean, other_deviation = statistics(reference, space, self.border)
         wanted_mean = part * other_mean + (1 - part) * mean
         wanted_deviation = part * other_deviation + (1 - part) * deviation
-        # A channel without contrast has none to scale: only its mean moves.
+        # a channel without contrast cannot be scaled; only its mean moves
         gain = np.where(deviation > 1, wanted_deviation / np.maximum(deviation, 1e-7), 1.0)
         return {
             "table": table(in_space(data["image"], space), gain, wanted_mean - gain * mean, clipped=space == "lab"),
@@ -69,13 +69,13 @@ class ColourMatch(albumentations.ImageOnlyTransform):
 
 
 def in_space(image: Picture, space: str) -> Picture:
-    """RGB (H, W, 3) in the given space, uint8."""
+    """RGB (H, W, 3) converted to the given space, uint8."""
     result: Picture = cv2.cvtColor(image, _THERE[space]) if space in _THERE else image
     return result
 
 
 def statistics(image: Picture, space: str, border: float) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Mean and standard deviation (3,) of RGB (H, W, 3), in the given space and without the border."""
+    """Mean and standard deviation (3,) of RGB (H, W, 3) in the given space, without the border."""
     cut = round(border * image.shape[0])
     inside = np.ascontiguousarray(image[cut : image.shape[0] - cut, cut : image.shape[1] - cut])
     mean, deviation = cv2.meanStdDev(in_space(inside, space))
@@ -83,9 +83,10 @@ def statistics(image: Picture, space: str, border: float) -> tuple[NDArray[np.fl
 
 
 def table(image: Picture, gain: NDArray[np.float64], shift: NDArray[np.float64], clipped: bool = False) -> Picture:
-    """Lookup table (1, 256, 3) of ``gain * value + shift``, brought into [0, 255] for this ``image`` or ``clipped``.
+    """Lookup table (1, 256, 3) of ``gain * value + shift``, ``clipped`` or rescaled so that ``image`` stays in
+    [0, 255].
 
-    The map rises in every channel, so the extremes of the result are those of the channels' extremes.
+    The map increases in every channel, so the extremes of the result are the mapped extremes of the channels.
     """
     extremes = np.array([cv2.minMaxLoc(channel)[:2] for channel in cv2.split(image)]).T * gain + shift
     lift = 0.0 if clipped else max(0.0, -float(extremes.min()))

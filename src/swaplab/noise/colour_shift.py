@@ -1,4 +1,4 @@
-"""A constant shift of one identity's colours to the mean of another's."""
+"""A constant shift of one identity's colours to another's mean colour."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -13,11 +13,11 @@ from swaplab.noise.operation import Picture, Scope, checked_scope
 
 
 class ColourShift(albumentations.ImageOnlyTransform):
-    """Adds mean(``towards``) - mean(``identity``) to each face of ``identity``; others stay (deepfakes, December 2017).
+    """Adds mean(``towards``) - mean(``identity``) to each face of ``identity`` (deepfakes, December 2017).
 
-    The means are those of all training crops of an identity, one number a channel. Values are cut to [0, 255], which
-    the original, with floats, left out. It is no noise but other colours, so it has no probability, and whoever uses
-    the network undoes it: see `ColourShifts`. Raises UserError for an identity that is not there.
+    The means are over all training crops of an identity, one number per channel. Values are clipped to [0, 255]; the
+    original used floats and did not clip. The shift is constant, so it has no probability, and inference must undo it:
+    see `ColourShifts`. Raises UserError for an unknown identity.
     """
 
     def __init__(self, scope: Scope = "both", identity: str = "A", towards: str = "B") -> None:
@@ -32,12 +32,12 @@ class ColourShift(albumentations.ImageOnlyTransform):
         return {"shift": self.shift(data["means"]) if data["identity"] == self.identity else None}
 
     def shift(self, means: Mapping[str, NDArray[np.float64]]) -> NDArray[np.float64]:
-        """What is added to faces of ``identity``, (3,), by the mean colours (3,) of all identities, 0 to 255."""
+        """The shift (3,) for faces of ``identity``, from the mean colours (3,) of all identities in [0, 255]."""
         for name in (self.identity, self.towards):
             if name not in means:
                 raise UserError(
-                    f"noise colour_shift names identity '{name}', but there are only {', '.join(means)}; "
-                    f"set noise.colour_shift.identity and towards"
+                    f"noise.colour_shift names an unknown identity '{name}'; set noise.colour_shift.identity and "
+                    f"noise.colour_shift.towards to any of {', '.join(means)}"
                 )
         return means[self.towards] - means[self.identity]
 

@@ -17,10 +17,9 @@ Matrix = NDArray[np.float64]
 
 
 class Movement(albumentations.DualTransform):
-    """An operation that only moves pixels: a 3x3 matrix from picture to moved picture.
+    """An operation that only moves pixels: a 3x3 matrix from original to moved pixel indices (x, y, 1).
 
-    It acts on pixel indices (x, y, 1). The pipeline multiplies the matrices of consecutive movements, and
-    of the warp after them, and resamples once.
+    The pipeline multiplies the matrices of consecutive movements, including a warp after them, and resamples once.
     """
 
     def __init__(self, scope: Scope, p: float) -> None:
@@ -29,7 +28,7 @@ class Movement(albumentations.DualTransform):
 
     @abstractmethod
     def matrix(self, side: int) -> Matrix:
-        """A random movement (3, 3) of a square picture of ``side`` pixels."""
+        """A random movement (3, 3) of a square image of ``side`` pixels."""
 
     def get_params_dependent_on_data(self, params: dict[str, Any], data: dict[str, Any]) -> dict[str, Any]:
         return {"matrix": self.matrix(params["shape"][0])}
@@ -42,10 +41,10 @@ class Movement(albumentations.DualTransform):
 
 
 class Affine(Movement):
-    """Rotation, zoom and shift about the centre; beyond the edge the outermost pixels are repeated.
+    """Rotation and zoom about the centre, and shift; beyond the edge the outermost pixels are repeated.
 
-    Rotation is uniform in +-``degrees``, zoom in 1 +- ``zoom``, shift (x and y apart) in +-``shift`` of the
-    side. faceswap-GAN v2.2, random_transform.
+    Rotation is uniform in +-``degrees``, zoom in 1 +- ``zoom``, shift (x and y separately) in +-``shift`` times the
+    side. Source: faceswap-GAN v2.2, random_transform. Raises UserError for a ``zoom`` outside [0, 1).
     """
 
     def __init__(
@@ -58,7 +57,7 @@ class Affine(Movement):
     ) -> None:
         super().__init__(scope, p)
         if not 0 <= zoom < 1:
-            raise UserError(f"noise setting zoom={zoom} is outside [0, 1); choose a number in it")
+            raise UserError(f"zoom of an affine noise must be in [0, 1); got {zoom}")
         self.degrees, self.zoom, self.shift = degrees, zoom, shift
 
     def matrix(self, side: int) -> Matrix:
@@ -71,7 +70,7 @@ class Affine(Movement):
 
 
 class Flip(Movement):
-    """Mirrored left to right with probability ``p``."""
+    """Mirrors left and right with probability ``p``."""
 
     def __init__(self, scope: Scope = "both", p: Share = 0.5) -> None:
         super().__init__(scope, p)
@@ -83,8 +82,7 @@ class Flip(Movement):
 def moved(picture: Picture, matrix: Matrix, side: int) -> Picture:
     """``picture`` (H, W, 3) under ``matrix`` as (side, side, 3).
 
-    Cubic: crops are stored at the network's resolution, where bilinear sampling would blur what is to be
-    learned.
+    Cubic, because crops are stored at the network's resolution, where bilinear sampling would blur the target.
     """
     result: Picture = cv2.warpAffine(
         picture, matrix[:2], (side, side), flags=cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE
@@ -93,13 +91,13 @@ def moved(picture: Picture, matrix: Matrix, side: int) -> Picture:
 
 
 def moved_mask(mask: Picture, matrix: Matrix, side: int) -> Picture:
-    """``mask`` (H, W, k) under ``matrix`` as (side, side, k), bilinear: a mask must not overshoot."""
+    """``mask`` (H, W, k) under ``matrix`` as (side, side, k), bilinear, because a mask must not overshoot."""
     return with_channels(
         cv2.warpAffine(mask, matrix[:2], (side, side), flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
     )
 
 
 def with_channels(image: Any) -> Picture:
-    """OpenCV drops the axis of a single channel, as masks may have; this restores it."""
+    """Restores the axis of a single channel, which OpenCV drops."""
     result: Picture = image if image.ndim == 3 else image[..., None]
     return result

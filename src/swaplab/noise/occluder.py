@@ -1,4 +1,4 @@
-"""Things in front of a face that nobody has to photograph or render: smooth blobs and straight bars."""
+"""Random occluders in front of a face: smooth blobs and straight bars."""
 
 from collections.abc import Sequence
 from typing import Annotated, Any, Literal, get_args
@@ -26,14 +26,14 @@ Alpha = NDArray[np.float32]
 
 
 class Occluder(albumentations.DualTransform):
-    """Pastes one opaque shape of one colour, shaded from one side to the other, somewhere over the face region.
+    """Pastes one opaque shape of one colour, shaded from one side to the other, over the face region.
 
-    A blob has the outline r(t) = r0 (1 + sum of four waves); a bar crosses the picture from edge to edge. ``extent``:
-    diameter 2 r0, or width, as a fraction of the face region. With scope ``both`` every mask loses what is covered.
-    Raises UserError for an unknown shape or an extent that is no range of fractions.
+    A blob has the outline r(t) = r0 (1 + sum of four waves); a bar crosses the image from edge to edge. ``extent``:
+    diameter 2 r0, or width, as a fraction of the face region. With scope ``both``, the covered area is removed from
+    every mask. Raises UserError for an unknown shape or an ``extent`` that is not a range of fractions.
 
-    Source: random occluders against which face networks are made robust, e.g. Voo et al. 2022 (natural and random
-    occlusion), in the plainest form: no texture, no shadow.
+    Source: random occluders that make face networks robust, e.g. Voo et al. 2022 (natural and random occlusion). The
+    shapes have neither texture nor shadow.
     """
 
     def __init__(
@@ -47,9 +47,9 @@ class Occluder(albumentations.DualTransform):
         self.scope, self.shapes = checked_scope(scope), tuple(shapes)
         self.extent = checked_range("extent", extent)
         if not self.shapes or not set(self.shapes) <= set(SHAPES):
-            raise UserError(f"occluder shapes {list(self.shapes)} are not known; choose from {', '.join(SHAPES)}")
+            raise UserError(f"shapes of an occluder must list any of {', '.join(SHAPES)}; got {list(self.shapes)}")
         if not 0 < self.extent[0] <= self.extent[1] <= 1:
-            raise UserError(f"noise setting extent={list(self.extent)} is outside (0, 1]; choose fractions of the face")
+            raise UserError(f"extent of an occluder must be fractions of the face in (0, 1]; got {list(self.extent)}")
 
     def get_params_dependent_on_data(self, params: dict[str, Any], data: dict[str, Any]) -> dict[str, Any]:
         draw, side = self.random_generator, params["shape"][0]
@@ -67,8 +67,7 @@ class Occluder(albumentations.DualTransform):
 
 
 def blob(draw: np.random.Generator, centre: Polygon, diameter: float) -> Polygon:
-    """A smooth closed outline (corners, 2) about ``centre`` (x, y); its radius stays within half and one and a half
-    times ``diameter / 2``."""
+    """A smooth closed outline (corners, 2) around ``centre`` (x, y); radius 0.5 to 1.5 times ``diameter / 2``."""
     angle = np.linspace(0, 2 * np.pi, _CORNERS, endpoint=False)
     waves = np.arange(1, _WAVES + 1)
     amplitude, phase = draw.uniform(0, 0.5 / _WAVES, _WAVES), draw.uniform(0, 2 * np.pi, _WAVES)
@@ -77,7 +76,7 @@ def blob(draw: np.random.Generator, centre: Polygon, diameter: float) -> Polygon
 
 
 def bar(draw: np.random.Generator, centre: Polygon, width: float, side: int) -> Polygon:
-    """A rectangle (4, 2) through ``centre`` (x, y), turned at random and longer than any picture of ``side``."""
+    """A randomly rotated rectangle (4, 2) through ``centre`` (x, y), longer than an image of ``side`` pixels."""
     turn = draw.uniform(0, np.pi)
     along, across = np.array([np.cos(turn), np.sin(turn)]), np.array([-np.sin(turn), np.cos(turn)])
     corners = np.array([(-1, -1), (1, -1), (1, 1), (-1, 1)])
@@ -85,7 +84,7 @@ def bar(draw: np.random.Generator, centre: Polygon, width: float, side: int) -> 
 
 
 def filled(outline: Polygon, side: int) -> Alpha:
-    """Cover (side, side, 1) in [0, 1] of a polygon (corners, 2) of pixel indices, soft at its edge."""
+    """Coverage (side, side, 1) in [0, 1] of a polygon (corners, 2) in pixel indices, antialiased."""
     cover = np.zeros((side, side), np.uint8)
     fixed = np.rint(outline * 2**_SUBPIXEL_BITS).astype(np.int32)
     cv2.fillPoly(cover, [fixed], 255, cv2.LINE_AA, _SUBPIXEL_BITS)

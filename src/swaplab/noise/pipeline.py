@@ -18,7 +18,7 @@ _WORD = 2**64 - 1
 
 
 class Pair(NamedTuple):
-    """What the network sees, what it should answer (region, region, 3), and the latter's masks, if any."""
+    """The network's input and target, both (region, region, 3), and the target's masks (region, region, k), if any."""
 
     input: Picture
     target: Picture
@@ -26,9 +26,9 @@ class Pair(NamedTuple):
 
 
 class KeyedGenerators:
-    """A NumPy and a Python generator that are moved to the start of a named stream.
+    """A NumPy and a Python generator that can be reset to the start of a named stream.
 
-    The NumPy draws equal those of ``swaplab.randomness.generator_at``; moving is much cheaper than making.
+    NumPy draws equal those of ``swaplab.randomness.generator_at``; resetting is much cheaper than constructing.
     """
 
     def __init__(self) -> None:
@@ -45,10 +45,10 @@ class KeyedGenerators:
 class NoisePipeline:
     """Applies the operations to one face.
 
-    A draw is a function of (seed, identity, position, name of the operation) alone, so adding or removing
-    an operation leaves those of the others as they are. Operations before the warp act on stored crops,
-    those after it on the network's pictures; without a warp the face region is cut out at the end. Raises
-    UserError for two warps, and for an operation that changes the size or the type of the pictures.
+    A draw is a function of (seed, identity, position, name of the operation) only, so adding or removing an operation
+    does not change the draws of the others. Operations before the warp act on stored crops, those after it on the face
+    region; without a warp, the face region is cut out at the end. Raises UserError for two warps, and for an operation
+    that changes the size or dtype of the images.
     """
 
     def __init__(self, operations: Mapping[str, Operation], alignment: Alignment, seed: int) -> None:
@@ -56,7 +56,7 @@ class NoisePipeline:
         self._generators = KeyedGenerators()
         warps = [name for name, operation in self.operations.items() if isinstance(operation, Warp)]
         if len(warps) > 1:
-            raise UserError(f"noise has {len(warps)} warps ({', '.join(warps)}), each of which cuts the face; keep one")
+            raise UserError(f"noise must have at most one warp; got {', '.join(warps)}")
         for operation in self.operations.values():
             if not isinstance(operation, Warp):
                 operation.add_targets({"input": "image"})
@@ -70,10 +70,10 @@ class NoisePipeline:
         faces: Sequence[Picture] = (),
         means: Mapping[str, NDArray[np.float64]] | None = None,
     ) -> Pair:
-        """Noise of ``identity`` at ``position`` in the run.
+        """Input, target and masks of ``identity`` at ``position`` in the run.
 
-        ``face``: stored crop (stored, stored, 3); ``masks``: (stored, stored, k); ``faces``: stored crops
-        of all identities, for operations that need another face; ``means``: mean colours (3,) by identity.
+        ``face``: stored crop (stored, stored, 3); ``masks``: (stored, stored, k); ``faces``: stored crops of all
+        identities, for operations that need another face; ``means``: mean colours (3,) by identity.
         """
         work = _Work(face, masks)
         for name, operation in self.operations.items():
@@ -97,15 +97,15 @@ class NoisePipeline:
         for picture in (work.input, work.target):
             if picture.dtype != np.uint8 or picture.shape[0] not in sides or picture.shape[1] not in sides:
                 raise UserError(
-                    f"noise operation '{name}' makes {picture.dtype} pictures of {picture.shape}; "
-                    f"use operations that keep uint8 and the size"
+                    f"noise operation '{name}' returns {picture.dtype} images of shape {picture.shape}; use an "
+                    f"operation that keeps uint8 and the size"
                 )
 
 
 class _Work:
-    """Input, target and masks on their way, and the movements that were drawn but not yet carried out.
+    """Input, target and masks in progress, with the movements that were drawn but not yet applied.
 
-    While input and target are one picture they are one object, and every operation is carried out once.
+    While input and target are equal they are one object, and every operation is applied once.
     """
 
     def __init__(self, face: Picture, masks: Picture | None) -> None:
@@ -124,7 +124,7 @@ class _Work:
             self.target_place = self.input_place if self.target_place is before else _after(self.target_place, matrix)
 
     def settle(self, cut: Alignment | None = None) -> None:
-        """Carry the movements out; with ``cut``, only its face region is made."""
+        """Apply the pending movements; with ``cut``, compute only its face region."""
         one = self.one
         if self.masks is not None:
             self.masks = _carried_out(self.masks, self.target_place, moved_mask, cut)
@@ -135,7 +135,7 @@ class _Work:
     def warp(self, operation: Warp, region: int) -> None:
         places = {"input_place": self.input_place, "target_place": self.target_place}
         self._both(operation, {"region": region, **places}, together=self.one and operation.scope == "both")
-        if operation.params:  # empty where its probability left it out
+        if operation.params:  # empty if the warp was skipped by its probability
             self.input_place = self.target_place = None
 
     def change(self, operation: Operation, facts: dict[str, Any]) -> None:

@@ -1,4 +1,4 @@
-"""The random grid warp of the 2017 face swap: a distorted input, a target that is merely moved."""
+"""The random grid warp of the 2017 face swap: a distorted input and an undistorted, aligned target."""
 
 from functools import lru_cache
 from typing import Any
@@ -17,23 +17,21 @@ Maps = NDArray[np.float32]
 
 
 class Warp(albumentations.DualTransform):
-    """Cuts the network's picture (region, region, C) out of a stored crop, warped by a grid of nodes.
+    """Cuts the face region (region, region, C) out of a stored crop, warped by a grid of nodes.
 
-    5x5 nodes stand evenly on a centred square of ``coverage`` times the stored side (uniform in the range).
-    Each node is displaced in x and in y by a normal draw whose deviation is ``sigma`` times the side of the
-    face region (uniform in the range). The input is sampled along the bilinear interpolation of the nodes.
-    With scope ``input`` the target, and the masks with it, is the similarity that best takes the displaced
-    nodes to the regular ones (Umeyama 1991): it inherits rotation, zoom and shift of the grid, not its
-    distortion. With scope ``both`` all are warped alike.
+    5x5 nodes are spaced evenly on a centred square of ``coverage`` times the stored side (uniform in the range). Each
+    node is displaced in x and y by a normal draw whose standard deviation is ``sigma`` times the side of the face
+    region (uniform in the range). The input is sampled along the bilinear interpolation of the nodes. With scope
+    ``input``, target and masks are transformed by the similarity that best maps the displaced nodes to the regular ones
+    (Umeyama 1991): they inherit rotation, zoom and shift of the grid, not its distortion. With scope ``both``, all are
+    warped alike.
 
-    Source: faceswap-GAN v2.2, random_warp, where coverage is 156 to 194 and sigma 5 to 6.2 pixels of a 256
-    pixel crop whose face region is 171. Unlike there, input and target pixels share their centres (there
-    they are half a pixel apart, which a network would learn as a shift), and beyond the edge of the crop
-    the outermost pixels are repeated.
+    Source: faceswap-GAN v2.2, random_warp, with coverage 156 to 194 and sigma 5 to 6.2 pixels of a 256 pixel crop whose
+    face region is 171. Unlike there, input and target pixels share their centres (there they are half a pixel apart,
+    which a network would learn as a shift), and beyond the edge of the crop the outermost pixels are repeated.
 
-    Called with ``image`` (the target), ``input``, ``mask``, ``region`` and, where pictures are yet to be
-    moved, the matrices ``input_place`` and ``target_place`` (3, 3) from the pictures given to the moved
-    ones.
+    Called with ``image`` (the target), ``input``, ``mask``, ``region`` and, if movements are pending, the matrices
+    ``input_place`` and ``target_place`` (3, 3) from the given to the moved images.
     """
 
     def __init__(
@@ -65,7 +63,7 @@ class Warp(albumentations.DualTransform):
         return {"input_maps": input_maps, "matrix": matrix if places[1] is None else matrix @ places[1]}
 
     def nodes(self, stored: int, region: int) -> NDArray[np.float64]:
-        """Displaced nodes (2, 5, 5) as pixel indices x, y of the stored crop; [:, row, column]."""
+        """Displaced nodes (2, 5, 5), x and y in pixel indices of the stored crop; indexed [:, row, column]."""
         coverage, sigma = self.random_generator.uniform(*zip(self.coverage, self.sigma, strict=True)).tolist()
         displacement = self.random_generator.standard_normal((2, NODES, NODES))
         return (stored - 1) / 2 + coverage * stored * regular_nodes() + sigma * region * displacement
@@ -86,21 +84,21 @@ class Warp(albumentations.DualTransform):
 
 @lru_cache
 def regular_nodes() -> NDArray[np.float64]:
-    """The undisplaced nodes (2, 5, 5), x and y, on a unit square about 0."""
+    """The undisplaced nodes (2, 5, 5), x and y, on a unit square around 0."""
     return np.stack(np.meshgrid(*[np.linspace(-0.5, 0.5, NODES)] * 2))
 
 
 @lru_cache
 def interpolation(region: int) -> NDArray[np.float64]:
-    """Weights (region, 5) of the nodes at the pixel centres of one axis; node i lies at i * region / 4."""
+    """Weights (region, 5) of the nodes at the pixel centres of one axis; node i is at i * region / 4."""
     place = (np.arange(region) + 0.5) * (NODES - 1) / region
     return np.maximum(0.0, 1 - np.abs(place[:, None] - np.arange(NODES)))
 
 
 def maps(nodes: NDArray[np.float64], place: Matrix | None, region: int) -> Maps:
-    """Where each pixel is sampled, x and y (2, region, region), in the picture before it moved to ``place``.
+    """Sampling position of each pixel, x and y (2, region, region), in the image before its movement ``place``.
 
-    To move the nodes is to move the map, as both are affine.
+    Moving the nodes moves the map, because both are affine.
     """
     if place is not None:
         back = cv2.invertAffineTransform(place[:2])
@@ -110,11 +108,10 @@ def maps(nodes: NDArray[np.float64], place: Matrix | None, region: int) -> Maps:
 
 
 def to_regular(nodes: NDArray[np.float64], region: int) -> Matrix:
-    """The least-squares similarity (3, 3) from displaced nodes (2, 5, 5) to regular ones of the region.
+    """The least-squares similarity (3, 3) from displaced nodes (2, 5, 5) to the regular ones of the region.
 
-    Equals ``swaplab.faces.alignment.similarity`` (Umeyama 1991, never mirroring) in the closed form of the
-    plane, which takes a tenth of the time: with centred points as complex numbers, sum(conj(z) t) / sum
-    |z|^2.
+    Equals ``swaplab.faces.alignment.similarity`` (Umeyama 1991, without mirroring) in closed form for the plane, which
+    takes a tenth of the time: with centred points as complex numbers, sum(conj(z) t) / sum |z|^2.
     """
     points, regular = nodes.reshape(2, -1), region * regular_nodes().reshape(2, -1)
     mean = points.mean(1)
@@ -126,5 +123,5 @@ def to_regular(nodes: NDArray[np.float64], region: int) -> Matrix:
 
 
 def sampled(picture: Picture, maps: Maps) -> Picture:
-    """``picture`` (H, W, C) sampled bilinearly at the maps x, y (2, side, side), edge pixels repeated."""
+    """``picture`` (H, W, C) sampled bilinearly at the maps x, y (2, side, side); edge pixels are repeated."""
     return with_channels(cv2.remap(picture, maps[0], maps[1], cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE))
