@@ -26,6 +26,8 @@ def test_every_group_of_a_run_is_listed_and_explained(command: Command) -> None:
         default, what = tree.chosen()[group]
         assert default in (*tree.groups()[group], "null"), group
         assert what, f"{group} has no comment in train.yaml"
+    # groups of a group's option: its comment, not what an experiment overrides
+    assert tree.chosen()["bottleneck"] == ("fc", "layers between encoder and decoder")
 
 
 def test_an_option_is_shown_with_its_keys_and_its_source(command: Command) -> None:

@@ -20,9 +20,7 @@ from swaplab.errors import UserError
 LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 SYSTEM = re.compile(r"\b(?:faceswap-GAN(?: v[\d.]+\d)?|CycleGAN|pix2pix)\b")
 CITATION = re.compile(r"\(([^()]*(?:\([^()]*\)[^()]*)?\b(?:19|20)\d\d\b[^()]*)\)|([A-Z][\w&. ]*\b(?:19|20)\d\d[^.;:]*)")
-DEFAULT = re.compile(
-    r"^\s*- (?:override )?/?(?P<group>[\w/]+)(?:@[\w.]+)?: (?P<option>[\w-]+)(?:\s*# (?P<comment>.*))?$"
-)
+DEFAULT = re.compile(r"^\s*- /?(?P<group>[\w/]+): (?P<option>[\w-]+)(?:\s*# (?P<comment>.*))?$")
 COMMENT = re.compile(r"(?:^|\s)#\s*(.*)$")
 PACKAGE = re.compile(r"#\s*@package\s+(\S+)")
 OFF = "Off."
