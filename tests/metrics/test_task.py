@@ -89,21 +89,21 @@ def test_without_true_swaps_the_querys_own_mask_counts(people: dict[str, Faceset
 
 def test_true_swaps_of_other_frames_are_refused(people: dict[str, Faceset]) -> None:
     wrong = replace(people["truth"], records=people["truth"].records[::-1])
-    with pytest.raises(UserError, match=r"true swaps in .*truth are not those of the frames in .*A; render both again"):
+    with pytest.raises(UserError, match=r"true swaps in .*truth do not match the frames in .*A; render both again"):
         swap_task(people, "A", "B", "test", {("A", "B"): wrong})
 
 
 def test_split_without_faces_is_named(people: dict[str, Faceset]) -> None:
     empty = people["A"].select(range(8))
-    with pytest.raises(UserError, match=r"A has no faces in split 'test'; give A more clips"):
+    with pytest.raises(UserError, match=r"A has no faces in split 'test'; add clips of A"):
         swap_task(people | {"A": empty}, "A", "B", "test")
 
 
 def test_unequal_shapes_are_a_mistake_of_the_caller(people: dict[str, Faceset]) -> None:
     task = swap_task(people, "A", "B", "val")
-    with pytest.raises(ValueError, match="truth is"):
+    with pytest.raises(ValueError, match="truth must have shape"):
         replace(task, truth=task.query[:1], truth_mask=task.query_mask)
-    with pytest.raises(ValueError, match="come together"):
+    with pytest.raises(ValueError, match="both truth and truth_mask"):
         replace(task, truth=task.query)
 
 

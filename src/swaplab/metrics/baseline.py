@@ -1,7 +1,6 @@
-"""What an evaluation knows before it sees a model: the trivial answers, the real target, and the scales of both.
+"""The part of an evaluation that is independent of the model: trivial baselines, the real target, and their scales.
 
-It is most of an evaluation's work and the same for every model, so it can be kept as JSON, which gives back every
-number exactly.
+It is most of an evaluation's work, so it can be cached as JSON, which preserves every number exactly.
 """
 
 from collections.abc import Mapping
@@ -21,10 +20,12 @@ from swaplab.metrics.yardstick import RealFaces, Yardstick
 
 @dataclass(frozen=True)
 class Baseline:
-    """``yardstick``: the digest of what it was fitted on. ``rows``: the trivial answers, then the real target.
-    ``best``: the key of the trivial answer with the lowest mean squared error, and ``mse`` (n,) that of its frames;
-    None without true swaps. ``factors``: the two chosen k of the shifted mean. ``seed`` draws retrieval candidates and
-    resamples.
+    """Measured baselines of a task.
+
+    ``yardstick``: digest of the faces it was fitted on. ``rows``: the trivial baselines, then the real target.
+    ``best``: key of the trivial baseline with the lowest mean squared error, and ``mse`` (n,), its error per frame;
+    both None without true swaps. ``factors``: the two chosen k of the shifted mean. ``seed``: for retrieval candidates
+    and resampling.
     """
 
     yardstick: str
@@ -40,7 +41,7 @@ class Baseline:
     def of(
         cls, task: SwapTask, yardstick: Yardstick, embedder: Embedder, finder: LandmarkFinder, seed: int = 0
     ) -> "Baseline":
-        """Of a task: everything is fitted on the yardstick, and measured on the task."""
+        """The baseline of a task: fitted on the yardstick, measured on the task."""
         real = yardstick.read()
         fitted = IdentityScale.fit(embedder, real)
         landmarks = QueryLandmarks.of(finder, task.query[thinned(task.query)])
@@ -55,7 +56,7 @@ class Baseline:
         return cls(yardstick.digest, rows, best, mse, factors, fitted, landmarks, seed)
 
     def as_json(self) -> dict[str, Any]:
-        """Plain values, all of them exact."""
+        """Plain values that preserve every number exactly."""
         return {
             "yardstick": self.yardstick,
             "rows": [asdict(row) for row in self.rows],
@@ -74,7 +75,7 @@ class Baseline:
 
     @classmethod
     def from_json(cls, content: Mapping[str, Any], embedder: Embedder, finder: LandmarkFinder) -> "Baseline":
-        """From `as_json`, with the networks it was made with."""
+        """The inverse of `as_json`, with the networks that were used for it."""
 
         def exact(values: Any) -> Tensor:
             return torch.tensor(values, dtype=torch.float64)
@@ -99,7 +100,7 @@ class Baseline:
 
 
 def _trivial_answers(task: SwapTask, real: RealFaces) -> tuple[list[Answer], dict[str, float | None]]:
-    """The trivial answers to the swap and, fitted to A alone, to reconstruction; and the two chosen k."""
+    """The trivial baselines for the swap and, fitted to A alone, for reconstruction; and the two chosen k."""
     source, target, shown = real.train_source, real.train_target, real.val_source
     swap = TrivialAnswers.fit(source, target, None if real.val_truth is None else (shown, real.val_truth))
     own = TrivialAnswers.fit(source, source, (shown, shown))
@@ -121,7 +122,7 @@ def _trivial_answers(task: SwapTask, real: RealFaces) -> tuple[list[Answer], dic
 
 
 def _real(task: SwapTask, real: RealFaces) -> Answer:
-    """Real B: the true swap where it is known, and the identity of other real frames."""
+    """The real target: the true swap if known, and the identity of other real frames."""
     label = f"real {task.target}" if task.truth is None else f"true swap, real {task.target}"
     sets = {kind: frames.truth for kind, frames in task.retrieval.items()} if task.truth is not None else {}
     return Answer("real", label, "ceiling", task.truth, sets, identity=real.genuine)

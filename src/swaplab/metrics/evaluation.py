@@ -1,4 +1,4 @@
-"""A model on one task, measured as the trivial answers and the ceilings are."""
+"""The evaluation of a model on one task, with the same metrics as trivial baselines and ceilings."""
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
@@ -15,12 +15,12 @@ from swaplab.thinning import evenly
 
 @dataclass(frozen=True)
 class Evaluation:
-    """One direction of one split. Plain values only: `as_json` is its form in the run record.
+    """Results for one direction of one split, as plain values; `as_json` is their form in the run record.
 
-    ``rows``: the model first, then its raw output if it has a mask, the trivial answers, the ceilings.
-    ``metrics``: by name its group, better side, meaning, chance and best trivial answer. ``intervals``: 95 %,
-    the model's clips resampled. ``per_clip``: the model's means by clip; ``per_frame``: its values by metric,
-    in the order of ``frames``. ``settings``: what the numbers depend on.
+    ``rows``: the model, its raw output if it has a mask, the trivial baselines, the ceilings. ``metrics``: by name,
+    group, better side, meaning, chance and best trivial baseline. ``intervals``: 95 %, the model's clips resampled.
+    ``per_clip``: the model's means by clip. ``per_frame``: its values by metric, in the order of ``frames``.
+    ``settings``: what the numbers depend on.
     """
 
     direction: str
@@ -38,13 +38,13 @@ class Evaluation:
         return asdict(self)
 
     def row(self, key: str) -> Row | None:
-        """The row of an answer, if it was measured."""
+        """The row with this key, or None."""
         return next((row for row in self.rows if row.key == key), None)
 
     def by_error(self) -> list[int]:
         """All frames by the model's error, the largest first.
 
-        Without true swaps the errors are those of the landmarks, or where not all frames' are known, of reconstruction.
+        Without true swaps, the error is that of the landmarks, or of reconstruction if some frames lack landmarks.
         """
         landmarks = next((v for name, v in self.per_frame.items() if name.startswith("landmark_distance[")), None)
         reconstruction = [-value for value in self.per_frame["reconstruction_psnr"]]
@@ -52,14 +52,14 @@ class Evaluation:
         return sorted(range(len(errors)), key=lambda i: -errors[i])
 
     def sheets(self, count: int) -> dict[str, list[int]]:
-        """The frames of each picture sheet, by its name: evenly spread, the worst (worst first), the best (best first);
-        ``count`` of each, or all there are."""
+        """The frames of each picture sheet, by name: evenly spread, the worst (worst first) and the best (best first);
+        at most ``count`` each."""
         ordered = self.by_error()
         return {"samples": evenly(len(ordered), count), "worst": ordered[:count], "best": ordered[::-1][:count]}
 
 
 def evaluate_swap(model: Swapper, task: SwapTask, baseline: Baseline) -> Evaluation:
-    """Measure ``model`` on ``task`` beside the task's baseline. Without true swaps all that needs them is absent."""
+    """Measure ``model`` on ``task`` and add the task's baseline. Metrics that need unknown true swaps are absent."""
     judge = Judge(task, baseline.identity, baseline.landmarks, baseline.seed)
     answers, again = _model_answers(model, task), _re_encoded(model, task)
     measured = {answer.key: judge.measure(answer) for answer in [*answers, *again]}
@@ -90,7 +90,7 @@ def evaluate_swap(model: Swapper, task: SwapTask, baseline: Baseline) -> Evaluat
 
 
 def _model_answers(model: Swapper, task: SwapTask) -> list[Answer]:
-    """The composed image, which is what a viewer sees, and the raw one where a mask makes a difference."""
+    """The composed image, which a viewer sees, and with a mask also the raw image."""
     a, b = task.source, task.target
     raw, mask, composed = swapped(model, task.query, a, b, task.query_mask)
     sets = {kind: swapped(model, frames.query, a, b, frames.query_mask) for kind, frames in task.retrieval.items()}
@@ -104,7 +104,7 @@ def _model_answers(model: Swapper, task: SwapTask) -> list[Answer]:
 
 
 def _re_encoded(model: Swapper, task: SwapTask) -> list[Answer]:
-    """What the model makes of the true swap when it only has to encode and decode it: a ceiling."""
+    """The true swap encoded and decoded by the model: its ceiling."""
     if task.truth is None:
         return []
     b, sets = task.target, task.retrieval.items()
@@ -114,7 +114,7 @@ def _re_encoded(model: Swapper, task: SwapTask) -> list[Answer]:
 
 
 def _described(rows: list[Row], chance: Mapping[str, float]) -> dict[str, dict[str, Any]]:
-    """Every metric that any answer has, in the order of the catalogue."""
+    """Every metric in ``rows``, in the order of the catalogue."""
     names = dict.fromkeys(name for row in rows for name in row.values)
     described = {}
     for name in sorted(names, key=order):

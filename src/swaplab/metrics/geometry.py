@@ -1,6 +1,7 @@
-"""What 68 iBUG landmarks say of a face: head pose, openings of mouth and eyes, distances between faces.
+"""Head pose, mouth and eye opening, and distances between faces, from 68 iBUG landmarks.
 
-Landmarks are (N, 68, 2), x right and y down, in pixels, float64. Every function answers one value a face.
+Landmarks are (N, 68, 2), x right and y down, in pixels, float64. Every function returns one value per face unless
+stated otherwise.
 """
 
 from functools import lru_cache
@@ -11,7 +12,7 @@ import torch
 from torch import Tensor
 
 OUTER_EYE_CORNERS = (36, 45)
-# Upper and lower points that part when mouth (inner lips) and eyes (lids) open.
+# upper and lower points that move apart when the mouth (inner lips) and the eyes (lids) open
 MOUTH = ((61, 62, 63), (67, 66, 65))
 EYES = ((37, 38, 43, 44), (41, 40, 47, 46))
 
@@ -19,26 +20,26 @@ ANGLES = ("yaw", "pitch", "roll")
 
 
 def interocular(points: Tensor) -> Tensor:
-    """Distance of the outer eye corners in pixels (N,), the unit of error of 300-W (Sagonas et al. 2016)."""
+    """Distance between the outer eye corners in pixels (N,), the error unit of 300-W (Sagonas et al. 2016)."""
     left, right = OUTER_EYE_CORNERS
     return (points[:, left] - points[:, right]).norm(dim=1)
 
 
 def opening(points: Tensor, pairs: tuple[tuple[int, ...], tuple[int, ...]]) -> Tensor:
-    """Mean distance in pixels (N,) of the upper and lower points of ``pairs``: `MOUTH` or `EYES`."""
+    """Mean distance in pixels (N,) between the upper and lower points of ``pairs``: `MOUTH` or `EYES`."""
     upper, lower = (list(indices) for indices in pairs)
     return (points[:, upper] - points[:, lower]).norm(dim=2).mean(1)
 
 
 def distance(points: Tensor, reference: Tensor) -> Tensor:
-    """Mean distance of corresponding landmarks in pixels, (N,)."""
+    """Mean distance between corresponding landmarks in pixels, (N,)."""
     return (points - reference).norm(dim=2).mean(1)
 
 
 def laid_over(points: Tensor, reference: Tensor) -> Tensor:
-    """``points`` (N, 68, 2) under the rotation, scale and shift that bring them nearest to ``reference``.
+    """``points`` (N, 68, 2) after the rotation, scale and shift that fit them to ``reference`` (least squares).
 
-    Least squares; a similarity of the plane is one complex factor and one complex shift.
+    A similarity in the plane is one complex factor and one complex shift.
     """
     z, w = (torch.view_as_complex(x.contiguous()) for x in (points, reference))
     centre_z, centre_w = z.mean(1, keepdim=True), w.mean(1, keepdim=True)
@@ -56,10 +57,10 @@ def mean_head() -> Tensor:
 
 
 def head_rotation(points: Tensor) -> Tensor:
-    """Rotation (N, 3, 3) of the mean head, in the axes of `mean_head`, whose view from afar fits the landmarks.
+    """Rotation (N, 3, 3) of the mean head, in the axes of `mean_head`, whose projection fits the landmarks.
 
     Perspective-n-point under scaled orthography (POS, DeMenthon & Davis 1995, section 3): a linear fit of two rows of
-    a camera matrix, then the nearest pair of orthonormal ones. It needs no focal length, which a crop does not tell.
+    a camera matrix, then the nearest orthonormal pair. It needs no focal length, which is unknown for a crop.
     """
     head = mean_head()
     camera = torch.linalg.pinv(head) @ (points - points.mean(1, keepdim=True))
@@ -69,7 +70,7 @@ def head_rotation(points: Tensor) -> Tensor:
 
 
 def head_angles(rotation: Tensor) -> Tensor:
-    """Degrees (N, 3) in the order of `ANGLES` of rotations (N, 3, 3): roll after pitch after yaw.
+    """Angles in degrees (N, 3), in the order of `ANGLES`, of rotations (N, 3, 3): yaw is applied first, roll last.
 
     Yaw > 0 looks to the image's right, pitch > 0 down, roll > 0 tilts counter-clockwise, as for rendered frames.
     """
@@ -80,6 +81,6 @@ def head_angles(rotation: Tensor) -> Tensor:
 
 
 def turn_between(rotation: Tensor, reference: Tensor) -> Tensor:
-    """Degrees (N,) of the one turn that takes ``reference`` (N, 3, 3) to ``rotation``."""
-    chord = (rotation - reference).square().sum((1, 2)).sqrt()  # 2 sqrt(2) sin(half the turn), exact for small ones too
+    """Angle in degrees (N,) of the rotation from ``reference`` (N, 3, 3) to ``rotation``."""
+    chord = (rotation - reference).square().sum((1, 2)).sqrt()  # 2 sqrt(2) sin(angle / 2), exact for small angles, too
     return torch.rad2deg(2 * torch.asin((chord / 8**0.5).clamp(max=1)))

@@ -1,4 +1,4 @@
-"""Whose face is it? Descriptors of an answer against those of real frames of A and B."""
+"""Whose face is it? Descriptors of an answer compared with those of real frames of A and B."""
 
 from dataclasses import dataclass
 from typing import Protocol
@@ -11,12 +11,12 @@ from swaplab.metrics.yardstick import RealFaces
 from swaplab.thinning import evenly
 
 BATCH = 64
-APART = 0.01  # the least difference of cosines by which two people are told apart
-FRAMES = 100  # of each set of faces, evenly spread: the recogniser is the slowest of the metrics
+APART = 0.01  # minimum difference of cosines at which two people count as distinguishable
+FRAMES = 100  # at most this many of each set of faces, evenly spread: face recognition is the slowest metric
 
 
 class Embedder(Protocol):
-    """A recognition network: RGB face regions (N, 3, R, R) in [0, 1] -> descriptors (N, D)."""
+    """A face-recognition network: RGB face regions (N, 3, R, R) in [0, 1] -> descriptors (N, D)."""
 
     name: str
 
@@ -24,22 +24,22 @@ class Embedder(Protocol):
 
 
 def thinned(faces: Tensor) -> list[int]:
-    """The indices of the faces (N, 3, R, R) that the recogniser looks at."""
+    """Indices of the faces (N, 3, R, R) that are embedded: at most `FRAMES`."""
     return evenly(len(faces), FRAMES)
 
 
 @torch.inference_mode()
 def embedded(embedder: Embedder, faces: Tensor) -> Tensor:
-    """Descriptors (N, D), float64, of faces (N, 3, R, R), as the network gives them."""
+    """Descriptors (N, D), float64, of faces (N, 3, R, R), not normalised."""
     return torch.cat([embedder(part) for part in faces.split(BATCH)]).double()
 
 
 @dataclass(frozen=True)
 class IdentityScale:
-    """Identity of A and B as one recogniser sees it, with 0 and 1 fixed by real frames.
+    """A scale for identity by one face-recognition network: 0 is the real source A, 1 the real target B.
 
-    ``source`` and ``target`` are mean descriptors (D,) of the yardstick's training frames. ``genuine`` and ``impostor``
-    are the mean cosines to the target's of its held-out frames of the target and of the source.
+    ``source``, ``target``: mean descriptors (D,) of the yardstick's training frames. ``genuine``, ``impostor``: mean
+    cosines to ``target`` of its held-out frames of the target and of the source.
     """
 
     embedder: Embedder
@@ -50,7 +50,7 @@ class IdentityScale:
 
     @classmethod
     def fit(cls, embedder: Embedder, real: RealFaces) -> "IdentityScale":
-        """From training faces (enrolment) and held-out real faces of both people."""
+        """Fit to training faces (enrolment) and held-out real faces of both people."""
         enrolled = real.train_source.faces, real.train_target.faces
         centroids = [embedded(embedder, faces[thinned(faces)]).mean(0) for faces in enrolled]
         genuine, impostor = (
@@ -60,12 +60,12 @@ class IdentityScale:
         return cls(embedder, centroids[0], centroids[1], genuine, impostor)
 
     def measure(self, faces: Tensor) -> dict[str, Tensor]:
-        """Values (N,) of faces (N, 3, R, R), by metric name with the recogniser's:
+        """Values (N,) of faces (N, 3, R, R), by metric name with the network's name in brackets:
 
-        ``identity``: (cosine to B - impostor) / (genuine - impostor): 0 is the real A, 1 the real B; absent where the
-        recogniser does not tell them apart, which would divide by about 0;
+        ``identity``: (cosine to B - impostor) / (genuine - impostor), 0 for the real A and 1 for the real B; absent if
+        the network does not distinguish them, because the denominator would be about 0;
         ``identity_cosine``, ``identity_distance``: cosine and Euclidean distance to B's centroid;
-        ``nearer_to_target``: 1 where the Euclidean distance to B's centroid is below that to A's.
+        ``nearer_to_target``: 1 if the Euclidean distance to B's centroid is below that to A's, else 0.
         """
         found = embedded(self.embedder, faces)
         cosine = F.cosine_similarity(found, self.target)

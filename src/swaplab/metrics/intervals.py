@@ -1,4 +1,4 @@
-"""How much a mean over frames would move with other clips. It describes one run and carries no verdict."""
+"""Confidence intervals for the mean over frames, over clips. They describe one run and support no verdict."""
 
 from collections.abc import Sequence
 
@@ -13,7 +13,7 @@ RESAMPLES = 2000
 
 
 def clip_sums(values: NDArray[np.float64], clips: Sequence[str]) -> NDArray[np.float64]:
-    """Sums of ``values`` (n,) over the frames of each clip, in the order in which the clips first appear."""
+    """Sums of ``values`` (n,) over the frames of each clip, in order of first appearance."""
     number = {name: i for i, name in enumerate(dict.fromkeys(clips))}
     sums = np.bincount([number[name] for name in clips], weights=values, minlength=len(number))
     return sums.astype(np.float64)
@@ -28,17 +28,17 @@ def clip_means(values: NDArray[np.float64], clips: Sequence[str]) -> dict[str, f
 def clip_interval(
     values: NDArray[np.float64], clips: Sequence[str], seed: int, over: NDArray[np.float64] | None = None
 ) -> tuple[float, float] | None:
-    """95 % bootstrap interval (Efron 1987, BCa) of the mean of ``values`` (n,), whole clips resampled.
+    """95 % bootstrap interval (Efron 1987, BCa) of the mean of ``values`` (n,), with whole clips resampled.
 
-    With ``over`` (n,) the statistic is mean(values) / mean(over), resampled together. None for fewer than two
-    clips, as one clip says nothing about others, and where a clip's ``over`` is 0.
+    With ``over`` (n,), the statistic is mean(values) / mean(over), resampled together. None for fewer than two clips,
+    because one clip says nothing about others, and if ``over`` is 0 for a clip.
     """
     above = clip_sums(values, clips)
     below = clip_sums(np.ones_like(values) if over is None else over, clips)
     if len(above) < 2 or not below.all():
         return None
     ratios = above / below
-    if np.ptp(ratios) <= 1e-12 * np.abs(ratios).max():  # every resample is the same number; BCa would be undefined
+    if np.ptp(ratios) <= 1e-12 * np.abs(ratios).max():  # all resamples would be equal and BCa undefined
         return float(ratios[0]), float(ratios[0])
     found = bootstrap(
         (above, below),

@@ -1,4 +1,4 @@
-"""Every metric of one answer to one task."""
+"""All metrics of one answer (a model, a trivial baseline or a ceiling) to one task."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -26,12 +26,11 @@ from swaplab.metrics.task import RetrievalSet, SwapTask
 
 @dataclass(frozen=True)
 class Answer:
-    """What one method answers to a task: ``kind`` is ``model``, ``trivial`` or ``ceiling``.
+    """The images of one method for a task; ``kind`` is ``model``, ``trivial`` or ``ceiling``.
 
-    ``image``: answers to the task's queries (N, 3, R, R), with the predicted ``mask`` (N, 1, R, R) where
-    there is one. ``retrieval``: answers to the queries of each retrieval set but ``mixed``.
-    ``reconstruction``: the source's frames as the source. ``identity``: faces (n, 3, R, R) to judge the
-    identity of, where not those of ``image``.
+    ``image``: swaps of the task's queries (N, 3, R, R), with the predicted ``mask`` (N, 1, R, R), if any.
+    ``retrieval``: swaps of the queries of each retrieval set except ``mixed``. ``reconstruction``: the source's frames
+    as the source. ``identity``: faces (n, 3, R, R) whose identity is measured, if not ``image``.
     """
 
     key: str
@@ -46,7 +45,7 @@ class Answer:
 
 @dataclass(frozen=True)
 class Measured:
-    """One metric of one answer: ``values`` (n,), one a frame, float64, and the clip of each."""
+    """One metric of one answer: ``values`` (n,), one per frame, float64, and the clip of each."""
 
     values: Tensor
     clips: list[str]
@@ -67,7 +66,7 @@ class Row:
 
 
 def scored(answer: Answer, measured: Mapping[str, Measured], trivial_mse: Tensor | None) -> Row:
-    """The means of an answer, its score against the errors (N,) of the best trivial answer first, if there are any."""
+    """The means of an answer; first its score relative to the errors (N,) of the best trivial baseline, if known."""
     values = {name: found.mean for name, found in measured.items()}
     if trivial_mse is not None and "mse" in measured:
         values = {"score": score(measured["mse"].values, trivial_mse)} | values
@@ -75,9 +74,9 @@ def scored(answer: Answer, measured: Mapping[str, Measured], trivial_mse: Tensor
 
 
 class Judge:
-    """Measures answers to ``task``: same candidates, same centroids, same mask for all of them.
+    """Measures answers to ``task``, with the same candidates, centroids and mask for all of them.
 
-    ``landmarks``: of the queries that are `thinned`. ``seed`` draws retrieval candidates.
+    ``landmarks``: those of the `thinned` queries. ``seed``: for retrieval candidates.
     """
 
     def __init__(self, task: SwapTask, identity: IdentityScale, landmarks: QueryLandmarks, seed: int) -> None:
@@ -94,7 +93,7 @@ class Judge:
 
     @property
     def chance(self) -> dict[str, float]:
-        """What guessing reaches, by metric name."""
+        """The value of a random guess, by metric name."""
         counts = {kind: int(chosen[0].sum()) for kind, (_, chosen) in self.sets.items()}
         top1 = {f"retrieval_top1[{kind}]@{n}": 1 / n for kind, n in counts.items()}
         reciprocal = {
@@ -104,7 +103,7 @@ class Judge:
         return top1 | reciprocal | correlations
 
     def measure(self, answer: Answer) -> dict[str, Measured]:
-        """All metrics that make sense for the answer, by full name."""
+        """All metrics that apply to the answer, by full name."""
         values: dict[str, Tensor] = {}
         if answer.image is not None:
             values |= self._swap(answer.image) | self._spectrum(answer.image)
@@ -128,7 +127,7 @@ class Judge:
         }
 
     def _partial(self, image: Tensor) -> dict[str, Measured]:
-        """What only some frames can be asked: those with the region, with a true change, with gradients."""
+        """Metrics that exist only for some frames: those with the region, with a true change, or with gradients."""
         task, values = self.task, dict[str, tuple[Tensor, Tensor]]()
         if task.truth is not None:
             shown = image, task.query, task.truth, task.mask
@@ -146,7 +145,7 @@ class Judge:
         return Measured(values[asked], [clip for clip, yes in zip(self.task.clips, asked.tolist(), strict=True) if yes])
 
     def _spectrum(self, image: Tensor) -> dict[str, Tensor]:
-        """Against the true swap, or where there is none the query; the latter says nothing of coherence."""
+        """Compared with the true swap, or without one with the query, where coherence would mean nothing."""
         task, against = self.task, "query" if self.task.truth is None else "truth"
         spectrum, bands = sharpness.spectrum(image), sharpness.octaves(image.shape[-1])
         ratios = sharpness.octave_log_ratio(spectrum, self.spectrum)

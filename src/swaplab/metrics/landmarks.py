@@ -1,5 +1,4 @@
-"""Are pose and expression those of the query? Landmarks of an answer against those of the query, as one network sees
-both."""
+"""Are pose and expression those of the query? Landmarks of an answer compared with the query's, by one network."""
 
 from dataclasses import dataclass
 from typing import Protocol
@@ -29,31 +28,30 @@ class LandmarkFinder(Protocol):
     def landmarks(self, faces: Tensor) -> Tensor: ...
 
 
-# Below this standard deviation over frames, in pixels or degrees, a face does not move: only rounding differs.
+# a standard deviation over frames, in pixels or degrees, below which a face is still and only rounding differs
 STILL = 1e-3
 
 
 @dataclass(frozen=True)
 class QueryLandmarks:
-    """Landmarks (N, 68, 2) of the queries, float64, and the network that found them and finds those of answers."""
+    """Landmarks (N, 68, 2) of the queries, float64, and the network that locates them, also in answers."""
 
     finder: LandmarkFinder
     points: Tensor
 
     @classmethod
     def of(cls, finder: LandmarkFinder, queries: Tensor) -> "QueryLandmarks":
-        """Of query faces (N, 3, R, R)."""
+        """Located in query faces (N, 3, R, R)."""
         return cls(finder, finder.landmarks(queries).double())
 
     def measure(self, faces: Tensor) -> dict[str, Tensor]:
-        """Values (N,) of answers (N, 3, R, R) to the queries, by metric name with the network's.
+        """Values (N,) of answers (N, 3, R, R) to the queries, by metric name with the network's name in brackets.
 
-        ``landmark_distance``: mean distance of the 68 landmarks, in units of the query's interocular distance;
-        ``landmark_distance_aligned``: the same after the similarity that brings the answer's nearest to the query's.
-        ``pose_difference``: degrees of the one turn between the two heads; ``yaw_difference``, ``pitch_difference``,
-        ``roll_difference``: of each angle. ``yaw_correlation``, ``pitch_correlation``, ``mouth_correlation``,
-        ``eye_correlation``: the mean of the values is the correlation over frames, of an angle or an opening, between
-        answers and queries.
+        ``landmark_distance``: mean distance of the 68 landmarks, in units of the query's interocular distance.
+        ``landmark_distance_aligned``: the same after the best similarity transform to the query's landmarks.
+        ``pose_difference``: degrees of rotation between the two heads; ``yaw_difference``, ``pitch_difference``,
+        ``roll_difference``: degrees for each angle. ``yaw_correlation``, ``pitch_correlation``, ``mouth_correlation``,
+        ``eye_correlation``: values whose mean is the correlation over frames between answers and queries.
         """
         own, found = self.points, self.finder.landmarks(faces).double()
         unit = interocular(own)
@@ -71,15 +69,15 @@ class QueryLandmarks:
 
     @property
     def spread(self) -> dict[str, float]:
-        """Standard deviations over the queries of what is correlated: degrees, and shares of the interocular
-        distance. Where it is small, a correlation says little."""
+        """Standard deviations over the queries of the correlated quantities: degrees, and shares of the interocular
+        distance. If one is small, its correlation says little."""
         unit = float(interocular(self.points).mean())
         moved = {name: float(value.std(correction=0)) for name, value in movements(self.points).items()}
         return {name: value if name in ANGLES else value / unit for name, value in moved.items()}
 
 
 def movements(points: Tensor) -> dict[str, Tensor]:
-    """What moves in a face (N,): yaw and pitch in degrees, the openings of mouth and eyes in pixels."""
+    """Movements of a face, each (N,): yaw and pitch in degrees, openings of mouth and eyes in pixels."""
     angles = head_angles(head_rotation(points))
     return {
         "yaw": angles[:, ANGLES.index("yaw")],
@@ -90,10 +88,10 @@ def movements(points: Tensor) -> dict[str, Tensor]:
 
 
 def correlated(values: Tensor, reference: Tensor) -> Tensor:
-    """What each pair of ``values`` and ``reference`` (N,) adds to their correlation, which is the mean of these (N,).
+    """Contributions (N,) of each pair of ``values`` and ``reference`` (N,) to their correlation, which is their mean.
 
-    1 - (z - z')^2 / 2 for values z, z' of mean 0 and deviation 1: at most 1, so that means of resampled frames are
-    too. 0 where either does not move.
+    1 - (z - z')^2 / 2 for standardised z, z': at most 1, so that means over resampled frames are, too. 0 if either is
+    constant.
     """
     deviations = [x.std(correction=0) for x in (values, reference)]
     if min(deviations) < STILL:

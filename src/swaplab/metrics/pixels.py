@@ -1,17 +1,17 @@
-"""Distances between images inside a mask. Every function answers one float64 number a frame.
+"""Distances between images inside a mask. Every metric returns one float64 value per frame.
 
-Images are RGB (N, 3, R, R) in [0, 1]; masks (N, 1, R, R) in [0, 1] weigh the pixels, so that half-covered
-pixels at an outline count half.
+Images are RGB (N, 3, R, R) in [0, 1]; masks (N, 1, R, R) in [0, 1] weight the pixels, so that a half-covered pixel
+counts half.
 """
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-# PSNR of equal images, in dB: mean squared errors below 1e-10 (float32 rounding) count as this.
+# PSNR of equal images in dB, also used for mean squared errors below 1e-10 (float32 rounding)
 EXACT = 100.0
 GREY = 1 / 255
-LEAST = 0.005  # of all pixels: what a region must have to be measured
+LEAST = 0.005  # minimum share of all pixels for a region to be measured
 WINDOW, SIGMA, K1, K2 = 11, 1.5, 0.01, 0.03  # SSIM, Wang et al. 2004, section III.B
 
 
@@ -27,7 +27,7 @@ def masked_mse(image: Tensor, reference: Tensor, mask: Tensor) -> Tensor:
 
 
 def psnr(mse: Tensor) -> Tensor:
-    """Peak signal-to-noise ratio in dB of mean squared errors of images in [0, 1], at most ``EXACT``."""
+    """Peak signal-to-noise ratio in dB for mean squared errors of images in [0, 1], at most ``EXACT``."""
     return -10 * mse.clamp_min(10 ** (-EXACT / 10)).log10()
 
 
@@ -52,7 +52,7 @@ def ssim(image: Tensor, reference: Tensor, mask: Tensor) -> Tensor:
 
 
 def _gaussian(x: Tensor) -> Tensor:
-    """``x`` (N, 1, R, R) averaged by the SSIM window, same size; two matrix products are faster than filtering."""
+    """``x`` (N, 1, R, R) filtered by the SSIM window, same size; two matrix products are faster than a convolution."""
     offsets = torch.arange(WINDOW, dtype=x.dtype) - WINDOW // 2
     weights = torch.softmax(-(offsets**2) / (2 * SIGMA**2), 0)
     positions = F.pad(torch.arange(x.shape[-1], dtype=x.dtype)[None], [WINDOW // 2] * 2, mode="reflect")[0].long()
@@ -63,41 +63,40 @@ def _gaussian(x: Tensor) -> Tensor:
 
 
 def mask_iou(alpha: Tensor, mask: Tensor) -> Tensor:
-    """Intersection over union of two masks (N, 1, R, R), each > 1/2: (N,); 1 if both are empty."""
+    """Intersection over union of two masks (N, 1, R, R), thresholded at 1/2: (N,); 1 if both are empty."""
     a, b = alpha > 0.5, mask > 0.5
     union = (a | b).sum((1, 2, 3), dtype=torch.float64)
     return torch.where(union > 0, (a & b).sum((1, 2, 3), dtype=torch.float64) / union, 1.0)
 
 
 def telling(query: Tensor, truth: Tensor, mask: Tensor) -> Tensor:
-    """Whether the true swap differs from the query inside the mask by more than a grey level, (N,) bool.
+    """Whether true swap and query differ inside the mask by more than one grey level (root mean square), (N,) bool.
 
-    Root mean square. Below that, how much of the difference an answer made is rounding over rounding.
+    Below that, `leak` and `copy_ratio` would divide rounding errors by rounding errors.
     """
     return masked_mse(query, truth, mask) > GREY**2
 
 
 def leak(image: Tensor, query: Tensor, truth: Tensor, mask: Tensor) -> Tensor:
-    """How much of the source is left in the answer, (N,), for frames that are `telling`.
+    """How much of the source is left in the answer, (N,), for `telling` frames.
 
-    <answer - truth, query - truth> / |query - truth|^2 inside the mask: of answer = (1 - s) truth + s query it is s;
-    what is at right angles to the way from truth to query (blur, noise) does not count.
+    <answer - truth, query - truth> / |query - truth|^2 inside the mask: s for answer = (1 - s) truth + s query.
+    Differences orthogonal to query - truth (blur, noise) do not count.
     """
     way = query - truth
     return masked_mean((image - truth) * way, mask) / masked_mean(way.square(), mask)
 
 
 def copy_ratio(image: Tensor, query: Tensor, truth: Tensor, mask: Tensor) -> Tensor:
-    """How far the answer moved from the query, in units of how far the true swap did, (N,).
+    """The answer's change from the query, in units of the true swap's change, (N,), for `telling` frames.
 
-    kappa = |answer - query|_1 / |truth - query|_1 inside the mask: 0 is a copy, 1 a change as large as the
-    true one. For frames that are `telling`.
+    |answer - query|_1 / |truth - query|_1 inside the mask: 0 is a copy, 1 a change as large as the true one.
     """
     return masked_mean((image - query).abs(), mask) / masked_mean((truth - query).abs(), mask)
 
 
 def masked_error(image: Tensor, reference: Tensor, mask: Tensor) -> Tensor:
-    """Mean absolute difference inside the mask in 255ths of the range, (N,)."""
+    """Mean absolute difference inside the mask, in 255ths of the range, (N,)."""
     return masked_mean((image - reference).abs(), mask) / GREY
 
 
@@ -107,5 +106,5 @@ def large(mask: Tensor) -> Tensor:
 
 
 def score(mse: Tensor, trivial_mse: Tensor) -> float:
-    """1 - mean MSE / mean MSE of the best trivial answer: 1 is the truth, 0 no better than trivial."""
+    """1 - mean MSE / mean MSE of the best trivial baseline: 1 is the true swap, 0 as good as that baseline."""
     return 1 - float(mse.mean()) / float(trivial_mse.mean())

@@ -1,6 +1,6 @@
-"""Is it *this* frame's true swap? Rank the true frame among others by distance to the answer.
+"""Is it *this* frame's true swap? Ranks the frame's true swap among others by distance to the answer.
 
-What a swap keeps of its query (expression, pose, light) decides the rank; whose face it shows hardly does. So
+The rank depends on what a swap keeps of its query (expression, pose, light), hardly on whose face it shows. So
 colour-matched A, which keeps everything, is the ceiling, and a mean image is at chance.
 """
 
@@ -12,15 +12,14 @@ from torch import Tensor
 from swaplab.randomness import generator_at
 
 CANDIDATES = 100
-APART = 1.0  # seconds; nearer frames of one clip look alike and are no candidates
+APART = 1.0  # seconds; closer frames of one clip look alike and are not candidates
 
 
 def candidates(clips: Sequence[str], times: Sequence[float], seed: int, count: int = CANDIDATES) -> Tensor:
-    """Which truths each query is compared with: (n, n) bool; every row i has i itself and as many others.
+    """The candidates for each query: (n, n) bool; row i contains i and an equal number of others for every row.
 
-    Others are of another clip or at least ``APART`` seconds away; of those, up to ``count - 1`` are drawn,
-    keyed by the row. The number of candidates (any row's sum) is smaller than ``count`` where there are not
-    enough.
+    Others are from another clip or at least ``APART`` seconds away; up to ``count - 1`` of them are drawn, keyed by the
+    row. Every row has the same sum, which is below ``count`` if there are not enough frames.
     """
     number = {name: i for i, name in enumerate(dict.fromkeys(clips))}
     clip = torch.tensor([number[name] for name in clips])
@@ -38,7 +37,7 @@ def candidates(clips: Sequence[str], times: Sequence[float], seed: int, count: i
 def masked_distances(answers: Tensor, truths: Tensor, mask: Tensor) -> Tensor:
     """Mean squared errors (n, m) of answers (n, 3, R, R) to truths (m, 3, R, R) inside the answers' masks.
 
-    The square is expanded, so all pairs cost two matrix products; float64 keeps what cancels.
+    The expanded square needs only two matrix products for all pairs; float64 limits the cancellation error.
     """
     y, t, m = answers.double(), truths.double(), mask.double()
     centre = t.mean(0)
@@ -50,9 +49,9 @@ def masked_distances(answers: Tensor, truths: Tensor, mask: Tensor) -> Tensor:
 
 
 def true_ranks(distances: Tensor, chosen: Tensor) -> Tensor:
-    """Rank (n,) of the diagonal of ``distances`` (n, n) among the ``chosen`` of its row; 1 is nearest.
+    """Rank (n,) of the diagonal of ``distances`` (n, n) among the ``chosen`` of its row; 1 is the nearest.
 
-    Ties count against the answer, and so do distances that are not numbers.
+    Ties and NaN distances count against the answer.
     """
     true = distances.diagonal()[:, None]
     farther = (distances > true) & chosen

@@ -1,8 +1,7 @@
-"""Is an image sharp, and is its sharpness right? Every function answers float64 numbers per frame.
+"""Is an image sharp, and is its sharpness correct? Every function returns float64 values per frame.
 
-Gradients and high frequencies alone are won by noise, so coherence with the truth stands beside them. Spectra
-are those of the whole face region under a Hann window, because a mask's outline would be a frequency of its
-own.
+Noise alone increases gradients and high frequencies, so coherence with the truth is measured, too. Spectra cover the
+whole face region under a Hann window, because the outline of a mask would add frequencies.
 """
 
 import math
@@ -13,7 +12,7 @@ from torch import Tensor
 
 from swaplab.metrics.pixels import luma, masked_mean
 
-HIGH = 0.25  # cycles per pixel; half of what a pixel grid can hold
+HIGH = 0.25  # cycles per pixel; half of the Nyquist frequency
 TINY = 1e-20
 
 
@@ -26,7 +25,7 @@ def tenengrad(image: Tensor, mask: Tensor) -> Tensor:
 
 
 def spectrum(image: Tensor) -> Tensor:
-    """Fourier transform (N, R, R) of the luma, freed of its mean, under a Hann window in both directions."""
+    """Fourier transform (N, R, R) of the luma minus its mean, under a Hann window in both directions."""
     side = image.shape[-1]
     hann = torch.sin(math.pi * (torch.arange(side, dtype=torch.float64) + 0.5) / side) ** 2
     window = hann[:, None] * hann
@@ -42,35 +41,35 @@ def radial_frequency(side: int) -> Tensor:
 
 
 def octaves(side: int) -> list[tuple[float, float]]:
-    """Bands (low, high) in cycles per pixel from fine to coarse; none is below two cycles per region."""
+    """Bands (low, high) in cycles per pixel, from fine to coarse; none goes below two cycles per region."""
     count = max(int(math.log2(side)) - 2, 1)
     return [(2.0 ** -(i + 2), 2.0 ** -(i + 1)) for i in range(count)]
 
 
 def band_energy(power: Tensor, low: float, high: float) -> Tensor:
-    """Sum of ``power`` (N, R, R) over low < frequency <= high, (N,); the finest octave has no upper end."""
+    """Sum of ``power`` (N, R, R) over low < frequency <= high, (N,); the finest octave has no upper bound."""
     frequency = radial_frequency(power.shape[-1])
     inside = (frequency > low) & ((frequency <= high) | (high >= 0.5))
     return power[:, inside].sum(1)
 
 
 def high_frequency_share(ours: Tensor) -> Tensor:
-    """Share of the energy of a spectrum (N, R, R) above ``HIGH`` cycles per pixel, (N,)."""
+    """Share of a spectrum's (N, R, R) energy above ``HIGH`` cycles per pixel, (N,)."""
     power = ours.abs().square()
     return band_energy(power, HIGH, 0.5) / power.sum((1, 2)).clamp_min(TINY)
 
 
 def octave_log_ratio(ours: Tensor, reference: Tensor) -> Tensor:
-    """log2 of the energy of a spectrum over the reference's in each of `octaves`, (N, octaves); 0 is equal."""
+    """log2 of the energy ratio of a spectrum to the reference in each of `octaves`, (N, octaves); 0 means equal."""
     powers = ours.abs().square(), reference.abs().square()
     energies = [[band_energy(power, *band).clamp_min(TINY) for power in powers] for band in octaves(ours.shape[-1])]
     return torch.stack([(own / other).log2() for own, other in energies], 1)
 
 
 def coherence(ours: Tensor, truth: Tensor, band: tuple[float, float]) -> Tensor:
-    """|<Y T*>|^2 / (<|Y|^2> <|T|^2>) over a band of two spectra, (N,): 1 is right, noise is near 0.
+    """|<Y T*>|^2 / (<|Y|^2> <|T|^2>) over a band of two spectra, (N,): 1 is correct, noise is near 0.
 
-    The noise guard: a sharpened or noisy image gains energy in the band, never coherence.
+    A guard against noise: sharpening or noise adds energy to the band, never coherence.
     """
     product = ours * truth.conj()
     cross = torch.complex(band_energy(product.real, *band), band_energy(product.imag, *band))

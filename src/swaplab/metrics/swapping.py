@@ -1,6 +1,7 @@
-"""The pictures that a model makes, as training and evaluation measure them.
+"""A model's swaps, as training and evaluation measure them.
 
-Apart from what is measured on them: training needs this, and a change to what it needs makes it other code.
+Separate from the metrics: training depends on this module, and a change to any module that it depends on counts as a
+change of training code.
 """
 
 from typing import Protocol
@@ -12,14 +13,14 @@ BATCH = 64
 
 
 class Swapper(Protocol):
-    """What is measured: a model in inference mode, without gradients or randomness."""
+    """The interface of a measured model: in inference mode, without gradients or randomness."""
 
     def swap(
         self, faces: Tensor, source: str, target: str, given: Tensor | None
     ) -> tuple[Tensor, Tensor | None, Tensor]:
         """Faces (N, 3, R, R) of ``source`` in [0, 1] -> raw, mask (N, 1, R, R) or None, composed.
 
-        ``given``: the face masks (N, 1, R, R) that come with the faces, if any."""
+        ``given``: the face masks (N, 1, R, R) of the faceset, or None."""
         ...
 
 

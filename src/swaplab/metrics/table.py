@@ -1,4 +1,4 @@
-"""An evaluation as Markdown: the model between what is trivial and what is possible, with chance beside."""
+"""An evaluation as Markdown tables: the model, trivial baselines, ceilings and chance."""
 
 from collections.abc import Sequence
 
@@ -8,12 +8,12 @@ from swaplab.metrics.pixels import EXACT
 
 TABLES = (
     ("swap", "Is it the true swap?"),
-    ("kept", "Does it keep the frame's expression and pose? Colour-matched source keeps everything"),
+    ("kept", "Does it keep the frame's expression and pose? The colour-matched source keeps everything"),
     ("identity", "Whose face is it?"),
-    ("regions", "Where does it err, and is what is not the face left alone? In 255ths of the range"),
-    ("landmarks", "Are pose and expression those of the query, as landmarks see them?"),
-    ("sharpness", "Is it sharp, and rightly so?"),
-    ("model", "Parts of the model"),
+    ("regions", "Where are the errors, and is everything but the face unchanged? In 255ths of the range"),
+    ("landmarks", "Do the landmarks show the query's pose and expression?"),
+    ("sharpness", "Is it sharp, and is the sharpness correct?"),
+    ("model", "Components of the model"),
 )
 LEGEND = (
     "`*` best trivial baseline of the column; **bold**: the model beats it. Interval: 95 %, the run's clips resampled."
@@ -21,7 +21,7 @@ LEGEND = (
 
 
 def markdown(evaluation: Evaluation) -> str:
-    """Heading, the three numbers that count only together, and a table for each question."""
+    """A heading, the key numbers that count only together, and a table for each question."""
     clips = len({frame["clip"] for frame in evaluation.frames})
     head = (
         f"## {evaluation.direction}, split {evaluation.split}: {len(evaluation.frames)} frames of {clips} clips, "
@@ -38,17 +38,17 @@ def markdown(evaluation: Evaluation) -> str:
 
 
 def spread(evaluation: Evaluation) -> str:
-    """How much the queries move: a correlation of what hardly moves says little."""
+    """How much the queries move, without which correlations cannot be read."""
     moved = evaluation.settings["query_spread"]
     return (
-        f"Standard deviations of the queries: yaw {moved['yaw']:.1f} degrees, pitch {moved['pitch']:.1f}, openings of "
-        f"mouth {moved['mouth']:.1%} and eyes {moved['eye']:.1%} of the interocular distance. The correlation of what "
-        "hardly moves says little."
+        f"Standard deviations of the queries: yaw {moved['yaw']:.1f} degrees, pitch {moved['pitch']:.1f} degrees; "
+        f"openings of mouth {moved['mouth']:.1%} and eyes {moved['eye']:.1%} of the interocular distance. If a value "
+        "hardly moves, its correlation says little."
     )
 
 
 def together(evaluation: Evaluation) -> str:
-    """Score and dB, retrieval, identity and pose of the model in one paragraph; each alone has a trivial winner."""
+    """Score and PSNR, retrieval, identity and pose of the model in one paragraph; each alone has a trivial winner."""
     model = evaluation.row("model")
     assert model is not None
     tellers = {
@@ -87,7 +87,7 @@ def _retrieval(evaluation: Evaluation, name: str, value: float) -> str:
 
 
 def _identity(evaluation: Evaluation, name: str, value: float) -> str:
-    """With floor and ceiling, so that a reader sees between what the 0 and the 1 lie."""
+    """With the cosines that 0 and 1 stand for."""
     winner = evaluation.row(evaluation.metrics[name]["best_trivial"] or "")
     known = f"; best trivial {winner.values[name]:.2f}: {winner.label}" if winner else ""
     floor, ceiling = (evaluation.settings[f"identity_{kind}_cosine"] for kind in ("impostor", "genuine"))
@@ -95,14 +95,14 @@ def _identity(evaluation: Evaluation, name: str, value: float) -> str:
 
 
 def _pose(evaluation: Evaluation, name: str, value: float) -> str:
-    """Between a face that never moves and, where it is known, the true swap; a copy is off by 0."""
+    """Compared with a face that never moves and, if known, the true swap; for a copy it is 0."""
     rows = {key: evaluation.row(key) for key in ("mean", "real")}
     beside = [f"{row.label} {row.values[name]:.1f}" for row in rows.values() if row and name in row.values]
     return f"head turned {value:.1f} degrees from the query's ({'; '.join(beside)})"
 
 
 def table(evaluation: Evaluation, names: Sequence[str]) -> str:
-    """A Markdown table: answers down, these metrics across, with the model's interval and with chance."""
+    """A Markdown table with a row per answer and a column per metric, the model's interval, and chance."""
     lines = [["answer", *names]]
     for row in evaluation.rows:
         if any(name in row.values for name in names):
@@ -142,7 +142,7 @@ def _interval(evaluation: Evaluation, name: str) -> str:
 
 
 def number(name: str, value: float) -> str:
-    """The value of a metric in as many digits as say something; a PSNR that float32 cannot tell from equal is exact."""
+    """A metric's value with meaningful digits; a PSNR that float32 cannot distinguish from equality is "exact"."""
     if name.endswith("psnr"):
         return "exact" if value >= EXACT - 1e-6 else f"{value:.2f}"
     return f"{value:.5f}" if name == "mse" else f"{value:.3f}"

@@ -1,4 +1,4 @@
-"""What is measured on: one direction A to B of one held-out split, as arrays."""
+"""The data of an evaluation: one direction A to B of one held-out split, as tensors."""
 
 import hashlib
 from collections.abc import Mapping
@@ -16,7 +16,7 @@ from swaplab.metrics.trivial import MaskedFaces
 
 @dataclass(frozen=True)
 class RetrievalSet:
-    """Frames of A and their true swaps (n, 3, R, R), with face masks (n, 1, R, R), clips and seconds."""
+    """Frames of A and their true swaps (n, 3, R, R), with face masks (n, 1, R, R), clips and times in seconds."""
 
     query: Tensor
     query_mask: Tensor | None
@@ -30,11 +30,10 @@ class RetrievalSet:
 class SwapTask:
     """One direction ``source`` to ``target`` of a split. Faces (N, 3, R, R), masks (N, 1, R, R), in [0, 1].
 
-    ``query``: the source's frames with their ``clips`` and ``times`` (seconds); ``query_mask``: their own
-    face masks. ``truth``, ``truth_mask``: the true swaps and their face masks; rendered people only, else
-    None. ``query_occluder``, ``truth_occluder``: what stands before both faces, which no face mask has.
-    ``retrieval``: further sets by what their frames
-    differ in. Masks are None where not known. Raises ValueError where shapes disagree.
+    ``query``: the source's frames with their ``clips`` and ``times`` (seconds). ``query_mask``: their face masks.
+    ``truth``, ``truth_mask``: the true swaps and their face masks, for rendered people only, else None.
+    ``query_occluder``, ``truth_occluder``: occluders in front of the faces, which face masks leave out. ``retrieval``:
+    further sets, by what their frames differ in. Unknown masks are None. Raises ValueError if shapes disagree.
     """
 
     source: str
@@ -53,50 +52,52 @@ class SwapTask:
     def __post_init__(self) -> None:
         n, _, side, _ = self.query.shape
         if not len(self.clips) == len(self.times) == n:
-            raise ValueError(f"{n} queries, {len(self.clips)} clips and {len(self.times)} times")
+            raise ValueError(
+                f"each query needs a clip and a time; got {n} queries, {len(self.clips)} clips, {len(self.times)} times"
+            )
         if (self.truth is None) != (self.truth_mask is None):
-            raise ValueError("a true swap and its mask come together")
+            raise ValueError("give both truth and truth_mask, or neither")
         masks = ("query_mask", "truth_mask", "query_occluder", "truth_occluder")
         for name, channels in (("truth", 3), *((mask, 1) for mask in masks)):
             given = getattr(self, name)
             if given is not None and given.shape != (n, channels, side, side):
-                raise ValueError(f"{name} is {tuple(given.shape)}, not {(n, channels, side, side)}")
+                raise ValueError(f"{name} must have shape {(n, channels, side, side)}; got {tuple(given.shape)}")
 
     @property
     def direction(self) -> str:
-        """How tables call it."""
+        """The direction as shown in tables: source->target."""
         return f"{self.source}->{self.target}"
 
     @property
     def digest(self) -> str:
-        """16 hex digits over the frames and, where known, their true swaps: what answers were judged on."""
+        """16 hex digits over the frames, their true swaps if known, and the mask: the data measured on."""
         shown = [each for each in (self.query, self.truth, self.mask) if each is not None]
         return hashlib.sha256(b"".join(each.numpy().tobytes() for each in shown)).hexdigest()[:16]
 
     @property
     def mask(self) -> Tensor:
-        """Where swaps are measured (N, 1, R, R): the true swap's face, else the query's, else everywhere."""
+        """The mask (N, 1, R, R) inside which swaps are measured: the true swap's face, else the query's, else all."""
         if self.truth_mask is not None:
             return self.truth_mask
         return self.query_mask if self.query_mask is not None else torch.ones_like(self.query[:, :1])
 
     @property
     def regions(self) -> dict[str, Tensor]:
-        """Of the true swap, (N, 1, R, R): ``face`` without what is before it, ``occluder``, and ``surroundings``."""
+        """Regions (N, 1, R, R) of the true swap: ``face`` (without occluders), ``occluder`` and ``surroundings``."""
         if self.truth_mask is None:
             return {}
         return _regions(self.truth_mask, self.truth_occluder)
 
     @property
     def kept_regions(self) -> dict[str, Tensor]:
-        """What a swap has to leave alone: the query's ``occluder``, and ``surroundings`` of both faces."""
+        """Regions that a swap must not change: the query's ``occluder``, and the ``surroundings`` of both faces."""
         if self.query_mask is None:
             return {}
         both = self.query_mask if self.truth_mask is None else self.query_mask.maximum(self.truth_mask)
         return {name: mask for name, mask in _regions(both, self.query_occluder).items() if name != "face"}
 
     def only(self, frames: list[int]) -> "SwapTask":
-        """The task of some of its frames."""
+        """The task restricted to ``frames`` (indices)."""
         chosen = {f.name: getattr(self, f.name) for f in fields(self)}
         parts: dict[str, Any] = {name: value[frames] for name, value in chosen.items() if isinstance(value, Tensor)}
         parts |= {"clips": [self.clips[i] for i in frames], "times": [self.times[i] for i in frames]}
@@ -119,11 +120,11 @@ def swap_task(
     truth: Mapping[tuple[str, str], Faceset] | None = None,
     retrieval: Mapping[str, Mapping[str, Faceset]] | None = None,
 ) -> SwapTask:
-    """The task of ``split`` (``val`` or ``test``) from facesets whose records name their split.
+    """The task of ``split`` (``val`` or ``test``) from facesets with a split for each record.
 
-    ``truth[source, target]`` holds the true swaps of the source's held-out records, in their order;
-    ``retrieval[kind][name]`` held-out frames whose states are equal one to one across names. Raises UserError where a
-    split has no faces or the true swaps do not belong to the frames.
+    ``truth[source, target]``: the true swaps of the source's held-out records, in their order.
+    ``retrieval[kind][name]``: held-out frames whose states match one to one across names. Raises UserError if a split
+    has no faces or the true swaps do not belong to the frames.
     """
     queries = of_split(facesets[source], split)
     true_swaps = truth.get((source, target)) if truth else None
@@ -153,13 +154,13 @@ def swap_task(
 
 
 def _seen(task: SwapTask, queries: Faceset) -> SwapTask:
-    """The task without frames whose face is hidden, in which nothing can be measured. UserError if none is left."""
+    """The task without frames whose face is hidden. Raises UserError if no frame is left."""
     visible = torch.ones(len(task.query), dtype=torch.bool)
     for mask in (task.query_mask, task.truth_mask):
         if mask is not None:
             visible &= mask.amax((1, 2, 3)) > 0
     if not visible.any():
-        raise UserError(f"no frame of split '{task.split}' in {queries.folder} shows a face; give it other clips")
+        raise UserError(f"no frame of split '{task.split}' in {queries.folder} shows a face; use other clips")
     return task if visible.all() else task.only(visible.nonzero()[:, 0].tolist())
 
 
@@ -181,12 +182,12 @@ def _retrieval_set(queries: Faceset, truths: Faceset) -> RetrievalSet:
 
 
 def of_split(faceset: Faceset, split: str) -> Faceset:
-    """The records of a split; UserError where it has none."""
+    """The records of a split. Raises UserError if there are none."""
     chosen = [i for i, record in enumerate(faceset.records) if record.split == split]
     if not chosen:
         raise UserError(
-            f"faceset {faceset.folder} has no faces in split '{split}'; "
-            f"give {faceset.identity} more clips or split it anew"
+            f"faceset {faceset.folder} has no faces in split '{split}'; add clips of {faceset.identity} or change the "
+            f"split"
         )
     return faceset.select(chosen)
 
@@ -195,7 +196,7 @@ def _check_pairs(queries: Faceset, truths: Faceset) -> None:
     ours, theirs = ([(r.clip, r.frame) for r in faceset.records] for faceset in (queries, truths))
     if ours != theirs:
         raise UserError(
-            f"the true swaps in {truths.folder} are not those of the frames in {queries.folder}; render both again"
+            f"the true swaps in {truths.folder} do not match the frames in {queries.folder}; render both again"
         )
 
 
@@ -206,7 +207,7 @@ def faces_of(faceset: Faceset) -> Tensor:
 
 
 def masked_faces(faceset: Faceset) -> MaskedFaces:
-    """The face regions with their masks, where all are known."""
+    """The face regions, with their masks if all are known."""
     masks = _known_masks(faceset)
     return MaskedFaces.of(faces_of(faceset), None if masks is None else masks["face"])
 
@@ -216,7 +217,7 @@ def _known_masks(faceset: Faceset) -> dict[str, Tensor] | None:
 
 
 def _masks(faceset: Faceset) -> dict[str, Tensor]:
-    """The face and what stands before it, each (n, 1, R, R) in [0, 1]."""
+    """The masks of faces and occluders, each (n, 1, R, R) in [0, 1]."""
     regions = faceset.alignment.region_of(faceset.masks())
     return {
         name: torch.from_numpy(np.ascontiguousarray(regions[:, None, ..., MASKS.index(name)])).float() / 255

@@ -1,7 +1,7 @@
-"""Answers that need no learning. A trained swap means something only where it beats the best of them.
+"""Trivial baselines, which need no learning. A trained swap is worth something only if it beats the best of them.
 
-They are given what makes them strong: face masks, where known, so that hair and background, on which no swap is
-measured, spoil neither colours nor components.
+They get the face masks, if known, so that hair and background, on which no swap is measured, affect neither colours
+nor components.
 """
 
 from dataclasses import dataclass
@@ -12,7 +12,7 @@ from torch import Tensor
 from swaplab.metrics.pixels import masked_mse
 
 COMPONENTS = 32
-FACTORS = tuple(i / 10 for i in range(11))  # tried for k in mean B + k (A - mean A)
+FACTORS = tuple(i / 10 for i in range(11))  # candidates for k in mean B + k (A - mean A)
 
 LABELS = {
     "copy": "{a} itself",
@@ -26,18 +26,18 @@ LABELS = {
 
 @dataclass(frozen=True)
 class MaskedFaces:
-    """Faces (N, 3, R, R) and their face masks (N, 1, R, R), in [0, 1]; a mask of ones where none is known."""
+    """Faces (N, 3, R, R) and their face masks (N, 1, R, R), in [0, 1]; unknown masks are all ones."""
 
     faces: Tensor
     mask: Tensor
 
     @classmethod
     def of(cls, faces: Tensor, mask: Tensor | None) -> "MaskedFaces":
-        """With ones for a missing mask."""
+        """Faces with their masks, or ones without masks."""
         return cls(faces, torch.ones_like(faces[:, :1]) if mask is None else mask)
 
     def mean(self) -> Tensor:
-        """Mean face (3, R, R): of each pixel where it is face; where it hardly ever is, of all faces."""
+        """Mean face (3, R, R): each pixel's mean where the masks cover it; where they hardly do, the mean of all."""
         weight = self.mask + 1e-3
         return (weight * self.faces).sum(0) / weight.sum(0)
 
@@ -55,7 +55,7 @@ class MaskedFaces:
 
 @dataclass(frozen=True)
 class TrivialAnswers:
-    """What the training faces of A and B allow; ``factor`` is k, or None if nothing chose it."""
+    """Trivial baselines fitted to training faces of A and B. ``factor``: k of the shifted mean, or None."""
 
     train_target: MaskedFaces
     mean_source: Tensor
@@ -71,7 +71,7 @@ class TrivialAnswers:
         train_target: MaskedFaces,
         validation: tuple[MaskedFaces, MaskedFaces] | None,
     ) -> "TrivialAnswers":
-        """From training faces; k has the lowest mean MSE on ``validation`` = (queries, true swaps)."""
+        """Fit to training faces; k minimises the mean MSE on ``validation`` = (queries, true swaps)."""
         mean_source, mean_target = train_source.mean(), train_target.mean()
         return cls(
             train_target,
@@ -83,7 +83,7 @@ class TrivialAnswers:
         )
 
     def __call__(self, query: MaskedFaces) -> dict[str, Tensor]:
-        """Each answer (N, 3, R, R), in [0, 1], by the keys of ``LABELS``."""
+        """The image (N, 3, R, R) in [0, 1] of each baseline, by the keys of ``LABELS``."""
         matched = self.colour_match(query.faces)
         on_mean = MaskedFaces(matched, query.mask).over(self.mean_target)
         answers = {
@@ -98,7 +98,7 @@ class TrivialAnswers:
         return {key: answers[key] for key in LABELS if key in answers}
 
     def colour_match(self, query: Tensor) -> Tensor:
-        """``query`` with each channel's mean and deviation turned into B's (Reinhard et al. 2001, in RGB)."""
+        """``query`` with each channel's mean and standard deviation mapped to B's (Reinhard et al. 2001, in RGB)."""
         mean_source, deviation_source, mean_target, deviation_target = self.colours
         return ((query - mean_source) / deviation_source * deviation_target + mean_target).clamp(0, 1)
 
@@ -109,15 +109,15 @@ class TrivialAnswers:
         return (projected.view_as(query) + self.mean_target).clamp(0, 1)
 
     def nearest(self, query: Tensor) -> Tensor:
-        """The training face of B with the lowest squared error, on the mean face as background."""
+        """The training face of B with the lowest squared error, both on the mean face as background."""
         flat, known = (x.flatten(1).double() for x in (query, self.train_target.over(self.mean_target)))
         return self.train_target.faces[(known.square().sum(1) - 2 * flat @ known.T).argmin(1)]
 
 
 def principal_components(centred: Tensor, count: int) -> Tensor:
-    """The first ``count`` principal components (count, 3 R R) of ``centred`` faces, orthonormal; or all there are."""
+    """The first principal components (k, 3 R R) of ``centred`` faces, orthonormal; k is at most ``count``."""
     flat = centred.flatten(1).double()
-    # The eigenvectors of the small Gram matrix give those of the covariance (Turk & Pentland 1991, section 2).
+    # the eigenvectors of the small Gram matrix give those of the covariance (Turk & Pentland 1991, section 2)
     values, vectors = torch.linalg.eigh(flat @ flat.T)
     kept = (values > values[-1].clamp_min(1e-12) * 1e-9).flip(0)[:count]
     components = vectors.flip(1)[:, :count][:, kept].T @ flat
@@ -125,12 +125,12 @@ def principal_components(centred: Tensor, count: int) -> Tensor:
 
 
 def shifted_mean(mean_source: Tensor, mean_target: Tensor, query: MaskedFaces, factor: float) -> Tensor:
-    """mean B + k (A - mean A), clipped to [0, 1]: the mean face moved by what is unusual in the query."""
+    """mean B + k (A - mean A), clipped to [0, 1]: B's mean face plus the query's deviation from A's mean."""
     return (mean_target + factor * (query.over(mean_source) - mean_source)).clamp(0, 1)
 
 
 def best_factor(mean_source: Tensor, mean_target: Tensor, query: MaskedFaces, truth: MaskedFaces) -> float:
-    """The one of ``FACTORS`` with the lowest mean squared error inside the true swaps' faces."""
+    """The value in ``FACTORS`` with the lowest mean squared error inside the true swaps' face masks."""
     errors = {}
     for factor in FACTORS:
         answer = shifted_mean(mean_source, mean_target, query, factor)

@@ -1,4 +1,4 @@
-"""The few numbers that training watches: cheap, and never the test split."""
+"""The few metrics measured during training: cheap, and never on the test split."""
 
 from collections.abc import Callable, Sequence
 from functools import partial
@@ -12,18 +12,18 @@ from swaplab.metrics.swapping import Swapper, swapped
 from swaplab.metrics.task import SwapTask
 from swaplab.thinning import evenly
 
-FRAMES = 64  # of each identity and direction, evenly spread
+FRAMES = 64  # at most this many per identity and direction, evenly spread
 
 
 def validation(model: Swapper, tasks: Sequence[SwapTask]) -> dict[str, float]:
-    """Means over the tasks' frames, by the name that metrics are logged under.
+    """Means over the tasks' frames, by metric name.
 
-    ``val/reconstruction_mse``, ``val/reconstruction_psnr``: each identity as itself, inside its face mask
-    (else the whole region), the mean over identities; ``val/reconstruction_psnr/A`` for each.
-    ``val/oracle_swap_psnr``: to the true swap, the mean over directions; only where there are true swaps, and
-    never to choose a model by.
+    ``val/reconstruction_mse``, ``val/reconstruction_psnr``: each identity decoded as itself, inside its face mask
+    (without a mask: the whole region), averaged over identities; ``val/reconstruction_psnr/A`` for each.
+    ``val/oracle_swap_psnr``: to the true swap, averaged over directions; only if true swaps are known, and never used
+    to choose a model.
 
-    Of several ranks each measures its share of the frames, and all get the values of one: every rank must call.
+    Each rank measures its share of the frames and all ranks get the same values, so every rank must call this.
     """
     judged = [task for task in tasks if task.truth is not None]
     sources = list({task.source: task for task in tasks}.values())
@@ -43,7 +43,7 @@ def validation(model: Swapper, tasks: Sequence[SwapTask]) -> dict[str, float]:
 
 
 def _shared(task: SwapTask, measure: Callable[[list[int]], Tensor]) -> Tensor:
-    """Errors (n,) of the frames that are looked at, in float64: this rank's own, and 0 for those of other ranks."""
+    """Errors (n,) of the chosen frames, float64: this rank's share, and 0 for those of other ranks."""
     chosen = evenly(len(task.query), FRAMES)
     errors = torch.zeros(len(chosen), dtype=torch.float64)
     own = chosen[rank() :: world_size()]

@@ -1,7 +1,7 @@
-"""What answers are measured against without a model: one set of real faces of both people, named by its digest.
+"""The yardstick: one set of real faces of both people, identified by its digest.
 
-Trivial answers and the ends of the identity scale are of these faces. Of rendered people they are a fixed, clean set,
-so that no setting of the data moves what a score is divided by; of real people there is none but their own facesets.
+Trivial baselines and the two ends of the identity scale are fitted on these faces. For rendered people it is a fixed,
+clean set, so that no data setting changes what a score is divided by; for real people it is their own facesets.
 """
 
 import hashlib
@@ -16,15 +16,18 @@ from swaplab.metrics.task import faces_of, masked_faces, of_split
 from swaplab.metrics.trivial import MaskedFaces
 from swaplab.thinning import evenly
 
-# Enough for colour statistics, 32 principal components and a centroid; keeps a large faceset out of memory.
+# enough for colour statistics, 32 principal components and a centroid, without loading a large faceset
 TRAIN_FACES = 1000
 
 
 @dataclass(frozen=True)
 class RealFaces:
-    """Faces of both people: those that everything is fitted on, ``train_source`` and ``train_target``, in any order;
-    ``val_source`` and, if known, their true swaps ``val_truth``, by which the shifted mean is chosen; and the held-out
-    real faces (n, 3, R, R) whose identity is 0 and 1, ``impostor`` and ``genuine``."""
+    """Faces of both people.
+
+    ``train_source``, ``train_target``: faces to fit on, in any order. ``val_source`` and, if known, their true swaps
+    ``val_truth``: to choose k of the shifted mean. ``impostor``, ``genuine``: held-out real faces (n, 3, R, R) of
+    source and target, with identity 0 and 1.
+    """
 
     train_source: MaskedFaces
     train_target: MaskedFaces
@@ -36,8 +39,8 @@ class RealFaces:
 
 @dataclass(frozen=True)
 class Yardstick:
-    """The facesets of ``source`` and ``target``, whose records name their split, and of the true swaps of the source's
-    val frames, where known. ``held_out``: the split of the frames whose identity is 0 and 1."""
+    """The facesets of ``source`` and ``target``, with a split for each record, and of the source's true swaps in split
+    val, if known. ``held_out``: the split of the frames with identity 0 and 1."""
 
     source: Faceset
     target: Faceset
@@ -53,7 +56,7 @@ class Yardstick:
         held_out: str,
         truth: Mapping[tuple[str, str], Faceset] | None = None,
     ) -> "Yardstick":
-        """Of facesets by name, and of the true swaps ``truth[source, target]``."""
+        """From facesets by identity and true swaps ``truth[source, target]``."""
         return cls(facesets[source], facesets[target], truth[source, target] if truth else None, held_out)
 
     @property
@@ -64,7 +67,7 @@ class Yardstick:
         return hashlib.sha256(json.dumps([known, self.held_out]).encode()).hexdigest()[:16]
 
     def read(self) -> RealFaces:
-        """The faces. Raises UserError where a split has none."""
+        """The faces. Raises UserError if a split has none."""
         train_source, train_target = (_thinned(of_split(each, "train")) for each in (self.source, self.target))
         truth = None if self.truth is None else masked_faces(of_split(self.truth, "val"))
         return RealFaces(
