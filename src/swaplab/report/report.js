@@ -37,9 +37,16 @@ for (const name of document.querySelectorAll("button[data-series]")) {
   });
 }
 
-// A clip begins by itself where it is seen, unless the reader wants nothing to move.
-if (matchMedia("(prefers-reduced-motion: no-preference)").matches)
-  for (const clip of document.querySelectorAll("video")) clip.autoplay = true;
+// A clip plays while it is seen, unless the reader wants nothing to move.
+if (matchMedia("(prefers-reduced-motion: no-preference)").matches) {
+  const seen = new IntersectionObserver((entries) => {
+    for (const { target, isIntersecting } of entries) {
+      if (isIntersecting) target.play().catch(() => {}); // a browser may refuse: the controls are there
+      else target.pause();
+    }
+  });
+  for (const clip of document.querySelectorAll("video")) seen.observe(clip);
+}
 
 // Pointing at a figure, or the arrow keys in it, say the values there.
 const figures = JSON.parse(document.getElementById("figures").textContent);
