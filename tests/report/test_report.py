@@ -280,6 +280,8 @@ def test_hostile_names_are_text(tmp_path: Path) -> None:
     assert len(scripts) == len([a for t, a in page(make_run(tmp_path / "s1")).elements if t == "script"])
     assert not [t for t, a in found.elements if t == "img" and not (a["src"] or "").startswith("data:")]
     assert "<script>alert(1)</script>/<b>x" in found.text
+    beside = page(folder, make_run(tmp_path / "s2"))
+    assert not [t for t, a in beside.elements if t == "img" and not (a["src"] or "").startswith("data:")]
 
 
 def test_two_runs_show_only_the_keys_that_differ(tmp_path: Path) -> None:

@@ -64,8 +64,7 @@ class Showcase:
 
 def showcases(run: ReportedRun, content: dict[str, Any], remarks: list[str]) -> list[Showcase]:
     """Every direction of an evaluation that has pictures; ``remarks`` gets those that cannot be read."""
-    folder = evaluation_file(run.folder, content["weights"], content["split"]).parent
-    files = {path.name: path for path in folder.glob(f"{content['split']}-*")}
+    files = beside_evaluation(run.folder, content["weights"], content["split"])
     ways = content["directions"]
     side = round(SIDE * min(1.0, FACES_FOR / len(ways)) ** 0.5)
     clips = [_clip(files.get(f"{_stem(content, way)}.mp4"), CLIPS_BYTES // len(ways)) for way in ways]
@@ -74,6 +73,11 @@ def showcases(run: ReportedRun, content: dict[str, Any], remarks: list[str]) -> 
         for way, clip in zip(ways, clips, strict=True)
     ]
     return [each for each in found if each.views or each.clip]
+
+
+def beside_evaluation(run: Path, weights: str, split: str) -> dict[str, Path]:
+    """Sheets and clips of an evaluation by their names: what a direction is called leads to no other file."""
+    return {path.name: path for path in evaluation_file(run, weights, split).parent.glob(f"{split}-*")}
 
 
 def of_training(run: ReportedRun) -> list[Showcase]:
@@ -98,7 +102,7 @@ def _stem(content: Mapping[str, Any], way: Mapping[str, Any]) -> str:
 
 
 def _views(files: Mapping[str, Path], stem: str, way: dict[str, Any], side: int, remarks: list[str]) -> list[View]:
-    """``files``: those that are there, by name, so that what a direction is called leads nowhere else."""
+    """The views that ``files`` has sheets of."""
     views = []
     for sheet, (name, note) in SHEETS.items():
         path = files.get(f"{stem}-{sheet}.png")

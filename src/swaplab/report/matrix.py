@@ -9,11 +9,11 @@ from pathlib import Path
 from PIL import Image, ImageDraw, ImageFont
 
 from swaplab.report.evaluations import pretty
-from swaplab.report.faces import cut, picture
+from swaplab.report.faces import beside_evaluation, cut, picture
 from swaplab.report.reading import Picture, ReportedRun, finite
 from swaplab.report.study import Study
 from swaplab.runs.atomic import write_atomically
-from swaplab.runs.evaluations import JUDGED, evaluation_file
+from swaplab.runs.evaluations import JUDGED
 from swaplab.thinning import evenly
 
 LABEL = 150  # pixels at the left of a drawn matrix for the names of its rows
@@ -144,8 +144,9 @@ def _of_evaluation(split: str | None) -> Callable[[ReportedRun, str], Columns | 
 
     def read(run: ReportedRun, way: str) -> Columns | None:
         truth = dict(_evaluated(run, split)).get(way, False)
-        place = evaluation_file(run.folder, JUDGED, str(split))
-        return cut(place.with_name(f"{split}-{way.replace('->', '_to_')}-samples.png"), 4 if truth else 3)
+        files = beside_evaluation(run.folder, JUDGED, str(split))
+        path = files.get(f"{split}-{way.replace('->', '_to_')}-samples.png")
+        return cut(path, 4 if truth else 3) if path else None
 
     return read
 
