@@ -190,10 +190,10 @@ def test_the_cache_is_where_it_is_said_to_be(monkeypatch: pytest.MonkeyPatch) ->
     [
         ({}, "data.identities is empty"),
         ({"A": {"person": "Q"}}, "no built-in person 'Q'"),
-        ({"A": {"name": "A"}}, "data.identities.A is"),
-        ({"A": {"person": "A", "seed": 3}}, "data.identities.A is"),
-        ({"A": "A"}, "data.identities.A is 'A'"),
-        ({"A/B": {"seed": 3}}, "'A/B' is no name"),
+        ({"A": {"name": "A"}}, "data.identities.A must be like"),
+        ({"A": {"person": "A", "seed": 3}}, "data.identities.A must be like"),
+        ({"A": "A"}, "data.identities.A must be like .*; got 'A'"),
+        ({"A/B": {"seed": 3}}, "'A/B' is not a valid name"),
     ],
 )
 def test_wrong_identities_are_named(identities: dict[str, Any], says: str) -> None:

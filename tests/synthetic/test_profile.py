@@ -10,7 +10,7 @@ from swaplab.synthetic.profile import profiles
 
 def preset(name: str) -> dict[str, Any]:
     with initialize_config_module("swaplab.conf", version_base="1.3"):
-        config = compose("render", [f"data/profile={name}"])
+        config = compose("train", [f"data/profile={name}"])
     read = OmegaConf.to_container(config.data.profile, resolve=True)
     assert isinstance(read, dict)
     return {str(key): value for key, value in read.items()}
@@ -45,14 +45,14 @@ def test_an_override_is_one_identitys_alone() -> None:
         ({"p_hat": 0.5}, "data.profile.identities.A has no setting 'p_hat'.*p_glasses"),
         ({"clips": {"tset": 3}}, "data.profile.identities.A.clips has no setting 'tset'.*train, val, test"),
         ({"corruption": {"rain": 0.1}}, "corruption has no setting 'rain'"),
-        ({"p_glasses": 1.5}, "data.profile.identities.A.p_glasses is 1.5; give a number from 0 to 1"),
-        ({"p_glasses": "often"}, "p_glasses is 'often'; give a number"),
-        ({"corruption": {"blur": -0.1}}, "corruption.blur is -0.1"),
-        ({"yaw_shape": "flat"}, "yaw_shape is 'flat'; choose one of uniform, normal, sides"),
-        ({"yaw_range": 90}, "yaw_range is 90.0; give degrees"),
-        ({"clips": {"train": 2.5}}, "clips.train is 2.5; give a whole number"),
-        ({"rate": {"test": 0}}, "rate.test must be more than 0"),
-        ({"clips": 5}, "clips is 5; give its settings"),
+        ({"p_glasses": 1.5}, "data.profile.identities.A.p_glasses must be from 0 to 1; got 1.5"),
+        ({"p_glasses": "often"}, "p_glasses must be a number; got 'often'"),
+        ({"corruption": {"blur": -0.1}}, "corruption.blur must be from 0 to 1; got -0.1"),
+        ({"yaw_shape": "flat"}, "yaw_shape must be one of uniform, normal, sides; got 'flat'"),
+        ({"yaw_range": 90}, "yaw_range must be from 0 to 60 degrees; got 90.0"),
+        ({"clips": {"train": 2.5}}, "clips.train must be a whole number of at least 0; got 2.5"),
+        ({"rate": {"test": 0}}, "rate.test must be above 0 .*; got 0"),
+        ({"clips": 5}, "clips must be a mapping of settings; got 5"),
     ],
 )
 def test_a_wrong_setting_is_named(change: dict[str, Any], says: str) -> None:
@@ -61,9 +61,9 @@ def test_a_wrong_setting_is_named(change: dict[str, Any], says: str) -> None:
 
 
 def test_missing_and_foreign_parts_are_named() -> None:
-    with pytest.raises(UserError, match="names 'Z'; the identities are A"):
+    with pytest.raises(UserError, match="unknown identity 'Z'; choose from A"):
         profiles(preset("easy") | {"identities": {"Z": {}}}, {"A": 0})
     with pytest.raises(UserError, match="default lacks clips"):
         profiles({"default": {k: v for k, v in preset("easy")["default"].items() if k != "clips"}}, {"A": 0})
-    with pytest.raises(UserError, match="it takes 'default'"):
+    with pytest.raises(UserError, match="must have 'default'"):
         profiles(preset("easy") | {"C": {}}, {"A": 0})

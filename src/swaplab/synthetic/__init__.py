@@ -1,1 +1,1 @@
-"""Invented people rendered with known identity, expression, pose and light: their true swaps exist."""
+"""Invented people, rendered with known identity, expression, pose and light, so that true swaps exist."""

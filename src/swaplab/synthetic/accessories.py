@@ -1,4 +1,4 @@
-"""Meshes a head can wear: long hair and glasses; and things before the camera: occluders."""
+"""Meshes worn on the head (long hair, glasses), and occluders in front of the camera."""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,13 +13,13 @@ Triangles = NDArray[np.int32]
 
 
 def long_hair(person: Person) -> tuple[Array, Triangles, Array]:
-    """A curtain around back and sides of the head: vertices (n, 3), triangles (m, 3), map positions (n, 2)."""
+    """A sheet of hair around back and sides of the head: vertices (n, 3), triangles (m, 3), map positions (n, 2)."""
     columns, rows = 73, 24
     turn = np.linspace(-1, 1, columns)[None]
     fall = np.linspace(0, 1, rows)[:, None]
     ragged = 1 - 0.06 * np.sin(turn * 23 + person.texture) ** 2 - 0.08 * np.abs(turn) ** 6
     y = 1.05 - fall * (1.05 + person.hair_length * ragged)
-    # Parted above the forehead, closing in front of the ears.
+    # parted above the forehead, closed in front of the ears
     angle = turn * np.deg2rad(70 + 54 * np.clip((1.05 - y) / 0.75, 0, 1) ** 0.7)
     dome = np.sqrt(np.clip(1 - (np.clip(y, 0, None) / 1.26) ** 2, 0, 1))
     wave = 1 + 0.018 * np.sin(angle * 11 + 3 * fall + person.texture) + 0.012 * np.sin(angle * 29 - 5 * fall)
@@ -38,7 +38,7 @@ def long_hair(person: Person) -> tuple[Array, Triangles, Array]:
 
 
 def glasses(kind: str, vertices: Array) -> tuple[Array, Triangles]:
-    """The frame of ``round`` or ``square`` glasses on a face with these head vertices (V, 3)."""
+    """``round`` or ``square`` glasses for head vertices (V, 3): their vertices (n, 3) and triangles (m, 3)."""
     points = vertices[head().landmarks]
     left, right = points[36:42].mean(0), points[42:48].mean(0)
     front = max(points[27, 2], points[[19, 24], 2].max()) + 0.02
@@ -61,7 +61,7 @@ def glasses(kind: str, vertices: Array) -> tuple[Array, Triangles]:
 
 
 def _tube(path: NDArray[np.float64], closed: bool) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
-    """A tube of six sides around ``path`` (n, 3), seen from both sides."""
+    """A tube with six sides around ``path`` (n, 3), drawn from both sides."""
     radius, sides = 0.018, 6
     tangent = np.roll(path, -1, 0) - np.roll(path, 1, 0) if closed else np.gradient(path, axis=0)
     tangent /= np.linalg.norm(tangent, axis=1, keepdims=True) + 1e-9
@@ -81,7 +81,7 @@ def _tube(path: NDArray[np.float64], closed: bool) -> tuple[NDArray[np.float64],
 
 
 def draw_occluder(occluder: Occluder, size: int) -> tuple[Array, Array]:
-    """Colour (size, size, 3) and soft-edged opacity (size, size) of an occluder; ``size`` of the frame."""
+    """Colour (size, size, 3) and soft-edged opacity (size, size) of an occluder in a frame of ``size`` pixels."""
     row, column = (np.mgrid[:size, :size] + 0.5).astype(np.float32) / size
     angle = np.deg2rad(occluder.angle)
     dx, dy = column - occluder.centre[0], occluder.centre[1] - row
@@ -94,7 +94,7 @@ def draw_occluder(occluder: Occluder, size: int) -> tuple[Array, Array]:
     return np.asarray(vector(colour) * shade[..., None], np.float32), np.asarray(opacity, np.float32)
 
 
-# Signed distance in occluder sizes, colour, and the depth at which its shading is full.
+# signed distance in units of the occluder's size, colour, and the depth at which shading is full
 Shape = tuple[Array, Colour, float]
 Point = tuple[float, float]
 

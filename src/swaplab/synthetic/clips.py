@@ -1,6 +1,6 @@
-"""Clips: frame states that move smoothly in time, a pure function of (seed, identity, split, clip, time).
+"""Clips: frame states that change smoothly over time, a pure function of (seed, identity, split, clip, time).
 
-Every draw is keyed by what it is for, so a setting of the profile changes its own parameter and no other.
+Every draw is keyed by its purpose, so a profile setting changes only its own parameter.
 """
 
 from collections.abc import Callable
@@ -14,7 +14,7 @@ from swaplab.synthetic.mesh import head
 from swaplab.synthetic.profile import IdentityProfile
 from swaplab.synthetic.states import GLASSES, OCCLUDERS, Background, Camera, FrameState, Light, Occluder
 
-# What a face does besides speaking and blinking. Names without a side stand for both sides together.
+# movements besides speaking and blinking; a name without a side moves both sides
 GESTURES = (
     "jawOpen",
     "mouthSmile",
@@ -52,7 +52,7 @@ def gesture(generator: np.random.Generator) -> Weights:
 
 @dataclass(frozen=True)
 class Clip:
-    """One clip of ``identity`` in ``split``: `state` gives the frame at any time."""
+    """One clip of ``identity`` in ``split``; `state` returns the frame state at any time."""
 
     seed: int
     identity: str
@@ -62,25 +62,25 @@ class Clip:
 
     @property
     def name(self) -> str:
-        """Unique within the identity's faceset."""
+        """The clip's name, unique within the identity's faceset."""
         return f"{self.split}-{self.index:04d}"
 
     @cached_property
     def _offsets(self) -> dict[str, float]:
-        """Shares of a period by which each value's keyframes are shifted; drawn when asked for."""
+        """Shift of each value's keyframes, as a share of its period; drawn at first use."""
         return {}
 
     def _draw(self, what: str, *where: int) -> np.random.Generator:
         return generator_at(self.seed, "clip", self.identity, self.split, self.index, what, *where)
 
     def times(self) -> list[float]:
-        """When the clip's images are taken: seconds from its start, to the millisecond, 1 / rate apart."""
+        """The times of the clip's images in seconds from its start, 1 / rate apart, rounded to milliseconds."""
         start = float(self._draw("start").uniform(0, 1))
         rate, count = self.profile.rate.of(self.split), int(self.profile.images.of(self.split))
         return [round(start + k / rate, 3) for k in range(count)]
 
     def state(self, time: float) -> FrameState:
-        """The frame at ``time`` >= 0 seconds."""
+        """The frame state at ``time`` >= 0 seconds."""
         profile = self.profile
         return FrameState(
             expression=self._expression(time),
@@ -109,7 +109,7 @@ class Clip:
         return float(reach * u)
 
     def _between(self, what: str, period: float, time: float, draw: Draw, move: float = 1.0) -> float:
-        """A value that goes smoothly from draw to draw, in the first ``move`` of every ``period`` seconds."""
+        """A value that changes smoothly from draw to draw during the first ``move`` (a share) of each ``period``."""
         step, share = self._keyframe(what, period, time, move)
         before, after = (float(draw(self._draw(what, step + k))) for k in (0, 1))
         return before + (after - before) * share
@@ -123,7 +123,7 @@ class Clip:
         return step, t * t * (3 - 2 * t)
 
     def _expression(self, time: float) -> Weights:
-        """Gestures that follow each other, speech, and blinks; weights stay in [0, 1]."""
+        """Consecutive gestures, speech and blinks; weights stay in [0, 1]."""
         step, share = self._keyframe("gesture", 0.6, time, 0.7)
         before, after = (gesture(self._draw("gesture", step + k)) for k in (0, 1))
         weights = {unit: weight * (1 - share) for unit, weight in before.items()}
@@ -135,7 +135,7 @@ class Clip:
         return {unit: weight for unit, weight in scaled.items() if weight > 0}
 
     def _speech(self, time: float) -> Weights:
-        """Phrases of syllables, three to five a second: the jaw opens and closes, the lips round or widen."""
+        """Phrases with three to five syllables per second: the jaw opens and closes, the lips round or widen."""
         loud = self._between("loudness", 1.2, time, lambda g: max(0.0, g.uniform(-0.4, 0.45)))
         rate, phase = self._draw("syllables").uniform((3.0, 0.0), (5.0, 1.0))
         beat = 0.5 - 0.5 * np.cos(2 * np.pi * (rate * time + phase))
@@ -144,7 +144,7 @@ class Clip:
         return {"jawOpen": float(loud * beat), "mouthFunnel": 0.8 * loud * rounded, **wide}
 
     def _blink(self, time: float) -> Weights:
-        """One blink of 0.3 s at a random moment of every three seconds."""
+        """One blink of 0.3 s at a random time in every three seconds."""
         period, length = 3.0, 0.3
         slot = int(time // period)
         start = slot * period + float(self._draw("blink", slot).uniform(0, period - length))
@@ -153,7 +153,7 @@ class Clip:
 
     @cached_property
     def _light(self) -> Light:
-        """From (light 0) a little to the side to (light 1) anywhere in front, tinted."""
+        """From slightly off-centre (light 0) to anywhere in front and tinted (light 1)."""
         strong, g = self.profile.light, self._draw("light")
         side, up, ambient, diffuse = g.uniform(-1, 1, 4)
         tint = 1 + strong * self._draw("tint").uniform(-0.1, 0.08, 3)
@@ -171,7 +171,7 @@ class Clip:
         return Background(colour, self.profile.background, int(self._draw("pattern").integers(2**31)))
 
     def _camera(self, time: float) -> Camera:
-        """A fixed camera held by hand: zoom and place of the clip, with a slow drift."""
+        """A hand-held camera: the clip's zoom and position, with a slow drift."""
         zoom, right, down = self._place
         drift = [self._between(f"drift {axis}", 2.0, time, lambda g: g.uniform(-0.006, 0.006)) for axis in ("x", "y")]
         noise = int(self._draw("noise", round(time * 1000)).integers(2**31))
@@ -179,7 +179,7 @@ class Clip:
 
     @cached_property
     def _place(self) -> tuple[float, float, float]:
-        """The camera's zoom and where it looks, right and down."""
+        """The camera's zoom and shift (right, down)."""
         right, down = self._draw("shift").uniform(-0.025, 0.025, 2)
         return float(self._draw("zoom").uniform(0.9, 1.05)), float(right), float(down)
 
@@ -195,7 +195,7 @@ class Clip:
         return GLASSES[g.integers(len(GLASSES))] if worn else None
 
     def _occluder(self, time: float) -> Occluder | None:
-        """Something before the lower face that sways with time."""
+        """An object in front of the lower face that sways over time."""
         g = self._draw("occluder")
         if g.random() >= self.profile.p_occluder:
             return None

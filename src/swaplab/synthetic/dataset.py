@@ -1,10 +1,10 @@
-"""Rendered data sets on disk: facesets of invented people, their true swaps, and sets for retrieval.
+"""Rendered datasets on disk: facesets of invented people, their true swaps, and sets for retrieval.
 
-dataset.json                       what was asked for
+dataset.json                       the settings it was rendered with
 facesets/NAME/                     train, val and test clips of each identity
 truth/A_to_B/                      faceset of B: the true swap of every val and test frame of A, in that order
-retrieval/expression|pose/NAME/    frames that share everything but expression (or pose), the same for all; others for
-                                   val than for test
+retrieval/expression|pose/NAME/    frames that differ only in expression (or pose), with the same states for all
+                                   identities, and different states for val and test
 """
 
 import hashlib
@@ -34,13 +34,13 @@ from swaplab.synthetic.studio import Studio
 from swaplab.unfinished import unfinished_folder
 
 RETRIEVAL = ("expression", "pose")
-CANDIDATES = 100  # of each held-out split
+CANDIDATES = 100  # per held-out split
 _HELD_OUT = ("val", "test")
 
 
 @dataclass(frozen=True)
 class SyntheticDataset:
-    """A finished data set: ``facesets[name]``, ``truth[source, target]``, ``retrieval[kind][name]``."""
+    """A complete dataset: ``facesets[name]``, ``truth[source, target]``, ``retrieval[kind][name]``."""
 
     folder: Path
     facesets: Mapping[str, Faceset]
@@ -49,12 +49,12 @@ class SyntheticDataset:
 
     @classmethod
     def load(cls, folder: Path) -> "SyntheticDataset":
-        """Read the manifests. Raises UserError if the folder is no rendered data set."""
+        """Read the manifests. Raises UserError if the folder is not a rendered dataset."""
         try:
             known = json.loads((folder / "dataset.json").read_text())
             names, kinds = list(known["identities"]), list(known["retrieval"])
         except (OSError, ValueError, KeyError, TypeError):
-            raise UserError(f"{folder} is not a rendered data set; remove it and it is made again") from None
+            raise UserError(f"{folder} is not a rendered dataset; remove it to render it again") from None
         return cls(
             folder,
             {name: Faceset.load(folder / "facesets" / name) for name in names},
@@ -79,12 +79,11 @@ def build(
     workers: int,
     retrieval: Sequence[str] = RETRIEVAL,
 ) -> SyntheticDataset:
-    """The data set of these people, from the cache or rendered into it by ``workers`` processes.
+    """The dataset of these people, loaded from the cache or rendered into it by ``workers`` processes.
 
-    ``region`` is the side of the face region in pixels, ``retrieval`` the kinds of retrieval sets. The content depends
-    on all arguments but ``cache`` and ``workers``.
-    Two processes may build the same data set at once; one of the results is kept. Raises UserError if ``cache``
-    cannot be written.
+    ``region``: side of the face region in pixels. ``retrieval``: the kinds of retrieval sets. The content depends on
+    all arguments except ``cache`` and ``workers``. Two processes may build the same dataset at once; one result is
+    kept. Raises UserError if ``cache`` cannot be written.
     """
     known = {
         "renderer": RENDERER_VERSION,
@@ -106,7 +105,7 @@ def build(
 
 @dataclass(frozen=True)
 class Album:
-    """A faceset to be made: its path below the data set, whose it is, and its shots."""
+    """A faceset to render: its path below the dataset, its identity and its shots."""
 
     path: str
     identity: str
@@ -116,7 +115,7 @@ class Album:
 def albums(
     identities: Mapping[str, Person], profile: Mapping[str, IdentityProfile], seed: int, retrieval: Sequence[str]
 ) -> list[Album]:
-    """Everything a data set holds, before it is rendered."""
+    """The albums of a dataset, before rendering."""
     shots = {
         name: [
             shot
@@ -153,7 +152,7 @@ def _true_swaps(shots: Sequence[Shot], target: Person) -> list[Shot]:
 
 
 def _retrieval_shots(kind: str, who: Person, seed: int) -> list[Shot]:
-    """One state with another expression (or pose) each; the draws leave out the identity, so all share them."""
+    """Shots that vary one base state in expression (or pose); draws are independent of identity, so all share them."""
     return [
         Shot(who, _retrieval_state(kind, seed, split, index), split, f"retrieval-{split}-{kind}-{index:03d}", 0, 0.0)
         for split in _HELD_OUT
@@ -172,7 +171,7 @@ def _retrieval_state(kind: str, seed: int, split: str, index: int) -> FrameState
 
 @contextmanager
 def published(folder: Path) -> Iterator[Path]:
-    """A temporary folder that becomes ``folder`` when the block ends well; whoever is first wins."""
+    """A temporary folder, renamed to ``folder`` if the block succeeds, unless another process was first."""
     with ExitStack() as stack:
         try:
             folder.parent.mkdir(parents=True, exist_ok=True)
@@ -191,25 +190,25 @@ def published(folder: Path) -> Iterator[Path]:
 def people_of(specifications: Mapping[str, Mapping[str, Any]]) -> dict[str, Person]:
     """The people named in a config, ``{A: {person: A}, C: {seed: 7}}``. Raises UserError for anything else."""
     if not specifications:
-        raise UserError("data.identities is empty; name at least one identity, as in 'A: {person: A}'")
+        raise UserError("data.identities is empty; add at least one identity, such as 'A: {person: A}'")
     people = {}
     for name, specification in specifications.items():
         if not re.fullmatch(r"[A-Za-z0-9-]+", str(name)):
-            raise UserError(f"data.identities: '{name}' is no name; use letters, digits and '-'")
+            raise UserError(f"data.identities: '{name}' is not a valid name; use letters, digits and '-'")
         known = set(specification) if isinstance(specification, Mapping) else set()
         if known not in ({"person"}, {"seed"}):
-            raise UserError(f"data.identities.{name} is {specification!r}; give {{person: A}} or {{seed: 7}}")
+            raise UserError(f"data.identities.{name} must be like {{person: A}} or {{seed: 7}}; got {specification!r}")
         people[str(name)] = person(specification.get("person", specification.get("seed")))
     return people
 
 
 def cache_folder(given: str | None) -> Path:
-    """Where rendered data sets are kept: the given folder, else $SWAPLAB_CACHE, else ~/.cache/swaplab."""
+    """The folder of cached datasets: the given one, else $SWAPLAB_CACHE, else ~/.cache/swaplab."""
     return expanded(given or os.environ.get("SWAPLAB_CACHE") or "~/.cache/swaplab", "set SWAPLAB_CACHE=DIR")
 
 
 def build_from_config(data: Mapping[str, Any]) -> SyntheticDataset:
-    """The data set of a config section as in conf/data/synthetic.yaml."""
+    """The dataset of a config section like conf/data/synthetic.yaml."""
     people = people_of(data["identities"])
     return build(
         people,

@@ -1,4 +1,4 @@
-"""From a clip's frame to the face a faceset stores: the unit of work of one process."""
+"""From a clip's frame to a stored face: the unit of work of a process."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -15,13 +15,13 @@ from swaplab.synthetic.people import Person, invented
 from swaplab.synthetic.rendering import Rendering, render
 from swaplab.synthetic.states import FrameState
 
-# Wrong identities are strangers, never another identity of the data: that would be a true swap of somebody's frame.
+# wrong identities are other people, never another identity of the data, which would be a true swap
 _STRANGERS = range(900_001, 900_005)
 
 
 @dataclass(frozen=True)
 class Shot:
-    """One face to make: a person in a state, where it belongs, and the faults that befall it."""
+    """One face to render: a person in a state, its split, clip, frame and time (seconds), and its faults."""
 
     person: Person
     state: FrameState
@@ -43,7 +43,7 @@ class Face:
 
 
 def clip_shots(clip: Clip, person: Person) -> list[Shot]:
-    """The shots of a clip, corrupted as its profile says if it is a train clip."""
+    """The shots of a clip; those of a train clip with the faults of its profile."""
     times = clip.times()
     shots = []
     for frame, time in enumerate(times):
@@ -59,7 +59,7 @@ def clip_shots(clip: Clip, person: Person) -> list[Shot]:
 
 
 def shoot(shot: Shot, alignment: Alignment) -> Face:
-    """Render, corrupt and cut out one face. The frame is twice as wide as the face region."""
+    """Render, corrupt and crop one face. The frame is twice as wide as the face region."""
     rendering = _spoiled(render(_sitter(shot), shot.state, 2 * alignment.region), shot)
     landmarks = rendering.landmarks
     if "bad_landmarks" in shot.faults:

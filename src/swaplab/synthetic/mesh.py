@@ -16,11 +16,11 @@ Array = NDArray[np.float32]
 
 
 def vector(values: Sequence[float]) -> Array:
-    """Single precision, as everything per pixel is."""
+    """A float32 array; everything per pixel is float32."""
     return np.array(values, np.float32)
 
 
-# What a triangle belongs to. The asset's hair helper is left out: hair.py makes better hair.
+# What a triangle belongs to. The asset's hair is left out; `painting` and `accessories` make the hair.
 SKIN, LEFT_EYE, RIGHT_EYE, UPPER_TEETH, LOWER_TEETH, TONGUE, LASHES, HAIR, HAIR_INSIDE, GLASSES = range(10)
 _PART_OF_LABEL = {
     0: SKIN,
@@ -36,7 +36,8 @@ _PART_OF_LABEL = {
 
 @dataclass(frozen=True)
 class Head:
-    """The rest head. ``rest`` (V, 3), ``triangles`` (T, 3), ``part`` of each triangle (T,), masks in [0, 1] (V,)."""
+    """The head at rest: vertices ``rest`` (V, 3), ``triangles`` (T, 3), the ``part`` of each triangle (T,), masks (V,)
+    in [0, 1], the vertex index of each of the 68 ``landmarks``, and offsets of identity and expression ``targets``."""
 
     rest: Array
     triangles: NDArray[np.int32]
@@ -73,7 +74,7 @@ class Head:
 
     @cached_property
     def vertex_part(self) -> NDArray[np.int8]:
-        """The part each vertex belongs to (V,); -1 for vertices of no kept triangle."""
+        """The part of each vertex (V,); -1 for vertices without a kept triangle."""
         part = np.full(len(self.rest), -1, np.int8)
         part[self.triangles] = self.part[:, None]
         return part
@@ -83,7 +84,7 @@ class Head:
         return np.asarray(self.rest[self.vertex_part == part].mean(0))
 
     def shaped(self, shape: Mapping[str, float]) -> Array:
-        """Vertices (V, 3) of a person: rest plus weighted identity targets, moved so the eyes are at the origin."""
+        """Vertices (V, 3) of a person: rest plus weighted identity targets, with the eyes moved to the origin."""
         vertices = self.rest.copy()
         for name, weight in shape.items():
             index, offset = self.targets[f"I:{name}"]
@@ -93,7 +94,7 @@ class Head:
 
     @cached_property
     def _expressions(self) -> sparse.csr_matrix:
-        """(3 V, units): vertex offsets per unit. Eyeballs stay: gaze turns them, see `FrameState.gaze`."""
+        """Vertex offsets per unit (3 V, units). Eyeballs do not move with expressions; see `FrameState.gaze`."""
         eyes = (self.vertex_part == LEFT_EYE) | (self.vertex_part == RIGHT_EYE)
         rows, columns, values = [], [], []
         for column, unit in enumerate(self.units):
@@ -106,7 +107,7 @@ class Head:
         return sparse.csr_matrix(entries, shape=(3 * len(self.rest), len(self.units)), dtype=np.float32)
 
     def expression(self, weights: Mapping[str, float]) -> Array:
-        """Offsets (V, 3) of expression units with weights in [0, 1]. Raises KeyError for an unknown unit."""
+        """Vertex offsets (V, 3) for expression units with weights in [0, 1]. Raises KeyError for an unknown unit."""
         vector = np.zeros(len(self.units), np.float32)
         for unit, weight in weights.items():
             vector[self._column[unit]] = weight
@@ -131,7 +132,7 @@ class Head:
 
     @cached_property
     def cavity(self) -> Array:
-        """How far each rest vertex (V,) lies below its smoothed surroundings, in mesh units: creases are > 0."""
+        """Depth of each rest vertex (V,) below its smoothed neighbourhood, in mesh units; positive in creases."""
         edges = np.concatenate([self.triangles[:, [0, 1]], self.triangles[:, [1, 2]], self.triangles[:, [2, 0]]])
         edges = np.concatenate([edges, edges[:, ::-1]])
         entries = (np.ones(len(edges), np.float32), (edges[:, 0], edges[:, 1]))

@@ -1,7 +1,7 @@
-"""A person's skin and hair, painted once on a cylindrical map of the rest head.
+"""A person's skin and hair, painted once on a cylindrical texture map of the rest head.
 
-Paint depends on rest coordinates only, so it follows every expression. Rows of the map above MAP_HEIGHT are the head;
-the strip below them is strand texture for long hair.
+Paint depends only on rest coordinates, so it follows every expression. The first MAP_HEIGHT rows of the map are the
+head; the strip below is the strand texture of long hair.
 """
 
 from functools import lru_cache
@@ -23,20 +23,20 @@ _AXIS, _TOP, _BOTTOM = -0.9, 1.35, -2.1
 
 
 def smoothstep(start: float, stop: float, x: NDArray[Any]) -> Array:
-    """0 before ``start``, 1 after ``stop`` (which may be the smaller one), smooth between."""
+    """0 before ``start``, 1 after ``stop`` (which may be smaller than ``start``), smooth in between."""
     t = np.clip((x - start) / (stop - start), 0, 1).astype(np.float32)
     return np.asarray(t * t * (3 - 2 * t))
 
 
 def noise(points: Array, seed: int, frequency: float) -> Array:
-    """Value noise in [-1, 1] of points (..., 3): ``frequency`` lattice cells per mesh unit."""
+    """Value noise in [-1, 1] at points (..., 3), with ``frequency`` lattice cells per mesh unit."""
     lattice = generator_at(seed, "paint").uniform(-1, 1, (16, 16, 16)).astype(np.float32)
     where = np.moveaxis(points * np.float32(frequency), -1, 0)
     return np.asarray(map_coordinates(lattice, where, order=1, mode="grid-wrap", output=np.float32))
 
 
 def map_position(rest: Array) -> Array:
-    """Map pixel (column, row) (..., 2) of rest positions (..., 3). The map's seam runs down the back of the head."""
+    """Map pixels (column, row) (..., 2) of rest positions (..., 3). The seam runs down the back of the head."""
     turn = np.arctan2(rest[..., 0], rest[..., 2] - np.float32(_AXIS)) / np.float32(2 * np.pi) + np.float32(0.5)
     fall = (np.float32(_TOP) - rest[..., 1]) / np.float32(_TOP - _BOTTOM)
     return np.stack([turn * (MAP_WIDTH - 1), fall * (MAP_HEIGHT - 1)], -1).astype(np.float32)
@@ -44,7 +44,7 @@ def map_position(rest: Array) -> Array:
 
 @lru_cache(maxsize=1)
 def _surface() -> dict[str, Array]:
-    """What lies under every texel of the head's map: ``position`` (H, W, 3) and vertex masks (H, W)."""
+    """The rest ``position`` (H, W, 3) and the vertex masks (H, W) at every texel of the head's map."""
     mesh = head()
     skin = mesh.triangles[mesh.part == SKIN]
     place = map_position(mesh.rest)
@@ -66,7 +66,7 @@ def _surface() -> dict[str, Array]:
 
 
 def hairline(person: Person, rest: Array) -> Array:
-    """How far rest positions (..., 3) lie above the person's hairline, in mesh units."""
+    """Height of rest positions (..., 3) above the person's hairline, in mesh units."""
     x, y, z = np.abs(rest[..., 0]), rest[..., 1], rest[..., 2]
     line = person.hairline - 0.22 * smoothstep(0.3, 0.62, x)
     line = line - smoothstep(0.66, 0.82, x) * smoothstep(0.05, -0.2, z)
@@ -103,7 +103,7 @@ def _beard(person: Person, rest: Array, lips: Array) -> Array:
 
 
 def _skin(person: Person, rest: Array) -> Array:
-    """Bare skin (H, W, 3): pores, blotches, blush, freckles, a hint of shadow under the chin."""
+    """Bare skin (H, W, 3): pores, blotches, blush, freckles, a slight shadow under the chin."""
     x, y, z = np.abs(rest[..., 0]), rest[..., 1], rest[..., 2]
     mottle = 1 + 0.045 * noise(rest, person.texture + 1, 5) + 0.03 * noise(rest, person.texture + 2, 17)
     skin = np.asarray(person.skin, np.float32) * mottle[..., None]
@@ -123,14 +123,14 @@ def _face(rest: Array, ears: Array, hair: Array) -> Array:
     def turn(points: Array) -> Array:
         return np.arctan2(np.abs(points[..., 0]), points[..., 2] - np.float32(_AXIS))
 
-    jaw = head().rest[head().landmarks[8:13]]  # chin to jaw angle; the points above it lie under the hair
+    jaw = head().rest[head().landmarks[8:13]]  # chin to jaw angle; the points above are under the hair
     above = smoothstep(-0.04, 0.0, rest[..., 1] - np.interp(turn(rest), turn(jaw), jaw[:, 1]))
     front = smoothstep(1.12, 1.04, turn(rest))
     return np.asarray(above * front * (1 - np.clip(2 * ears, 0, 1)) * (1 - hair), np.float32)
 
 
 def paint(person: Person) -> tuple[Array, Array]:
-    """Colour (MAP_HEIGHT + STRIP, MAP_WIDTH, 3) and layers beard, hair, face (same, 3), all in [0, 1]."""
+    """Colour and layers (beard, hair, face), both (MAP_HEIGHT + STRIP, MAP_WIDTH, 3), in [0, 1]."""
     surface = _surface()
     rest, lips, ears = surface["position"], surface["lips"], surface["ears"]
     fringe = hairline(person, rest) + 0.035 * noise(rest, person.texture + 5, 9)
@@ -150,7 +150,7 @@ def paint(person: Person) -> tuple[Array, Array]:
 
 
 def _strands(person: Person) -> Array:
-    """Long hair (STRIP, MAP_WIDTH, 3): lines along the rows' fall that wander a little."""
+    """Texture of long hair (STRIP, MAP_WIDTH, 3): slightly wandering vertical lines."""
     row, column = np.mgrid[:STRIP, :MAP_WIDTH].astype(np.float32)
     across, along = column / MAP_WIDTH, row / STRIP
     fine = noise(np.stack([across, along * 0.02, 0 * row], -1), person.texture + 8, 150)

@@ -1,4 +1,4 @@
-"""Invented people: the traits a swap exchanges."""
+"""Invented people: the traits that a swap exchanges."""
 
 import json
 from collections.abc import Mapping
@@ -17,10 +17,11 @@ Colour = tuple[float, float, float]
 
 @dataclass(frozen=True)
 class Person:
-    """Everything that makes this person this person. Lengths are mesh units (pupils 0.62 apart), colours RGB in [0, 1].
+    """The traits of a person. Lengths are in mesh units (pupils 0.62 apart), colours RGB in [0, 1].
 
-    ``shape`` weighs identity targets of the mesh. ``brow_*``: height above the eyes, arch, half thickness, outer end.
-    ``hair_length`` 0: short; else how far below the eyes long hair reaches. ``lashes``: visible upper lashes.
+    ``shape``: weights of the mesh's identity targets. ``brow_*``: height above the eyes, arch, half thickness, outer
+    end. ``hair_length``: 0 is short, else the distance that long hair reaches below the eyes. ``lashes``: visible upper
+    lashes.
     """
 
     name: str
@@ -43,21 +44,21 @@ class Person:
     lashes: bool = False
 
     def to_dict(self) -> dict[str, Any]:
-        """A dictionary JSON can hold; `from_dict` reads it back."""
+        """A JSON-compatible dictionary; `from_dict` reads it."""
         return asdict(self)
 
     @cached_property
     def key(self) -> str:
-        """All traits as JSON: equal for equal people."""
+        """All traits as JSON; equal for equal people."""
         return json.dumps(self.to_dict())
 
     @classmethod
     def from_dict(cls, known: Mapping[str, Any]) -> "Person":
-        """The person of `to_dict`. Raises UserError for an unknown trait."""
+        """The inverse of `to_dict`. Raises UserError for an unknown trait."""
         unknown = set(known) - {f.name for f in fields(cls)}
         if unknown:
             raise UserError(
-                f"a person has no trait '{min(unknown)}'; traits are {', '.join(f.name for f in fields(cls))}"
+                f"a person has no trait '{min(unknown)}'; choose from {', '.join(f.name for f in fields(cls))}"
             )
         traits: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in known.items()}
         return cls(**traits)
@@ -135,7 +136,7 @@ LARGEST_FEATURE = 0.5
 
 
 def invented(seed: int) -> Person:
-    """The person number ``seed``: a mixture of ancestries and ages, feature weights within +-0.5, linked colours."""
+    """Invented person number ``seed``: mixed ancestries and ages, feature weights within +-0.5, matching colours."""
 
     def draw(trait: str) -> np.random.Generator:
         return generator_at(seed, "person", trait)
@@ -190,9 +191,9 @@ def _shape(draw: Any, sex: str, ancestry: np.ndarray, old: float) -> dict[str, f
 
 
 def person(which: str | int) -> Person:
-    """A person by name (A or B) or, for a number, the invented person of that seed. Raises UserError otherwise."""
+    """A built-in person by name (A or B), or the invented person of a seed. Raises UserError for another name."""
     if isinstance(which, int):
         return invented(which)
     if which not in PEOPLE:
-        raise UserError(f"there is no built-in person '{which}'; choose {', '.join(PEOPLE)} or give a seed: a number")
+        raise UserError(f"there is no built-in person '{which}'; choose {', '.join(PEOPLE)}, or give a number as seed")
     return PEOPLE[which]

@@ -1,4 +1,4 @@
-"""What rendered people look like: a sheet of pictures, and clips as video."""
+"""Previews of rendered people: a sheet of pictures, and clips as video."""
 
 from collections.abc import Mapping, Sequence
 from fractions import Fraction
@@ -61,7 +61,7 @@ def _masked(rendering: Rendering) -> Image:
 
 
 def sheet(people: Mapping[str, Person], size: int = 192) -> Image:
-    """Every person in all STATES, landmarks and masks of the first, and the true swaps of each person to the next."""
+    """Every person in all STATES, landmarks and masks of the first, and true swaps of each person to the next."""
     rows = {
         name: [captioned(render(who, state, size).image, text) for text, state in STATES.items()]
         for name, who in people.items()
@@ -80,7 +80,7 @@ def sheet(people: Mapping[str, Person], size: int = 192) -> Image:
 def write_clip(
     path: Path, clip: Clip, people: Sequence[Person], seconds: float, rate: int = 25, size: int = 256
 ) -> None:
-    """An H.264 video of ``clip``: the first person as filmed, the others as its true swaps, side by side."""
+    """Write an H.264 video of ``clip``: the first person and, side by side, the true swaps to the others."""
     with av.open(str(path), "w", container_options={"fflags": "+bitexact"}) as container:
         stream = container.add_stream("libx264", rate=Fraction(rate), options={"crf": "18"})
         stream.width, stream.height, stream.pix_fmt = size * len(people), size, "yuv420p"
@@ -93,6 +93,6 @@ def write_clip(
 
 
 def preview_clip(seed: int, identity: str, profile: IdentityProfile) -> Clip:
-    """A clip like the identity's own, but in none of its splits."""
+    """A clip with the identity's profile that is in none of its splits."""
     index = int(generator_at(seed, "preview", identity).integers(2**31))
     return Clip(seed, identity, "preview", index, profile)

@@ -1,4 +1,4 @@
-"""How an identity's clips look: the settings of ``data.profile``, and which identity has which."""
+"""Profiles of an identity's clips: the settings of ``data.profile``, by identity."""
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields
@@ -24,7 +24,7 @@ class Count:
 
 @dataclass(frozen=True)
 class Corruption:
-    """Share of the train frames that each fault befalls, in [0, 1]; hit frames carry the fault's name in ``flags``."""
+    """Share of train frames with each fault, in [0, 1]; the ``flags`` of affected frames name the fault."""
 
     blur: float = 0.0
     jpeg: float = 0.0
@@ -38,10 +38,11 @@ class Corruption:
 class IdentityProfile:
     """The settings of one identity.
 
-    ``clips`` per split, ``images`` per clip, ``rate`` of sampling in images per second. ``yaw_range``, ``pitch_range``,
-    ``roll_range`` in degrees to either side; ``yaw_shape``: uniform, normal (range = 2 standard deviations) or sides
-    (the outer half of the range only). ``expression`` scales the units. ``p_*``: probability per clip. ``light`` and
-    ``background`` in [0, 1]: 0 mild or plain, 1 strong, tinted or a random pattern. ``beautify`` in [0, 1].
+    ``clips`` per split, ``images`` per clip, sampling ``rate`` in images per second. ``yaw_range``, ``pitch_range``,
+    ``roll_range`` in degrees to either side, 0 to 60. ``yaw_shape``: uniform, normal (range = 2 standard deviations) or
+    sides (only the outer half of the range). ``expression`` in [0, 1] scales the expression units. ``p_*``: probability
+    per clip. ``light`` in [0, 1]: 0 is mild, 1 strong and tinted. ``background`` in [0, 1]: 0 is plain, 1 a random
+    pattern. ``beautify`` in [0, 1]: strength of a skin-smoothing filter.
     """
 
     clips: Count
@@ -62,7 +63,7 @@ class IdentityProfile:
 
     @classmethod
     def from_dict(cls, known: Mapping[str, Any], where: str = "data.profile.default") -> "IdentityProfile":
-        """Read settings; ``where`` names them in messages. Raises UserError for unknown, missing or impossible ones."""
+        """Read settings; ``where`` names them in messages. Raises UserError for unknown, missing or invalid ones."""
         profile: IdentityProfile = _read(cls, known, where)
         _check(profile, where)
         return profile
@@ -73,11 +74,11 @@ _PARTS: dict[str, Any] = {"clips": Count, "images": Count, "rate": Count, "corru
 
 def _read(kind: Any, known: Mapping[str, Any], where: str) -> Any:
     if not isinstance(known, Mapping):
-        raise UserError(f"{where} is {known!r}; give its settings as 'name: value' pairs")
+        raise UserError(f"{where} must be a mapping of settings; got {known!r}")
     names = [f.name for f in fields(kind)]
     unknown = [str(name) for name in known if name not in names]
     if unknown:
-        raise UserError(f"{where} has no setting '{unknown[0]}'; choose among {', '.join(names)}")
+        raise UserError(f"{where} has no setting '{unknown[0]}'; choose from {', '.join(names)}")
     values = {}
     for name, value in known.items():
         at = f"{where}.{name}"
@@ -86,48 +87,52 @@ def _read(kind: Any, known: Mapping[str, Any], where: str) -> Any:
         elif name == "yaw_shape":
             values[name] = value
         elif isinstance(value, bool) or not isinstance(value, int | float):
-            raise UserError(f"{at} is {value!r}; give a number")
+            raise UserError(f"{at} must be a number; got {value!r}")
         else:
             values[name] = float(value)
     try:
         return kind(**values)
     except TypeError:
         missing = [name for name in names if name not in values and (kind is Count or name in _PARTS)]
-        raise UserError(f"{where} lacks {', '.join(missing)}; add the setting(s)") from None
+        raise UserError(f"{where} lacks {', '.join(missing)}; add what is missing") from None
 
 
 def _check(profile: IdentityProfile, where: str) -> None:
     if profile.yaw_shape not in YAW_SHAPES:
-        raise UserError(f"{where}.yaw_shape is '{profile.yaw_shape}'; choose one of {', '.join(YAW_SHAPES)}")
+        raise UserError(f"{where}.yaw_shape must be one of {', '.join(YAW_SHAPES)}; got '{profile.yaw_shape}'")
     shares = {f"corruption.{k}": v for k, v in asdict(profile.corruption).items()}
     names = ("expression", "light", "background", "p_beard", "p_glasses", "p_occluder", "beautify")
     for name, value in (shares | {name: getattr(profile, name) for name in names}).items():
         if not 0 <= value <= 1:
-            raise UserError(f"{where}.{name} is {value}; give a number from 0 to 1")
+            raise UserError(f"{where}.{name} must be from 0 to 1; got {value}")
     for name in ("yaw_range", "pitch_range", "roll_range"):
         if not 0 <= getattr(profile, name) <= 60:
-            raise UserError(f"{where}.{name} is {getattr(profile, name)}; give degrees from 0 to 60")
+            raise UserError(f"{where}.{name} must be from 0 to 60 degrees; got {getattr(profile, name)}")
     for split in ("train", "val", "test"):
         if profile.rate.of(split) <= 0:
-            raise UserError(f"{where}.rate.{split} must be more than 0 images per second")
+            raise UserError(f"{where}.rate.{split} must be above 0 images per second; got {profile.rate.of(split)}")
         for name in ("clips", "images"):
             number = getattr(profile, name).of(split)
             if number < 0 or number != int(number):
-                raise UserError(f"{where}.{name}.{split} is {number}; give a whole number of 0 or more")
+                raise UserError(f"{where}.{name}.{split} must be a whole number of at least 0; got {number}")
 
 
 def profiles(settings: Mapping[str, Any], identities: Mapping[str, Any]) -> dict[str, IdentityProfile]:
     """The profile of each identity: ``settings['default']`` with the overrides in ``settings['identities'][name]``.
 
-    Raises UserError for an unknown setting or an override of an identity that is not in ``identities``.
+    Raises UserError for an unknown setting, or an override for an identity that is not in ``identities``.
     """
     unknown = set(settings) - {"default", "identities"}
     if unknown or "default" not in settings:
-        raise UserError(f"data.profile has {', '.join(settings)}; it takes 'default' and, if wanted, 'identities'")
+        raise UserError(
+            f"data.profile must have 'default' and optionally 'identities'; got {', '.join(settings) or 'nothing'}"
+        )
     overrides = settings.get("identities") or {}
     strangers = [name for name in overrides if name not in identities]
     if strangers:
-        raise UserError(f"data.profile.identities names '{strangers[0]}'; the identities are {', '.join(identities)}")
+        raise UserError(
+            f"data.profile.identities names unknown identity '{strangers[0]}'; choose from {', '.join(identities)}"
+        )
     return {
         name: IdentityProfile.from_dict(
             _merged(settings["default"], overrides.get(name, {})),

@@ -1,7 +1,7 @@
-"""Triangles to pixels: a scanline z-buffer in NumPy.
+"""Rasterise triangles: a scanline z-buffer in NumPy.
 
-Work is proportional to the covered pixels: every triangle is cut into rows, every row into pixels. A pixel belongs to
-a triangle if its centre does; a centre on a shared edge belongs to exactly one of the two triangles.
+Work is proportional to the covered pixels: triangles are split into rows, rows into pixels. A pixel belongs to a
+triangle if its centre does; a centre on a shared edge belongs to exactly one of the two triangles.
 """
 
 from dataclasses import dataclass
@@ -14,7 +14,8 @@ Array = NDArray[np.float32]
 
 @dataclass(frozen=True)
 class Fragments:
-    """The nearest surface per covered pixel: flat ``pixel`` index (n,), ``triangle`` (n,), ``weights`` (n, 3)."""
+    """The nearest surface of each covered pixel: flat ``pixel`` index (n,), ``triangle`` index (n,), barycentric
+    ``weights`` (n, 3)."""
 
     pixel: NDArray[np.int64]
     triangle: NDArray[np.int64]
@@ -24,8 +25,8 @@ class Fragments:
 def rasterise(points: Array, triangles: NDArray[np.int32], height: int, width: int) -> Fragments:
     """The visible fragments of ``triangles`` (T, 3) over ``points`` (V, 3): x, y in pixels (y down), z = distance.
 
-    The centre of pixel (0, 0) is at (0.5, 0.5). Only triangles that run counter-clockwise on the screen are drawn;
-    list a triangle in both orders to see it from both sides.
+    The centre of pixel (0, 0) is at (0.5, 0.5). Only triangles that are counter-clockwise on the screen are drawn; list
+    a triangle in both orders to draw both sides.
     """
     corners = np.ascontiguousarray(triangles.T, np.intp)
     x, y, z = (points[:, axis].take(corners) for axis in range(3))  # (3, T) each: one row per corner
@@ -47,19 +48,19 @@ def rasterise(points: Array, triangles: NDArray[np.int32], height: int, width: i
     return Fragments(pixel[nearest], seen[owner[nearest]], np.ascontiguousarray(weights[:, nearest].T))
 
 
-# Spelled out, these are ten times as fast as NumPy's reductions over so short an axis.
+# ten times as fast as NumPy's reductions over such a short axis
 def _least(corners: Array) -> Array:
-    """The least (T,) of three corners (3, T)."""
+    """The minimum (T,) of three corners (3, T)."""
     return np.asarray(np.minimum(np.minimum(corners[0], corners[1]), corners[2]))
 
 
 def _most(corners: Array) -> Array:
-    """The largest (T,) of three corners (3, T)."""
+    """The maximum (T,) of three corners (3, T)."""
     return np.asarray(np.maximum(np.maximum(corners[0], corners[1]), corners[2]))
 
 
 def _expand(start: NDArray[np.int64], stop: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """For ranges start[i]:stop[i] one after the other: the i of every member, and the member."""
+    """The concatenated ranges start[i]:stop[i]: for every member, its i and its value."""
     length = stop - start
     owner = np.repeat(np.arange(len(start)), length)
     before = np.cumsum(length) - length
@@ -73,11 +74,11 @@ def _span(
     level: NDArray[np.float64],
     width: int,
 ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """First and one-past-last pixel of triangle ``owner`` on the line y = ``level``; equal where it has none."""
+    """First and one-past-last pixel of triangle ``owner`` on the line y = ``level``; equal if it covers none."""
     left, right = np.zeros(len(owner)), np.full(len(owner), float(width))
     for k in range(3):
         x0, y0, x1, y1 = x[k], y[k], x[k - 2], y[k - 2]
-        # The same edge walked the other way gives the same crossing to the last bit: no gaps, no double pixels.
+        # the same edge in the other direction gives a bit-equal crossing: no gaps, no double pixels
         rise, run, constant = (y1 - y0)[owner], (x1 - x0)[owner], (x0 * y1 - x1 * y0)[owner]
         crossing = np.divide(run * level + constant, rise, out=np.zeros_like(level), where=rise != 0)
         np.maximum(left, crossing, out=left, where=rise > 0)
@@ -95,8 +96,8 @@ def _barycentric(x: Array, y: Array, area: Array, owner: NDArray[np.int64], px: 
 
 
 def _nearest(pixel: NDArray[np.int64], depth: Array, pixels: int) -> NDArray[np.int64]:
-    """Index of the fragment with the smallest depth, for every covered pixel in ascending order."""
-    # Positive floats order like their bits: depth in the high half, fragment number (the tie-break) in the low.
+    """Index of the fragment with the smallest depth for every covered pixel, by ascending pixel."""
+    # positive floats sort like their bits: depth in the high half, fragment number (the tie-break) in the low half
     key = depth.astype(np.float32).view(np.uint32).astype(np.int64) << 32 | np.arange(len(pixel))
     best = np.full(pixels, np.iinfo(np.int64).max)
     np.minimum.at(best, pixel, key)

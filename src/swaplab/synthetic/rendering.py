@@ -1,4 +1,4 @@
-"""A person in a frame state becomes pixels, masks and landmarks."""
+"""Render a person in a frame state to pixels, masks and landmarks."""
 
 import json
 from dataclasses import dataclass, replace
@@ -20,7 +20,7 @@ from swaplab.synthetic.states import Background, FrameState, swapped
 
 Array = NDArray[np.float32]
 
-# Part of every cache key: raise it whenever the same person and state give other pixels.
+# part of every cache key: increase it whenever the same person and state give different pixels
 RENDERER_VERSION = 7
 
 _SUPERSAMPLING = 2
@@ -30,8 +30,8 @@ _PIVOT = np.array([0, -1.0, -1.0], np.float32)
 
 @dataclass(frozen=True)
 class Rendering:
-    """One frame: ``image`` RGB (S, S, 3), ``masks`` (S, S, 4) face, eyes, mouth, occluder (glasses are occluders),
-    both uint8 with soft mask edges, and ``landmarks`` (68, 2) in pixels; the centre of pixel (0, 0) is at (0, 0)."""
+    """One frame: ``image`` RGB (S, S, 3); ``masks`` (S, S, 4) face, eyes, mouth, occluder (glasses are occluders), with
+    soft edges, both uint8; and ``landmarks`` (68, 2) in pixels, where the centre of pixel (0, 0) is at (0, 0)."""
 
     image: NDArray[np.uint8]
     masks: NDArray[np.uint8]
@@ -44,9 +44,9 @@ class Rendering:
 
 
 def render(person: Person, state: FrameState, size: int) -> Rendering:
-    """The frame of ``size`` x ``size`` pixels. A pure function: the same arguments give the same bytes.
+    """A frame of ``size`` x ``size`` pixels. A pure function: the same arguments give the same bytes.
 
-    Meant for |yaw| up to about 60 degrees: the back of the head is not modelled with care.
+    Made for |yaw| up to about 60 degrees; the back of the head is only roughly modelled.
     """
     likeness = _likeness(person.key, state.glasses)
     side = size * _SUPERSAMPLING
@@ -69,13 +69,13 @@ def render(person: Person, state: FrameState, size: int) -> Rendering:
 
 
 def true_swap(state: FrameState, other: Person, size: int) -> Rendering:
-    """What a perfect swap of a frame in ``state`` to ``other`` looks like: `KEPT_BY_SWAP` says what stays."""
+    """The perfect swap of a frame in ``state`` to ``other``; `KEPT_BY_SWAP` lists what stays."""
     return render(other, swapped(state), size)
 
 
 @lru_cache(maxsize=24)
 def _likeness(traits: str, worn: str | None) -> Likeness:
-    """Everything of a person that no frame changes: made once per process."""
+    """Everything about a person that is the same in all frames, computed once per process."""
     if worn is not None:
         return _with_glasses(_likeness(traits, None), worn)
     person, base = Person.from_dict(json.loads(traits)), head()
@@ -112,7 +112,7 @@ def _with_glasses(bare: Likeness, kind: str) -> Likeness:
 
 
 def _rotation(state: FrameState) -> Array:
-    """Roll after pitch after yaw."""
+    """Rotation (3, 3): yaw is applied first, then pitch, then roll."""
     (cy, cp, cr), (sy, sp, sr) = (f(np.deg2rad([state.yaw, state.pitch, state.roll])) for f in (np.cos, np.sin))
     roll = np.array([[cr, -sr, 0], [sr, cr, 0], [0, 0, 1]])
     pitch = np.array([[1, 0, 0], [0, cp, -sp], [0, sp, cp]])
@@ -121,7 +121,7 @@ def _rotation(state: FrameState) -> Array:
 
 
 def _posed(likeness: Likeness, state: FrameState) -> tuple[Array, Array]:
-    """Vertices and unit normals (n, 3) with expression, the lids' part of the gaze, and the head turned."""
+    """Vertices and unit normals (n, 3) with expression, lids that follow the gaze, and head rotation."""
     base = head()
     count = len(base.rest)
     weights = dict(state.expression)
@@ -139,13 +139,13 @@ def _posed(likeness: Likeness, state: FrameState) -> tuple[Array, Array]:
 
 
 def _turned(vectors: Array, rotation: Array) -> Array:
-    """``rotation`` of vectors (n, 3), spelled out: no threads, the same sum order on every machine."""
+    """Rotated vectors (n, 3), written out so that no threads are used and sums have the same order on every machine."""
     x, y, z = (vectors[:, k, None] * rotation[:, k] for k in range(3))
     return np.asarray(x + y + z)
 
 
 def _project(vertices: Array, state: FrameState, side: int) -> Array:
-    """Screen x, y in pixels of a frame of ``side`` and distance from the camera (n, 3)."""
+    """Screen x, y in pixels of a frame of ``side`` pixels, and distance from the camera: (n, 3)."""
     distance = np.float32(_CAMERA_DISTANCE - 0.3) - vertices[:, 2]
     focal = np.float32(side * 0.36 * state.camera.zoom * _CAMERA_DISTANCE)
     right, down = state.camera.shift
@@ -155,7 +155,7 @@ def _project(vertices: Array, state: FrameState, side: int) -> Array:
 
 
 def _background(background: Background, size: int) -> Array:
-    """The background (size, size, 3), in [0, 1]."""
+    """The background (size, size, 3) in [0, 1]."""
     plain = np.broadcast_to(vector(background.colour), (size, size, 3))
     if not background.variation:
         return plain
@@ -166,7 +166,7 @@ def _background(background: Background, size: int) -> Array:
 
 
 def _before_camera(image: Array, masks: Array, state: FrameState) -> Array:
-    """Put the occluder in front; it takes its share from the other masks (in place)."""
+    """The image with the occluder in front; updates ``masks`` in place."""
     if state.occluder is None:
         return image
     colour, opacity = draw_occluder(state.occluder, len(image))
@@ -177,7 +177,7 @@ def _before_camera(image: Array, masks: Array, state: FrameState) -> Array:
 
 
 def _sensor(image: Array, state: FrameState) -> NDArray[np.uint8]:
-    """Camera filter, sensor noise and eight bits."""
+    """Camera filter, sensor noise and rounding to 8 bits."""
     if state.beautify:
         reach = max(5, len(image) // 16) | 1
         smooth = cv2.bilateralFilter(image, reach, 0.3, reach / 3)

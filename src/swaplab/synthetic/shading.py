@@ -1,4 +1,4 @@
-"""Visible surface points to colours and masks: paint, eyes, teeth, light."""
+"""Colours and masks of visible surface points: paint, eyes, teeth, light."""
 
 from dataclasses import dataclass
 from functools import cached_property
@@ -32,8 +32,9 @@ _EYES = (mesh.LEFT_EYE, mesh.RIGHT_EYE)
 
 @dataclass(frozen=True)
 class Likeness:
-    """A person as geometry and paint. ``vertices`` (n, 3), the head's first; ``triangles`` (m, 3) with their ``part``
-    (m,); ``place`` (n, 2) of vertices on the maps ``colour`` (H, W, 3) and ``layers`` (H, W, 3) beard, hair, face."""
+    """A person as geometry and paint: ``vertices`` (n, 3), those of the head first; ``triangles`` (m, 3) with their
+    ``part`` (m,); ``place`` (n, 2), the vertices' positions on the maps ``colour`` (H, W, 3) and ``layers`` (H, W, 3):
+    beard, hair, face."""
 
     person: Person
     vertices: Array
@@ -45,7 +46,7 @@ class Likeness:
 
     @cached_property
     def normals(self) -> Array:
-        """Unit normals (n, 3) without expression; those of two-sided parts point away from the head's axis."""
+        """Unit normals (n, 3) without expression; those of two-sided surfaces point away from the head's axis."""
         normals = self.vertices - vector([0, 0, -0.8])
         normals[:, 1] *= np.float32(0.2)
         normals /= np.linalg.norm(normals, axis=1, keepdims=True)
@@ -59,7 +60,7 @@ class Likeness:
 
     @cached_property
     def attributes(self) -> Array:
-        """Per vertex (n, 7): place on the maps, lips, inside of the mouth, light left by creases, lids, throat."""
+        """Vertex attributes (n, 7): position on the maps (2), lips, inner mouth, light in creases, lids, throat."""
         count, base = len(self.vertices), head()
         attributes = np.zeros((count, 7), np.float32)
         attributes[:, :2], attributes[:, 4] = self.place, 1
@@ -67,14 +68,14 @@ class Likeness:
         attributes[inner, 2], attributes[inner, 3] = base.masks["lips"], base.masks["inside_mouth"]
         attributes[inner, 4] = np.clip(1 - 2.6 * np.clip(base.cavity, 0, 0.25), 0.35, 1)
         attributes[inner, 5] = base.masks["eyelids"]
-        # The map cannot tell the chin from what lies below and behind it.
+        # the map cannot separate the chin from the throat below and behind it
         below = base.rest[:, 1] < -0.9
         attributes[inner, 6] = below * smoothstep(-0.5, -0.75, base.normals(base.rest)[:, 1])
         return attributes
 
 
 class Surface:
-    """The visible fragments with what is interpolated over them."""
+    """The visible fragments with interpolated normals and attributes."""
 
     def __init__(self, likeness: Likeness, fragments: Fragments, vertices: Array, normals: Array) -> None:
         self.likeness, self.weights = likeness, fragments.weights
@@ -88,7 +89,7 @@ class Surface:
         self.lips, self.mouth, self.open, self.lids, self.throat = values[:, 5:10].T
 
     def interpolate(self, values: Array, where: NDArray[np.bool_] | slice = slice(None)) -> Array:
-        """Per-vertex values (n, k) at the fragments ``where``."""
+        """Per-vertex values (n, k) interpolated at the fragments ``where``."""
         corners, weights = self.corners[where], self.weights[where]
         total = values.take(corners[:, 0], 0) * weights[:, :1]
         for k in (1, 2):
@@ -105,7 +106,7 @@ class Surface:
 
 
 def shade(surface: Surface, state: FrameState) -> tuple[Array, Array]:
-    """Colours (n, 3) and masks (n, 4) face, eyes, mouth, occluder of the fragments, linear light in [0, ~1.5]."""
+    """Colours (n, 3), linear light in [0, ~1.5], and masks (n, 4), face, eyes, mouth, occluder, of the fragments."""
     person, part = surface.likeness.person, surface.part
     layers = surface.sample(surface.likeness.layers)
     beard, hair, face = layers[:, 0], layers[:, 1], layers[:, 2] * (1 - surface.throat)
@@ -135,7 +136,7 @@ def _mix(base: Array, colour: Array, amount: Array) -> Array:
 
 
 def _masks(surface: Surface, face: Array, gums: Array) -> Array:
-    """Masks (n, 4): the face is skin up to jaw and hairline, with eyes, lashes, lips and mouth."""
+    """Masks (n, 4). The face is the skin up to jaw and hairline, with eyes, lashes, lips and mouth."""
     part = surface.part
     skin = part == mesh.SKIN
     eyes = np.isin(part, _EYES)
@@ -146,7 +147,7 @@ def _masks(surface: Surface, face: Array, gums: Array) -> Array:
 
 
 def _paint_eyes(surface: Surface, state: FrameState, colour: Array, gloss: Array) -> None:
-    """Sclera, iris and pupil on the eyeballs, turned by the gaze, in the shadow of the upper lid."""
+    """Paint sclera, iris and pupil, rotated by the gaze and shaded by the upper lid (in place)."""
     person, base = surface.likeness.person, head()
     for part in _EYES:
         where = surface.part == part
@@ -167,7 +168,7 @@ def _paint_eyes(surface: Surface, state: FrameState, colour: Array, gloss: Array
 
 
 def _paint_mouth(surface: Surface, colour: Array) -> None:
-    """Teeth and tongue, darker the deeper they lie in the mouth."""
+    """Paint teeth and tongue, darker deeper in the mouth (in place)."""
     inside = np.isin(surface.part, _INSIDE)
     if not inside.any():
         return
@@ -185,7 +186,7 @@ def _paint_mouth(surface: Surface, colour: Array) -> None:
 
 
 def _light(normal: Array, light: Light, colour: Array, gloss: Array, strands: Array) -> Array:
-    """Wrapped Lambert, redder in the half shade as skin is, plus highlights: Blinn for skin, Kajiya for hair."""
+    """Wrapped Lambert shading, redder in half shade like skin, with highlights: Blinn for skin, Kajiya for hair."""
     towards = vector(light.direction) / np.float32(np.linalg.norm(light.direction))
     half = towards + vector([0, 0, 1])
     half /= np.linalg.norm(half)
@@ -195,7 +196,7 @@ def _light(normal: Array, light: Light, colour: Array, gloss: Array, strands: Ar
     ambient = np.float32(light.ambient) * (np.float32(0.92) + np.float32(0.08) * normal[:, 1:2])
     halfway = _dot(normal, half)
     blinn = np.clip(halfway, 0, 1) ** 18
-    # Hair runs down: its tangent is the vertical without the part along the normal.
+    # hair runs down: its tangent is the vertical, projected onto the surface
     along = half[1] - normal[:, 1] * halfway
     kajiya = np.clip(1 - along**2, 0, 1) ** 10 * np.clip(facing + np.float32(0.3), 0, 1)
     shine = (gloss * blinn * np.float32(0.6) + strands * kajiya * np.float32(0.10)) * np.float32(light.diffuse)
@@ -204,5 +205,5 @@ def _light(normal: Array, light: Light, colour: Array, gloss: Array, strands: Ar
 
 
 def _dot(normal: Array, direction: Array) -> Array:
-    """Dot products (n,), spelled out: no threads, the same sum order everywhere."""
+    """Dot products (n,), written out so that no threads are used and sums have the same order on every machine."""
     return np.asarray(normal[:, 0] * direction[0] + normal[:, 1] * direction[1] + normal[:, 2] * direction[2])

@@ -1,4 +1,4 @@
-"""The state of a frame: everything a person can share with another person, and what a swap keeps of it."""
+"""The state of a frame: everything that people can share, and what a swap keeps of it."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, is_dataclass, replace
@@ -12,7 +12,7 @@ OCCLUDERS = ("hand", "bar", "microphone")
 
 @dataclass(frozen=True)
 class Light:
-    """One distant light: ``direction`` it comes from (x right, y up, z to the camera), strengths, colour."""
+    """One distant light: ``direction`` towards it (x right, y up, z to the camera), strengths, and colour ``tint``."""
 
     direction: Colour = (0.2, 0.4, 1.0)
     ambient: float = 0.5
@@ -22,7 +22,7 @@ class Light:
 
 @dataclass(frozen=True)
 class Background:
-    """A ``colour`` mixed with a soft random pattern drawn from ``seed``: ``variation`` 0 is plain, 1 is all pattern."""
+    """A ``colour`` mixed with a soft random pattern drawn from ``seed``; ``variation``: 0 is plain, 1 only pattern."""
 
     colour: Colour = (0.50, 0.55, 0.58)
     variation: float = 0.0
@@ -31,10 +31,8 @@ class Background:
 
 @dataclass(frozen=True)
 class Camera:
-    """``zoom`` (1: the pupils are 0.22 of the frame apart), ``shift`` (right, down) and sensor ``noise``.
-
-    Shift and noise (standard deviation) are fractions of the frame and of the value range.
-    """
+    """``zoom`` (at 1 the pupils are 0.22 of the frame apart), ``shift`` (right, down) as fractions of the frame, and
+    sensor ``noise`` (standard deviation) as a fraction of the value range."""
 
     zoom: float = 1.0
     shift: tuple[float, float] = (0.0, 0.0)
@@ -44,10 +42,8 @@ class Camera:
 
 @dataclass(frozen=True)
 class Occluder:
-    """Something between camera and face: ``kind`` of OCCLUDERS, centre (x, y) and ``size`` as fractions of the frame.
-
-    ``angle`` in degrees turns it counter-clockwise.
-    """
+    """An object between camera and face: ``kind`` is one of OCCLUDERS; ``centre`` (x, y) and ``size`` are fractions of
+    the frame; ``angle`` is counter-clockwise, in degrees."""
 
     kind: str
     centre: tuple[float, float]
@@ -60,8 +56,8 @@ class FrameState:
     """One frame without its person. Angles in degrees.
 
     ``expression``: weights in [0, 1] of the mesh's 52 units. ``yaw`` > 0 looks to the image's right, ``pitch`` > 0
-    down, ``roll`` > 0 tilts counter-clockwise. ``gaze`` (right, up), in radians, turns the eyes against the head.
-    ``beard`` in [0, 1] is its density, ``beautify`` in [0, 1] the strength of a skin-smoothing camera filter.
+    down, ``roll`` > 0 tilts counter-clockwise. ``gaze`` (right, up), in radians, turns the eyes relative to the head.
+    ``beard``: density in [0, 1]. ``beautify``: strength in [0, 1] of a skin-smoothing camera filter.
     """
 
     expression: dict[str, float] = field(default_factory=dict)
@@ -78,14 +74,14 @@ class FrameState:
     occluder: Occluder | None = None
 
     def to_dict(self) -> dict[str, Any]:
-        """A dictionary JSON can hold; `from_dict` reads it back."""
-        # asdict would copy every number of every frame
+        """A JSON-compatible dictionary; `from_dict` reads it."""
+        # asdict is slow: it copies every number of every frame
         own = {name: vars(part).copy() if is_dataclass(part) else part for name, part in vars(self).items()}
         return own | {"expression": dict(self.expression)}
 
     @classmethod
     def from_dict(cls, known: Mapping[str, Any]) -> "FrameState":
-        """The state of `to_dict`, also after a round trip through JSON."""
+        """The inverse of `to_dict`, also after a round trip through JSON."""
         parts = {"light": Light, "background": Background, "camera": Camera, "occluder": Occluder}
         return cls(**{k: parts[k](**_tuples(v)) if k in parts and v else v for k, v in _tuples(known).items()})
 
@@ -94,9 +90,9 @@ def _tuples(known: Mapping[str, Any]) -> dict[str, Any]:
     return {k: tuple(v) if isinstance(v, list) else v for k, v in known.items()}
 
 
-# What the true swap takes over from the source frame. Everything around and in front of the face stays: glasses and
-# occluders are objects, beautify is a camera filter. A beard grows on the very skin that is exchanged, so a swap
-# drops it: the true swap is clean-shaven, and a bearded output on it is a leak of A or an invention of B's model.
+# What the true swap keeps of the source frame. Everything around and in front of the face stays: glasses and occluders
+# are objects, beautify is a camera filter. A beard grows on the skin that is exchanged, so a swap drops it: the true
+# swap is clean-shaven, and a beard in an output is a leak of A or an invention of the model.
 KEPT_BY_SWAP = {
     "expression": True,
     "yaw": True,
@@ -114,7 +110,7 @@ KEPT_BY_SWAP = {
 
 
 def swapped(state: FrameState) -> FrameState:
-    """The state of the true swap of a frame in ``state``: what is not kept falls back to its default."""
+    """The state of the true swap of a frame in ``state``: fields that are not kept get their default."""
     plain = FrameState()
     lost: dict[str, Any] = {name: getattr(plain, name) for name, kept in KEPT_BY_SWAP.items() if not kept}
     return replace(state, **lost)

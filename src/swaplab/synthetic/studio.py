@@ -1,4 +1,4 @@
-"""Many faces at once: shots over processes, faces back in order, with a progress bar."""
+"""Render many faces with several processes, in order, with a progress bar."""
 
 import os
 import sys
@@ -20,7 +20,7 @@ _THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 
 
 class Studio:
-    """Makes faces of shots with ``workers`` processes (1: in this one); ``total`` is what the bar counts to."""
+    """Renders shots with ``workers`` processes (1: in this process). ``total``: shots, for the progress bar."""
 
     def __init__(self, alignment: Alignment, workers: int, total: int) -> None:
         self.alignment, self.workers, self.total = alignment, workers, total
@@ -28,7 +28,7 @@ class Studio:
     def __enter__(self) -> "Studio":
         with ExitStack() as opened:
             if self.workers > 1:
-                # Spawned: a process that runs torch threads or CUDA cannot be forked.
+                # spawn, because a process with torch threads or CUDA cannot be forked
                 self._pool = ProcessPoolExecutor(self.workers, get_context("spawn"), initializer=_begin_worker)
                 opened.callback(self._pool.shutdown, cancel_futures=True)
                 opened.enter_context(_one_thread())
@@ -60,10 +60,10 @@ class Studio:
             yield from faces
 
     def _ahead(self, chunks: Iterator[Sequence[Shot]]) -> Iterator[list[Face]]:
-        """Results in order, with a few chunks a worker under way."""
+        """Results in order, with a few chunks per worker in progress."""
         waiting: list[Future[list[Face]]] = []
         for chunk in chunks:
-            with shielded():  # where a worker is missing, this starts one
+            with shielded():  # may start a worker process
                 waiting.append(self._pool.submit(_shoot, chunk, self.alignment))
             if len(waiting) > 3 * self.workers:
                 yield waiting.pop(0).result()
@@ -82,7 +82,7 @@ def _shoot(shots: Sequence[Shot], alignment: Alignment) -> list[Face]:
 
 @contextmanager
 def _one_thread() -> Iterator[None]:
-    """Processes started meanwhile use one thread each; thread pools read their size at import."""
+    """A context in which new processes use one thread each; thread pools read their size at import."""
     before = {name: os.environ.get(name) for name in _THREADS}
     os.environ.update(dict.fromkeys(_THREADS, "1"))
     try:
