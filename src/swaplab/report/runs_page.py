@@ -82,6 +82,6 @@ def _extent(runs: Sequence[ReportedRun], levels: Sequence[Level]) -> str:
     images = significant(seen[0]) if len(seen) == 1 else f"{significant(seen[0])} to {significant(seen[-1])}"
     seconds = sum(float(cost(run).get("seconds") or 0) for run in runs)
     return (
-        f"{len(runs)} runs of {names}: {len(levels)} level{'s' * (len(levels) != 1)} of {each} "
+        f"{len(runs)} runs ({names}): {len(levels)} level{'s' * (len(levels) != 1)} of {each} "
         f"run{'s' * (each != '1')} each, {images} images a run, {duration(seconds)} of training together."
     )
