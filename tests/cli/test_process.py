@@ -2,6 +2,8 @@
 
 import os
 import signal
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -28,3 +30,14 @@ def test_it_leads_a_group_and_dies_of_a_signal(process: Process, tiny: list[str]
     run.until(lambda: list(Path(tiny[3].removeprefix("runs=")).rglob("metrics.jsonl")))
     run.kill(signal.SIGKILL)
     assert run.wait() == -signal.SIGKILL
+
+
+def test_a_reader_that_leaves_ends_it_without_a_word() -> None:
+    for words in (["options"], ["--help"], ["train", "--help"]):
+        reader, writer = os.pipe()
+        os.close(reader)
+        done = subprocess.run(
+            [sys.executable, "-m", "swaplab", *words], stdout=writer, stderr=subprocess.PIPE, check=False
+        )
+        os.close(writer)
+        assert (done.returncode, done.stderr) == (128 + signal.SIGPIPE, b"")

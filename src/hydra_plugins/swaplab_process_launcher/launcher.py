@@ -62,7 +62,7 @@ class ProcessLauncher(Launcher):
 class FailedJob(JobReturn):
     """The return of a job that failed: a sweeper that wants its value ends the command; the table has been shown."""
 
-    @property
+    @property  # type: ignore[misc]
     def return_value(self) -> Any:
         raise SystemExit(1)
 

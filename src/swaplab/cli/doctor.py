@@ -2,10 +2,9 @@
 
 from collections.abc import Sequence
 
-from rich.console import Console
-from rich.table import Table
 from rich.text import Text
 
+from swaplab.cli.tables import show
 from swaplab.errors import UserError
 
 HELP = """
@@ -25,10 +24,8 @@ def run(words: Sequence[str]) -> int:
     from swaplab.cli.machine import examine
 
     found = list(examine())
-    table = Table("", "what", "found", "what follows", box=None, pad_edge=False, header_style="bold")
-    for check in found:
-        table.add_row(Text(check.state, STYLES[check.state]), *map(Text, (check.what, check.found, check.follows)))
-    Console(highlight=False, width=None if Console().is_terminal else 160).print(table)
+    rows = [(Text(check.state, STYLES[check.state]), check.what, check.found, check.follows) for check in found]
+    show(("", "what", "found", "what follows"), rows)
     wrong = [check.what for check in found if check.state == "wrong"]
     print(f"\nwill not work: {', '.join(wrong)}" if wrong else "\nswaplab will work here")
     return int(bool(wrong))

@@ -51,29 +51,34 @@ FLAGS = {"-h", "--help"}
 
 
 def main() -> None:
-    """Entry point."""
-    words = sys.argv[1:]
-    if words[:1] == ["--version"]:
-        print(f"swaplab {metadata.version('swaplab')}")
-        return
-    if not words or words[0] in FLAGS:
-        print(overview())
-        raise SystemExit(0 if words else 2)
-    name, *rest = words
-    if name not in COMMANDS:
-        print(f"swaplab: {_unknown(name)}", file=sys.stderr)
-        raise SystemExit(2)
-    module = importlib.import_module(f"swaplab.cli.{name}")
-    if FLAGS & set(rest):
-        print(help_of(module))
-        return
+    """Entry point. SystemExit with 0; 1 where a command says so; 2 for a mistake; 128 + N after signal N."""
     try:
-        with stopped_in_order(f"swaplab {name}", getattr(module, "ADVICE", "")):
-            raise SystemExit(run_command(f"swaplab {name}", module, rest))
+        code = _run(sys.argv[1:])
+        sys.stdout.flush()
     except BrokenPipeError:
         if not _reader_is_gone():
             raise
-        raise SystemExit(128 + signal.SIGPIPE) from None
+        code = 128 + signal.SIGPIPE
+    raise SystemExit(code)
+
+
+def _run(words: Sequence[str]) -> int:
+    if words[:1] == ["--version"]:
+        print(f"swaplab {metadata.version('swaplab')}")
+        return 0
+    if not words or words[0] in FLAGS:
+        print(overview())
+        return 0 if words else 2
+    name, *rest = words
+    if name not in COMMANDS:
+        print(f"swaplab: {_unknown(name)}", file=sys.stderr)
+        return 2
+    module = importlib.import_module(f"swaplab.cli.{name}")
+    if FLAGS & set(rest):
+        print(help_of(module))
+        return 0
+    with stopped_in_order(f"swaplab {name}", getattr(module, "ADVICE", "")):
+        return run_command(f"swaplab {name}", module, rest)
 
 
 def _reader_is_gone() -> bool:

@@ -1,12 +1,8 @@
 """swaplab options: what can be switched, read from the installed config tree."""
 
-import sys
 from collections.abc import Iterable, Sequence
 
-from rich.console import Console
-from rich.table import Table
-from rich.text import Text
-
+from swaplab.cli.tables import show
 from swaplab.config import tree
 from swaplab.errors import UserError
 
@@ -46,7 +42,7 @@ def show_groups() -> None:
         default, what = tree.chosen().get(group, ("", ""))
         listed = ", ".join(names) if len(names) <= 12 else f"{', '.join(names[:4])}, ... {len(names)} in all"
         rows.append((group, default, f"{what}\n{listed}" if what else listed))
-    _print(("group", "default", "what it decides; options"), rows)
+    show(("group", "default", "what it decides; options"), rows)
     print(f"\nswaplab options GROUP explains the options of a group, swaplab options {KEYS_PAGE} the other keys.")
 
 
@@ -57,7 +53,7 @@ def show_group(group: str) -> None:
     options = [tree.option(group, name) for name in tree.groups()[group]]
     print(f"{group}: {what}" if what else group)
     marked = [(f"{o.name} *" if o.name == default else o.name, o.what, o.source) for o in options]
-    _print(("option", "what it does", "source"), marked)
+    show(("option", "what it does", "source"), marked)
     star = "* the default\n" if default else ""
     print(f"\n{star}swaplab train {group}=OPTION chooses one; swaplab options {group} OPTION shows its keys.")
 
@@ -73,13 +69,4 @@ def show_option(option: tree.Option) -> None:
 
 def show_keys(keys: Iterable[tree.Key]) -> None:
     """Keys with their values and meanings."""
-    _print(("key", "default", "meaning"), [(key.name, key.value, key.meaning) for key in keys])
-
-
-def _print(head: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
-    # in a pipe there is no width to fit, and a line that is folded is found by no search
-    console = Console(width=None if sys.stdout.isatty() else 160, highlight=False)
-    table = Table(*head, box=None, pad_edge=False, header_style="bold", show_edge=False)
-    for row in rows:
-        table.add_row(*map(Text, row))
-    console.print(table)
+    show(("key", "default", "meaning"), [(key.name, key.value, key.meaning) for key in keys])

@@ -93,7 +93,7 @@ def list_unfinished(runs: Path, named: list[str], conditions: dict[str, str]) ->
     _print_table(found, None)
     print("\nto continue:")
     for entry in found:
-        print("  " + shlex.join(["swaplab train", f"resolved={runs / entry.label / 'config.yaml'}"]))
+        print("  " + shlex.join(["swaplab", "train", f"resolved={runs / entry.label / 'config.yaml'}"]))
     return 0
 
 
