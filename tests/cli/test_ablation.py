@@ -133,8 +133,8 @@ def test_a_plan_that_was_begun_is_not_changed_but_another_stands_beside_it(train
         (["norm=batch"], "this is what ablation mine varies"),
         (["hydra/launcher=joblib"], "none of Hydra's own settings"),
         (["slots=many"], "slots=many must be a whole number"),
-        (["generator.width=0"], "generator.width=0 cannot be"),
-        (["budget.images=0"], "budget.images=0 cannot be"),
+        (["generator.width=0"], "generator.width=0 must be"),
+        (["budget.images=0"], "budget.images=0 must be"),
     ],
 )
 def test_what_could_not_be_judged_is_refused_before_anything_starts(

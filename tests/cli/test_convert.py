@@ -221,10 +221,10 @@ def test_bad_settings_and_runs(
     words = (f"input={photo}", f"output={tmp_path / 'out.png'}")
     for word, part in (
         ("target=Z", "target=Z is not an identity of this run; it knows A, B"),
-        ("weights=last", "weights=last cannot be; give final or best"),
-        ("faces=some", "faces=some cannot be; give largest or all"),
-        ("feather=2", "feather=2 cannot be; give a number from 0 to 0.5"),
-        ("disclosure_elsewhere=", 'disclosure_elsewhere="" cannot be; give a text or null'),
+        ("weights=last", "weights=last must be final or best"),
+        ("faces=some", "faces=some must be largest or all"),
+        ("feather=2", "feather=2 must be a number from 0 to 0.5"),
+        ("disclosure_elsewhere=", 'disclosure_elsewhere="" must be a non-empty string or null'),
         ("colours=none", "colours"),
     ):
         assert part in refused(command, tmp_path, f"run={run}", *words, word)

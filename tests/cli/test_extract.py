@@ -179,7 +179,7 @@ def test_every_bad_input_is_one_sentence_and_leaves_nothing(command: Command, tm
     for name, sentence in says.items():
         assert sentence in refused(command, tmp_path, f"input={tmp_path / name}", *rest)
     assert "input is not set" in refused(command, tmp_path, *rest)
-    assert 'input="" cannot be; give a text' in refused(command, tmp_path, "input=", *rest)
+    assert 'input="" must be a non-empty string' in refused(command, tmp_path, "input=", *rest)
 
 
 def test_no_ground_no_faces(command: Command, tmp_path: Path) -> None:
@@ -190,7 +190,7 @@ def test_no_ground_no_faces(command: Command, tmp_path: Path) -> None:
         return refused(command, tmp_path, *rest, *words)
 
     assert "nothing says that this person's face may be used; set ground=self" in complaint()
-    assert "ground=friend cannot be; give self, consent, licensed or synthetic or null" in complaint("ground=friend")
+    assert "ground=friend must be self, consent, licensed or synthetic or null" in complaint("ground=friend")
     assert "ground=consent needs a statement file" in complaint("ground=consent")
     gone = complaint("ground=consent", f"statement={tmp_path / 'gone, (1).yaml'}")
     assert "gone, (1).yaml cannot be read" in gone
@@ -210,11 +210,11 @@ def test_what_cannot_be_written_or_set(
     below_a_file = f"output={clip / 'A'}"
     assert f"A cannot be made in {clip}: it is a file" in refused(command, tmp_path, *given, below_a_file)
     new = f"output={tmp_path / 'new'}"
-    assert "resolution=63 cannot be; give a whole number from 16 to 1024 that 2 divides" in refused(
+    assert "resolution=63 must be a whole number from 16 to 1024 that is divisible by 2" in refused(
         command, tmp_path, *given, new, "resolution=63"
     )
-    assert "every=0 cannot be; give a whole number of 1 or more" in refused(command, tmp_path, *given, new, "every=0")
-    assert 'identity=" " cannot be; give a text' in refused(command, tmp_path, *given, new, identity="identity= ")
+    assert "every=0 must be a whole number of at least 1" in refused(command, tmp_path, *given, new, "every=0")
+    assert 'identity=" " must be a non-empty string' in refused(command, tmp_path, *given, new, identity="identity= ")
     assert "evry" in refused(command, tmp_path, *given, new, "evry=2")
 
     with monkeypatch.context() as patch:

@@ -16,5 +16,5 @@ def test_a_node_becomes_what_it_names() -> None:
 
 @pytest.mark.parametrize("node", [{}, {"weight": 3.0}, 5, "mae", ["mae"]])
 def test_a_node_that_names_no_class_is_refused(node: Any) -> None:
-    with pytest.raises(UserError, match=r"^losses.reconstruction is .*, which names no class to build; choose an op"):
+    with pytest.raises(UserError, match=r"^losses.reconstruction=.* has no _target_; choose an option"):
         build(node, "losses.reconstruction")

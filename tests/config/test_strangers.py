@@ -103,18 +103,18 @@ def test_a_job_of_a_sweep_is_judged_as_a_single_one_is(stranger: Path, command: 
     words = ["-m", "--config-dir", str(stranger), "experiment=good,evil", "hydra/launcher=basic"]
     code, out, err = command("train", *words)
     assert code == 2
-    assert "sets hydra's own settings at hydra.job_logging" in err
+    assert "sets hydra.job_logging" in err
     check_nothing_ran(stranger, out + err)
 
 
 def test_what_shadows_our_own_launcher_is_refused(stranger: Path, command: Command) -> None:
     write(stranger, "hydra/launcher/swaplab.yaml", "_target_: os.abort\nslots: 1\n")
     code, out, err = command("train", "-m", "--config-dir", stranger, "seed=1,2")
-    assert (code, "sets hydra's own settings at hydra.launcher" in err) == (2, True), err
+    assert (code, "sets hydra.launcher" in err) == (2, True), err
     write(stranger, "hydra/launcher/theirs.yaml", "_target_: os.mkdir\npath: SENTINEL\n")
     (stranger / "hydra/launcher/swaplab.yaml").unlink()
     code, out, err = command("train", "-m", "--config-dir", stranger, "seed=1,2", "hydra/launcher=theirs")
-    assert (code, "may not come from a config folder from outside" in err) == (2, True), err
+    assert (code, "must not come from an external config folder" in err) == (2, True), err
     check_nothing_ran(stranger, out + err)
 
 
@@ -161,7 +161,7 @@ def test_every_way_to_bring_in_a_folder_is_watched(flag: str, name: str, strange
     code, out, _ = command("train", "experiment=fine", *words, "--cfg", "job")
     assert (code, "name: there" in out) == (0, True)
     code, out, err = command("train", "experiment=evil", *words)
-    assert (code, "sets hydra's own settings at hydra.verbose" in err) == (2, True), err
+    assert (code, "sets hydra.verbose" in err) == (2, True), err
 
 
 @pytest.mark.parametrize("flag", ["--config-path", "-cp", "--config-name", "--experimental-rerun"])
@@ -172,7 +172,7 @@ def test_a_flag_that_would_replace_our_own_configs_is_not_known(flag: str, stran
 
 def test_a_search_path_that_names_a_package_is_refused(stranger: Path, command: Command) -> None:
     code, _, err = command("train", "hydra.searchpath=[pkg://antigravity]")
-    assert (code, "pkg://antigravity, which is no folder" in err) == (2, True)
+    assert (code, "pkg://antigravity is not a folder" in err) == (2, True)
 
 
 def test_a_folder_that_is_not_there_is_named(tmp_path: Path, command: Command) -> None:
@@ -239,7 +239,7 @@ def test_a_declared_package_lends_its_name_to_nothing_that_it_imports(
     assert build({"_target_": "mylab_that_imports.Mine"}, "generator") is not None
     for node in (EVIL | {"_target_": "mylab_that_imports.os.mkdir"},):
         for place in (node, {"_target_": "mylab_that_imports.Mine", "part": node}):
-            with pytest.raises(UserError, match="which is not mylab_that_imports's own"):
+            with pytest.raises(UserError, match="is not defined in mylab_that_imports"):
                 build(place, "generator")
     check_nothing_ran(stranger, "")
 

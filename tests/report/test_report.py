@@ -447,7 +447,7 @@ def test_the_command_writes_beside_one_run_and_here_for_several(tmp_path: Path, 
             ("output=x.html",),
             "name what to show: either run=RUN or group=DIR, see --help for examples",
         ),
-        (("output=x", "output=y"), "output is given twice, x and y; leave one of them out"),
+        (("output=x", "output=y"), "output is given twice, x and y; remove one of them"),
     ],
 )
 def test_a_mistake_is_one_sentence_with_code_2(

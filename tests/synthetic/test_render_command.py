@@ -34,11 +34,11 @@ def test_it_writes_facesets_a_sheet_and_videos(tmp_path: Path, process: Process)
 @pytest.mark.parametrize(
     ("override", "says"),
     [
-        ("data.profile.default.p_glasses=2", "p_glasses=2 cannot be; give a number from 0 to 1"),
-        ("+data.profile.default.p_hat=1", "p_hat is a key that nothing reads"),
-        ("data.identities.A={person: Q}", "data.identities.A.person=Q cannot be; give A or B"),
-        ("+data.identities.C.seed=-1", "data.identities.C.seed=-1 cannot be"),
-        ("+data.identities.C.sead=1", "data.identities.C.sead is a key that nothing reads; did you mean"),
+        ("data.profile.default.p_glasses=2", "p_glasses=2 must be a number from 0 to 1"),
+        ("+data.profile.default.p_hat=1", "unknown key data.profile.default.p_hat"),
+        ("data.identities.A={person: Q}", "data.identities.A.person=Q must be A or B"),
+        ("+data.identities.C.seed=-1", "data.identities.C.seed=-1 must be"),
+        ("+data.identities.C.sead=1", "unknown key data.identities.C.sead; did you mean"),
         ("nonsense=1", "nonsense"),
     ],
 )

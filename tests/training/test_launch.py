@@ -109,8 +109,8 @@ def test_a_rank_whose_rank_0_is_gone_does_not_begin_a_run_of_its_own(within: Set
         (SRUN | {"SLURM_NTASKS": "5"}, {}, "give --ntasks-per-node"),
         ({}, {"launcher": "srun"}, "use scripts/slurm_train.sbatch"),
         ({}, {"nodes": 2}, "use scripts/torchrun_train.sh"),
-        ({}, {"devices": 0}, "trainer.devices=0 cannot be"),
-        ({}, {"devices": "two"}, "trainer.devices=two cannot be"),
+        ({}, {"devices": 0}, "trainer.devices=0 must be"),
+        ({}, {"devices": "two"}, "trainer.devices=two must be"),
         ({}, {"accelerator": "tpu"}, "trainer.accelerator=tpu is not known"),
     ],
 )

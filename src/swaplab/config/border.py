@@ -1,7 +1,7 @@
-"""The border that every composed config crosses once: no key that nothing reads, no value that nothing can take.
+"""Validation of every composed config: unknown keys, missing keys, types and ranges.
 
-What a plain key may be stands in `swaplab.config.train`; what a key of a component may be, in the component's own
-constructor. A new key is added there, and with its default in conf/.
+The type of a plain key is declared in `swaplab.config.train`, that of a component's key in the component's constructor.
+To add a key, declare it there and give it a default in conf/.
 """
 
 from collections.abc import Iterator, Mapping
@@ -22,14 +22,14 @@ from swaplab.errors import UserError
 
 Place = tuple[str | int, ...]
 
-LISTED = 16  # so many keys a sentence bears
+LISTED = 16  # at most so many known keys in a message
 
 
 def checked(config: Mapping[str, Any]) -> dict[str, Any]:
-    """The resolved config of a run, with the types that its keys have: where a width is 1.0, 1 becomes 1.0.
+    """Validate the resolved config of a run and convert values to the declared types (1 becomes 1.0 for a float).
 
-    Raises UserError for an unknown key, a missing one, a value that is none of its key's, a component that may not
-    stand where it stands, and a metric that no training could choose weights by.
+    Raises UserError for an unknown or missing key, a value of the wrong type or outside its range, a component that is
+    not allowed in its place, and a metric that training cannot select weights by.
     """
     check_targets(config)
     result = validated(Train, config)
@@ -40,13 +40,13 @@ def checked(config: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def validated(keys: Any, config: Mapping[str, Any]) -> dict[str, Any]:
-    """A config whose keys are those of a TypedDict, with their types. UserError as `checked`, for plain keys."""
+    """Validate a config against the TypedDict ``keys`` and convert its values. Raises UserError like `checked`."""
     result: dict[str, Any] = _validated(keys, dict(config), ())
     return result
 
 
 def _check_components(node: Any, place: Place) -> None:
-    """Put typed nodes in the place of all nodes with ``_target_``, outer ones first."""
+    """Replace all nodes with ``_target_`` by validated ones, outer nodes first."""
     for key, value in list(node.items() if isinstance(node, dict) else enumerate(node)):
         if isinstance(value, dict) and "_target_" in value:
             node[key] = _validated(*_options(value, (*place, key)), (*place, key))
@@ -74,7 +74,8 @@ def _validated(keys: Any, node: dict[str, Any], place: Place) -> Any:
 
 
 def _rank(keys: Any, node: Any, found: Any) -> int:
-    """How little an error explains: an unknown key says why another is missing, unless another mapping here has it."""
+    """Rank of an error; the lowest is reported. An unknown key, maybe a typo of a missing one, comes first; last if
+    another member of the union has it."""
     if found["type"] == "extra_forbidden":
         where, _ = _located(node, found["loc"], missing=False)
         return 3 if str(where[-1]) in _names_at(keys, node, where[:-1]) else 0
@@ -82,7 +83,7 @@ def _rank(keys: Any, node: Any, found: Any) -> int:
 
 
 def _in_order(given: Any, typed: Any) -> Any:
-    """Typed values with the keys in the order in which they were given: operations run in it."""
+    """Validated values with keys in the given order, because noise operations run in it."""
     if isinstance(given, dict) and isinstance(typed, dict):
         return {key: _in_order(value, typed[key]) for key, value in given.items()}
     if isinstance(given, list) and isinstance(typed, list):
@@ -91,7 +92,7 @@ def _in_order(given: Any, typed: Any) -> Any:
 
 
 def _located(node: Any, loc: tuple[int | str, ...], missing: bool) -> tuple[Place, Any]:
-    """The place that a location of pydantic's means, without its marks of types, and what stands there."""
+    """The config path of a pydantic location (which also holds type tags), and the value there."""
     place: Place = ()
     for part in loc:
         inside = dict(enumerate(node)) if isinstance(node, list) else node
@@ -103,38 +104,38 @@ def _located(node: Any, loc: tuple[int | str, ...], missing: bool) -> tuple[Plac
 def _unknown(keys: Any, node: Any, place: Place, where: Place, found: Any) -> str:
     name, key = _dotted((*place, *where)), str(where[-1])
     if key in supplied_to(_kind(place)).names:
-        return f"{name} is what the program itself supplies; drop it"
+        return f"{name} is set by the program; remove it"
     known = list(_names_at(keys, node, where[:-1]))
     close = get_close_matches(key, known, n=1)
     owner = _dotted((*place, *where[:-1])) or "the config"
-    said = f"{name} is a key that nothing reads"
     if close:
-        return f"{said}; did you mean {_dotted((*place, *where[:-1], close[0]))}? correct or drop it"
+        return f"unknown key {name}; did you mean {_dotted((*place, *where[:-1], close[0]))}?"
     if len(where) == 1 and not place and isinstance(found, dict):
-        return f"{said}; if a file of a config group sets it, let its first line be `# @package _global_`, else drop it"
-    return f"{said}; {owner} has {listed(known or ['none'], 'and')}" if len(known) <= LISTED else f"{said}; drop it"
+        return f"unknown key {name}; remove it, or if a config file sets it, begin that file with `# @package _global_`"
+    hint = f"{owner} has {listed(known, 'and') or 'no keys'}" if len(known) <= LISTED else "remove it"
+    return f"unknown key {name}; {hint}"
 
 
 def _missing(keys: Any, node: Any, place: Place, where: Place, found: Any) -> str:
     supplied = supplied_to(_kind((*place, *where[:-1])))
     if place and supplied.first and node.get("_partial_") is not True:
-        return f"{_dotted((*place, '_partial_'))} is missing; set it to true: the network supplies the rest"
+        return f"{_dotted((*place, '_partial_'))} is missing; set it to true, because the network adds arguments"
     return missing(_dotted((*place, *where)))
 
 
 def missing(name: str) -> str:
-    """The sentence for a key that is needed and is not there."""
+    """The message for a missing key."""
     return f"{name} is missing; {choice_of(name)}"
 
 
 def choice_of(name: str) -> str:
-    """What to give for a key or a group."""
+    """The hint that lists the options of a group, or asks for a key's value."""
     options = sorted(file.stem for file in (_conf() / name).glob("*.yaml"))
-    return f"choose {name}={listed(options)}" if options else f"give {name}=VALUE"
+    return f"choose {name}={listed(options)}" if options else f"set {name}=VALUE"
 
 
 def readable(name: str) -> bool:
-    """Whether training may read a key, in a component where its constructor has it."""
+    """Whether ``name`` can be a key of a run; keys inside components are not checked."""
     return _leads(Train, name.split("."))
 
 
@@ -154,21 +155,23 @@ def _leads(annotation: Any, parts: list[str]) -> bool:
 
 def _off(keys: Any, node: Any, place: Place, where: Place, found: Any) -> str:
     name = _dotted((*place, *where))
-    return f"{name} is off, so its {listed(list(map(str, found)), 'and')} would do nothing; turn it on or drop that"
+    unused = listed(list(map(str, found)), "and")
+    return f"{name} is off, so setting its {unused} has no effect; turn it on or remove {unused}"
 
 
 def _impossible(keys: Any, node: Any, place: Place, where: Place, found: Any) -> str:
     annotation = _annotation_at(keys, node, where)
     meaning = meaning_of(annotation)
     inside = f" ({meaning})" if meaning else ""
-    return f"{_dotted((*place, *where))}={shown(found)} cannot be; give {described(annotation)}{inside}"
+    return f"{_dotted((*place, *where))}={shown(found)} must be {described(annotation)}{inside}"
 
 
 def _kind_of_data(keys: Any, node: Any, place: Place, where: Place, found: Any) -> str:
     name = _dotted((*place, *where))
     kinds = [get_args(m.__annotations__["kind"])[0] for m in members_of(_annotation_at(keys, node, where))]
-    given = shown(found["kind"]) if "kind" in found else "missing"
-    return f"{name}.kind is {given}; give {listed(kinds)}"
+    if "kind" not in found:
+        return f"{name}.kind is missing; set it to {listed(kinds)}"
+    return f"{name}.kind={shown(found['kind'])} must be {listed(kinds)}"
 
 
 _SENTENCES = {
@@ -191,7 +194,7 @@ def _conf() -> Path:
 
 
 def _names_at(keys: Any, node: Any, place: Place) -> Iterator[str]:
-    """The keys that a mapping may have."""
+    """The allowed keys of a mapping."""
     for member in _members(_annotation_at(keys, node, place), _at(node, place)):
         yield from (name for name in member.__annotations__ if name not in ("_target_", "_partial_"))
 
@@ -203,7 +206,7 @@ def _at(node: Any, place: Place) -> Any:
 
 
 def _members(annotation: Any, node: Any) -> Iterator[Any]:
-    """The TypedDicts among the types of a place; of those told apart by ``kind`` the one that is meant."""
+    """The TypedDicts among the types of a place; of a union discriminated by ``kind`` only the matching one."""
     for member in members_of(annotation):
         base, _ = parts_of(member)
         if is_typeddict(base):
@@ -213,7 +216,7 @@ def _members(annotation: Any, node: Any) -> Iterator[Any]:
 
 
 def _annotation_at(keys: Any, node: Any, place: Place) -> Any:
-    """The type of a place below ``keys``; Any where there is none."""
+    """The declared type of a place below ``keys``, or Any."""
     annotation = keys
     for part in place:
         annotation, node = _child(annotation, node, part), node[part]

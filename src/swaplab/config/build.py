@@ -1,4 +1,4 @@
-"""From checked config nodes to components, with errors in one sentence."""
+"""Build components from validated config nodes."""
 
 from typing import Any
 
@@ -7,10 +7,10 @@ from swaplab.errors import UserError
 
 
 def build(node: Any, place: str, **given: Any) -> Any:
-    """Instantiate a config node that stands at ``place`` (such as "generator"); None stays None.
+    """Instantiate the config node at ``place`` (such as "generator"); None stays None.
 
-    ``given`` are arguments that the program supplies. Raises UserError for a target that may not stand there, and for
-    what its constructor refuses.
+    ``given``: arguments from the program. Raises UserError for a target that is not allowed there, and for arguments
+    that its constructor rejects.
     """
     if node is None:
         return None
@@ -18,7 +18,7 @@ def build(node: Any, place: str, **given: Any) -> Any:
     from hydra.utils import instantiate
 
     if not isinstance(node, dict) or "_target_" not in node:
-        raise UserError(f"{place} is {node!r}, which names no class to build; choose an option of its group, or none")
+        raise UserError(f"{place}={node!r} has no _target_; choose an option of its group, or none")
     check_targets(_placed(node, place))
     for path, name in targets_in(node):
         located(name, ".".join((place, *path)))
@@ -35,15 +35,15 @@ def build(node: Any, place: str, **given: Any) -> Any:
 
 
 def located(name: str, where: str) -> Any:
-    """What the ``_target_`` at ``where`` names. UserError if it cannot be imported or comes from elsewhere."""
-    from hydra._internal.utils import _locate  # `hydra.utils.get_object` also logs what it raises
+    """Import the ``_target_`` at ``where``. Raises UserError if that fails or another package defines it."""
+    from hydra._internal.utils import _locate  # `hydra.utils.get_object` also logs its errors
 
     try:
         target = _locate(name)
-    except Exception as error:  # an import runs a module, which may fail in any way
+    except Exception as error:  # an imported module can raise anything
         raise UserError(
-            f"{where}._target_ {name!r} cannot be imported ({error}); check its name; a package of your own is "
-            f"installed, or lies in the current folder"
+            f"{where}._target_={name} cannot be imported ({error}); check the name; your own package must be installed "
+            f"or in the current folder"
         ) from None
     check_origin(name, target, where)
     return target

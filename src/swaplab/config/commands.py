@@ -1,4 +1,4 @@
-"""The keys of the commands besides `swaplab train`: type, range, unit, meaning and default of each."""
+"""The keys of all commands except `swaplab train`, with type, range, unit, meaning and default."""
 
 from typing import Annotated, Literal
 
@@ -11,10 +11,10 @@ from swaplab.config.values import STRICT, Default, Number, Text, Whole
 NONE = Default(None)
 Weights = Annotated[
     Literal["final", "best"],
-    Field(description="averaged weights at the end of training, or at the best validation value"),
+    Field(description="averaged weights at the end of training or at the best validation value"),
     Default("final"),
 ]
-Run = Annotated[Text, Field(description="folder, NAME/ID, beginning of an ID, NAME of a single run, or last")]
+Run = Annotated[Text, Field(description="folder, NAME/ID, the beginning of an ID, NAME if it has one run, or last")]
 Runs = Annotated[Text, Field(description="folder that holds the runs"), Default("runs")]
 Folders = Annotated[list[Text], Field(min_length=1)] | None
 Overwrite = Annotated[bool, Field(description="replace an existing output"), Default(False)]
@@ -23,12 +23,12 @@ Cores = Annotated[Threads, Field(description="CPU threads; none: torch's own cho
 
 @with_config(STRICT)
 class Detector(TypedDict):
-    """How faces are detected."""
+    """Face detection."""
 
-    min_face: Annotated[Number, Field(ge=10, description="smallest face to look for, in input pixels"), Default(40)]
+    min_face: Annotated[Number, Field(ge=10, description="smallest face to detect, in input pixels"), Default(40)]
     probability: Annotated[Number, Field(ge=0, le=1, description="minimum detection probability"), Default(0.9)]
     longest_side: Annotated[
-        Whole, Field(ge=64, description="search larger frames at this size, in pixels"), Default(960)
+        Whole, Field(ge=64, description="shrink larger frames to this size for detection, in pixels"), Default(960)
     ]
 
 
@@ -37,7 +37,7 @@ class Evaluate(TypedDict):
     """Keys of `swaplab evaluate`."""
 
     run: Run
-    split: Annotated[Literal["val", "test"], Field(description="keep test for the final word"), Default("val")]
+    split: Annotated[Literal["val", "test"], Field(description="use test only for final results"), Default("val")]
     weights: Weights
     threads: Cores
     runs: Runs
@@ -48,25 +48,27 @@ class Convert(TypedDict):
     """Keys of `swaplab convert`."""
 
     run: Run
-    input: Annotated[Text, Field(description="a picture or a video")]
-    output: Annotated[Text, Field(description="a new file: .mp4 or .mov for a video, .png or .jpg for a picture")]
+    input: Annotated[Text, Field(description="an image or a video")]
+    output: Annotated[Text, Field(description="a new file: .mp4 or .mov for a video, .png or .jpg for an image")]
     overwrite: Overwrite
-    source: Annotated[Text | None, Field(description="identity in the input; none: the run's first"), NONE]
-    target: Annotated[Text | None, Field(description="identity to show; none: the run's first other one"), NONE]
+    source: Annotated[
+        Text | None, Field(description="identity in the input; none: the run's first except target"), NONE
+    ]
+    target: Annotated[Text | None, Field(description="identity to show; none: the run's first except source"), NONE]
     weights: Weights
     faces: Annotated[
         Literal["largest", "all"],
-        Field(description="largest: the face with the largest total area over its track"),
+        Field(description="largest: only the face with the largest total area over its track"),
         Default("largest"),
     ]
     colour: Annotated[
         Literal["statistics", "none"],
-        Field(description="statistics: match the colours of the replaced face; none: keep the network's"),
+        Field(description="statistics: match the colours of the replaced face; none: keep the network's colours"),
         Default("statistics"),
     ]
     alpha: Annotated[
         Literal["learned_and_hull", "hull"],
-        Field(description="blend by the network's mask within the landmark hull, or by the hull alone"),
+        Field(description="blend with the network's mask inside the landmark hull, or with the hull alone"),
         Default("learned_and_hull"),
     ]
     feather: Annotated[
@@ -74,7 +76,7 @@ class Convert(TypedDict):
     ]
     label: Annotated[Text, Field(description="text on every frame"), Default("AI-altered")]
     disclosure_elsewhere: Annotated[
-        Text | None, Field(description="where the audience is told instead; leaves the label off"), NONE
+        Text | None, Field(description="where the audience is informed instead; removes the label"), NONE
     ]
     detector: Detector
     threads: Cores
@@ -83,23 +85,23 @@ class Convert(TypedDict):
 
 @with_config(STRICT)
 class Limits(TypedDict):
-    """Faces below a limit get a flag, and training skips flagged faces (data.skip_flags)."""
+    """Limits below which a face gets a flag; training skips flagged faces (data.skip_flags)."""
 
-    sharpness: Annotated[Number, Field(ge=0, description="flag blurred below this"), Default(0.04)]
+    sharpness: Annotated[Number, Field(ge=0, description="faces below this get the flag blurred"), Default(0.04)]
     side: Annotated[
         Annotated[Number, Field(ge=0)] | None,
-        Field(description="flag small below this, in input pixels; none: 3/4 of the resolution"),
+        Field(description="faces below this get the flag small, in input pixels; none: 3/4 of the resolution"),
         NONE,
     ]
-    probability: Annotated[Number, Field(ge=0, le=1, description="flag unsure below this"), Default(0.95)]
+    probability: Annotated[Number, Field(ge=0, le=1, description="faces below this get the flag unsure"), Default(0.95)]
 
 
 @with_config(STRICT)
 class Extract(TypedDict):
     """Keys of `swaplab extract`."""
 
-    input: Annotated[Text, Field(description="pictures, videos or folders of them, separated by commas")]
-    identity: Annotated[Text, Field(description="a name of your choice")]
+    input: Annotated[Text, Field(description="images, videos or folders of them, separated by commas")]
+    identity: Annotated[Text, Field(description="a name for the person")]
     output: Annotated[Text, Field(description="a new folder")]
     ground: Annotated[
         Literal["self", "consent", "licensed", "synthetic"] | None,
@@ -108,7 +110,7 @@ class Extract(TypedDict):
     ]
     statement: Annotated[Text | None, Field(description="ground=consent: a YAML file with who, scope, date"), NONE]
     licence: Annotated[Text | None, Field(description="ground=licensed: name of the licence"), NONE]
-    link: Annotated[Text | None, Field(description="ground=licensed: where to read it"), NONE]
+    link: Annotated[Text | None, Field(description="ground=licensed: link to the licence"), NONE]
     resolution: Annotated[Resolution, Default(64)]
     every: Annotated[Whole, Field(ge=1, description="use every n-th frame of a video"), Default(1)]
     detector: Detector
@@ -118,7 +120,7 @@ class Extract(TypedDict):
 
 @with_config(STRICT)
 class Clip(TypedDict):
-    """A video of each identity beside its true swaps."""
+    """Videos of the identities beside their true swaps."""
 
     seconds: Annotated[Number, Field(ge=0, le=3600, description="length of each clip; 0: no clips"), Default(4)]
     rate: Annotated[Whole, Field(ge=1, le=240, description="frames per second"), Default(25)]
@@ -127,7 +129,7 @@ class Clip(TypedDict):
 
 @with_config(STRICT)
 class Render(TypedDict):
-    """Keys of `swaplab render`, besides those of the data."""
+    """Keys of `swaplab render` besides data keys."""
 
     output: Annotated[Text, Field(description="a new folder"), Default("rendered")]
     video: Clip
@@ -138,11 +140,11 @@ class Report(TypedDict):
     """Keys of `swaplab report`."""
 
     run: Annotated[Folders, Field(description="a run; repeat it for several"), NONE]
-    group: Annotated[Folders, Field(description="a folder of runs: levels over seeds; repeat it for several"), NONE]
-    metric: Annotated[Text | None, Field(description="of a group: the metric to show first"), NONE]
-    mixed_precision: Annotated[bool, Field(description="compare runs of unequal precision"), Default(False)]
+    group: Annotated[Folders, Field(description="a folder of runs (levels and seeds); repeat it for several"), NONE]
+    metric: Annotated[Text | None, Field(description="the metric of a group to show first"), NONE]
+    mixed_precision: Annotated[bool, Field(description="compare runs of different precision"), Default(False)]
     output: Annotated[
-        Text | None, Field(description="file to write; none: report.html beside a single run or group"), NONE
+        Text | None, Field(description="file to write; none: report.html in the folder of the run or group"), NONE
     ]
     runs: Runs
 
@@ -158,7 +160,7 @@ class AblationList(TypedDict):
 class AblationReport(TypedDict):
     """Keys of `swaplab ablation report`."""
 
-    mixed_precision: Annotated[bool, Field(description="compare runs of unequal precision"), Default(False)]
+    mixed_precision: Annotated[bool, Field(description="compare runs of different precision"), Default(False)]
     output: Annotated[
         Text | None, Field(description="file to write; none: report.html, .md and .csv in its folder"), NONE
     ]

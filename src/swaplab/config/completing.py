@@ -1,7 +1,7 @@
-"""What may come next on a command line: candidates for the word that is being written.
+"""Completion candidates for the current word of a command line.
 
-Read from the same places as everything else: the table of commands, the types of their keys, the config tree, the run
-folders. Nothing is composed and nothing heavy imported, so that a Tab is answered at once.
+They come from the key types, the config tree and the run folders. Nothing is composed and no heavy package is imported,
+so that completion is fast.
 """
 
 import os
@@ -15,7 +15,8 @@ DIRECTORY = "/"
 
 
 def of_keys(keys: Any, words: Sequence[str], runs: Callable[[str], Iterable[str]]) -> Iterator[str]:
-    """Candidates for the last word of a command whose keys are a TypedDict. ``runs``: the names of runs in a folder."""
+    """Candidates for the last of ``words``; the TypedDict ``keys`` has the command's keys. ``runs`` maps a folder to
+    the names of its runs."""
     from swaplab.config.keys import leaves, options_of
 
     key, sign, value = words[-1].partition("=")
@@ -33,7 +34,7 @@ def of_keys(keys: Any, words: Sequence[str], runs: Callable[[str], Iterable[str]
 
 
 def of_train(words: Sequence[str]) -> Iterator[str]:
-    """Candidates for the last word of a command line that Hydra composes."""
+    """Candidates for the last of ``words`` on a command line that Hydra composes."""
     mark = words[-1][: len(words[-1]) - len(words[-1].lstrip("+~"))]
     key, sign, value = words[-1][len(mark) :].partition("=")
     if not sign:
@@ -47,7 +48,7 @@ def of_train(words: Sequence[str]) -> Iterator[str]:
 
 
 def _keys(words: Sequence[str]) -> Iterator[tree.Key]:
-    """The keys of a run: those of no group, and those of the options that are chosen."""
+    """The keys of train.yaml and of the chosen option of each group."""
     yield from tree.keys_of(tree.root() / "train.yaml")
     for group, (default, _) in tree.chosen().items():
         option = _value_of(words, group, default)
@@ -63,17 +64,17 @@ def _options(key: str) -> list[str]:
     return options_of(known[key]) if key in known else []
 
 
-def files(begun: str) -> list[str]:
-    """Paths that continue what is begun; folders end with a slash."""
-    folder, _, name = begun.rpartition("/")
-    place = Path(os.path.expanduser(f"{folder}/" if "/" in begun else "."))
+def files(start: str) -> list[str]:
+    """Paths that begin with ``start``; folders end with a slash."""
+    folder, _, name = start.rpartition("/")
+    place = Path(os.path.expanduser(f"{folder}/" if "/" in start else "."))
     try:
         entries = sorted(os.scandir(place), key=lambda entry: entry.name)
     except OSError:
         return []
     hidden = name.startswith(".")
     shown = [e for e in entries if e.name.startswith(name) and (hidden or not e.name.startswith("."))]
-    before = begun[: len(begun) - len(name)]
+    before = start[: len(start) - len(name)]
     return [f"{before}{e.name}{DIRECTORY if e.is_dir() else ''}" for e in shown]
 
 

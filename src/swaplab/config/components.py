@@ -1,7 +1,7 @@
-"""Config nodes with ``_target_`` against the constructors that they name: keys, types and ranges, before one is built.
+"""The allowed keys, types and ranges of config nodes with ``_target_``, read from the constructors that they name.
 
-Nothing is written twice: what a constructor's annotations say is what the config may hold. A range is
-``Annotated[float, Field(gt=0)]`` in the constructor itself; what is not annotated takes any value.
+The annotations of a constructor are the only declaration. A range is ``Annotated[float, Field(gt=0)]``; an argument
+without annotation takes any value.
 """
 
 import inspect
@@ -18,10 +18,10 @@ OWN = ("_target_", "_partial_")
 
 
 class Supplied:
-    """What the program gives to components of a kind, so that no config may.
+    """Arguments that the program passes to components of a kind; a config must not set them.
 
-    ``names``: arguments by name. ``first``: how many of the first arguments, whatever they are called; such a component
-    is a function of them and carries ``_partial_: true``.
+    ``names``: keyword arguments. ``first``: number of leading positional arguments, whatever their names; such a
+    component needs ``_partial_: true``.
     """
 
     def __init__(self, *names: str, first: int = 0) -> None:
@@ -45,17 +45,17 @@ SUPPLIED: Mapping[str, Supplied] = {
 
 
 def supplied_to(kind: str) -> Supplied:
-    """What the program gives to components of a kind; nothing where the table is silent."""
+    """The arguments that the program passes to components of a kind."""
     return SUPPLIED.get(kind, Supplied())
 
 
 @cache
 def options_of(target: Callable[..., Any], kind: str, partial: bool) -> Any:
-    """The type of a node that names ``target``: a TypedDict of the arguments that a config gives."""
+    """The type of a node with this ``target``: a TypedDict of the arguments that the config sets."""
     supplied = supplied_to(kind)
     fields: dict[str, Any] = {"_target_": Required[str]}
     if supplied.first:
-        fields["_partial_"] = Annotated[NotRequired[bool], Field(description="true: the network supplies the rest")]
+        fields["_partial_"] = Annotated[NotRequired[bool], Field(description="true: the network adds arguments")]
     parameters = _parameters(target)
     places = [p.name for p in parameters if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)]
     given = {*supplied.names, *(places[: supplied.first] if partial else ())}
@@ -71,7 +71,7 @@ def options_of(target: Callable[..., Any], kind: str, partial: bool) -> Any:
 
 @cache
 def validator_of(options: Any) -> TypeAdapter[Any]:
-    """What checks a node of these options."""
+    """The cached validator of a TypedDict."""
     return TypeAdapter(options)
 
 
@@ -79,15 +79,15 @@ def _parameters(target: Callable[..., Any]) -> Sequence[inspect.Parameter]:
     try:
         try:
             signature = inspect.signature(target, eval_str=True)
-        except (NameError, AttributeError, SyntaxError, TypeError):  # a name that only type checkers import
+        except (NameError, AttributeError, SyntaxError, TypeError):  # a name imported only for type checkers
             signature = inspect.signature(target)
-    except ValueError:  # written in C, without a signature: it takes what it takes
+    except ValueError:  # a C function without a signature; accept any keyword
         return [inspect.Parameter("options", inspect.Parameter.VAR_KEYWORD)]
     return list(signature.parameters.values())
 
 
 def typed(annotation: Any) -> Any:
-    """The type of a config value for an argument so annotated: what is no plain value must be a component."""
+    """The type of a config value for an argument's annotation; a class that is not plain data becomes a component."""
     base, metadata = parts_of(annotation)
     if metadata:
         plain = typed(base)

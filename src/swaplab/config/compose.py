@@ -1,4 +1,4 @@
-"""Configs of runs composed inside a program, as the command line composes them."""
+"""Composition of run configs inside a program, as on the command line."""
 
 import re
 from collections.abc import Callable, Sequence
@@ -9,21 +9,21 @@ from omegaconf.errors import OmegaConfBaseException
 from swaplab.config.border import readable
 from swaplab.errors import UserError
 
-# How Hydra complains of a group that is not among the defaults, and of a key of one.
+# Hydra's errors for a group that is not in the defaults list, and for a key of such a group.
 _PARTS = "(decoder|bottleneck|upsampling|output)"
 _IDLE = re.compile(rf"Could not override '{_PARTS}'\. No match|Key '{_PARTS}' is not in struct")
 
-# How it complains of a key that a plus would add.
+# Hydra's error for a key that only + would add.
 _UNKNOWN = re.compile(r"Could not override '([^']+)'\.\s+To append to your config")
 
 Compose = Callable[[Sequence[str]], DictConfig]
 
 
 def composer(config_name: str, folder: str | None = None) -> Compose:
-    """A function from overrides to the composed config, without Hydra's own part. ``folder``: more configs than ours.
+    """A function from overrides to the composed config without its ``hydra`` node. ``folder``: additional configs.
 
-    It raises UserError for overrides that do not compose, and for those of Hydra's own settings, which would do
-    nothing. Of two overrides of one key the later one counts.
+    It raises UserError for overrides that do not compose, and for overrides of Hydra's own settings, which would have
+    no effect. Of two overrides of one key the later one wins.
     """
     from hydra.core.override_parser.overrides_parser import OverridesParser
     from hydra.errors import HydraException
@@ -37,7 +37,7 @@ def composer(config_name: str, folder: str | None = None) -> Compose:
         try:
             for word in OverridesParser.create().parse_overrides(list(overrides)):
                 if concerns_hydra(word):
-                    raise UserError(f"{word.input_line}: Hydra's own settings do nothing here; leave it out")
+                    raise UserError(f"{word.input_line}: Hydra's own settings have no effect here; remove it")
             config = loader.load_configuration(config_name, list(overrides), RunMode.RUN, from_shell=False)
         except (HydraException, OmegaConfBaseException) as error:
             raise UserError(one_sentence(error)) from None
@@ -49,16 +49,16 @@ def composer(config_name: str, folder: str | None = None) -> Compose:
 
 
 def one_sentence(error: Exception) -> str:
-    """What Hydra or OmegaConf says, in one line, with the reason where they keep it apart.
+    """The message of a Hydra or OmegaConf error in one line, with the message of its cause.
 
-    A group or a key that nothing reads is no word of Hydra's: it would advise to add what then does nothing.
+    For an unused group or an unknown key it is our own message: Hydra's advises + where that would have no effect.
     """
     idle = _IDLE.search(f"{error} {error.__cause__}")
     if idle:
-        return f"{idle[1] or idle[2]} would do nothing: the generator has no place for it; drop it or change that"
+        return f"{idle[1] or idle[2]} has no effect with this generator; remove it or choose another generator"
     unknown = _UNKNOWN.search(str(error))
     if unknown and not readable(unknown[1]):
-        return f"{unknown[1]} is a key that nothing reads; correct or drop it"
+        return f"unknown key {unknown[1]}; correct or remove it"
     said = " ".join(line.strip() for line in str(error).splitlines() if line.strip())
     cause = error.__cause__ or error.__context__
     reason = str(cause).splitlines()[0] if cause and str(cause) and str(cause) not in str(error) else ""

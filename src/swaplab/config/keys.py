@@ -1,6 +1,6 @@
-"""The words KEY=VALUE of a command whose keys are a TypedDict: typed, literal, each with its default.
+"""Arguments KEY=VALUE of a command whose keys are a TypedDict: typed, with defaults.
 
-A path is a path and a name is a name, whatever characters they hold. Nested keys are dotted: ``detector.min_face``.
+Values are literal: a path or a name may hold any characters. Nested keys are dotted: ``detector.min_face``.
 """
 
 from collections.abc import Iterator, Sequence
@@ -18,7 +18,7 @@ _TRUTH = dict.fromkeys(("true", "yes", "on", "1"), True) | dict.fromkeys(("false
 
 
 def leaves(keys: Any, prefix: str = "") -> Iterator[tuple[str, Any]]:
-    """Every dotted key of a TypedDict with its annotation, in order."""
+    """The dotted keys of a TypedDict with their annotations, in order."""
     for name, annotation in keys.__annotations__.items():
         base, _ = parts_of(annotation)
         if is_typeddict(base):
@@ -28,14 +28,14 @@ def leaves(keys: Any, prefix: str = "") -> Iterator[tuple[str, Any]]:
 
 
 def default_of(annotation: Any) -> Default | None:
-    """The default of a key; None where it must be given."""
+    """The default of a key; None if the key is required."""
     return next((item for item in reversed(parts_of(annotation)[1]) if isinstance(item, Default)), None)
 
 
 def parsed(keys: Any, words: Sequence[str]) -> dict[str, Any]:
-    """The config that words KEY=VALUE ask for, with every default filled in, checked as every config is.
+    """The validated config of arguments KEY=VALUE, with all defaults filled in.
 
-    A key whose type has a list may be given several times. UserError for anything else that is wrong with a word.
+    A key whose type is a list may be repeated. Raises UserError for an invalid argument.
     """
     known = dict(leaves(keys))
     given: dict[str, list[str]] = {}
@@ -46,7 +46,7 @@ def parsed(keys: Any, words: Sequence[str]) -> dict[str, Any]:
         if key not in known:
             raise UserError(_unknown(key, list(known)))
         if key in given and not _is_list(known[key]):
-            raise UserError(f"{key} is given twice, {given[key][0]} and {value}; leave one of them out")
+            raise UserError(f"{key} is given twice, {given[key][0]} and {value}; remove one of them")
         given.setdefault(key, []).append(value)
     config: dict[str, Any] = {}
     for key, annotation in known.items():
@@ -55,7 +55,7 @@ def parsed(keys: Any, words: Sequence[str]) -> dict[str, Any]:
             values = [_value(annotation, value) for value in given[key]]
             _put(config, key, values if _is_list(annotation) else values[0])
         elif default is None:
-            raise UserError(f"{key} is missing; give {key}=VALUE, see --help for examples")
+            raise UserError(f"{key} is missing; set {key}=VALUE, see --help for examples")
         else:
             _put(config, key, default.value)
     from swaplab.config.border import validated
@@ -64,7 +64,7 @@ def parsed(keys: Any, words: Sequence[str]) -> dict[str, Any]:
 
 
 def as_truth(key: str, text: str) -> bool:
-    """A truth value of a word: true, yes, on, 1 or their opposites, in any case. UserError for anything else."""
+    """Parse a boolean: true, yes, on, 1 or false, no, off, 0, in any case. Raises UserError for anything else."""
     found = _TRUTH.get(text.strip().lower())
     if found is None:
         raise UserError(f"{key}={shown(text)} must be true or false")
@@ -73,12 +73,12 @@ def as_truth(key: str, text: str) -> bool:
 
 def _unknown(key: str, known: Sequence[str]) -> str:
     close = get_close_matches(key, known, n=1, cutoff=0.5)
-    hint = f"did you mean {close[0]}? correct or drop it" if close else f"choose among {', '.join(known)}"
-    return f"{key} is a key that nothing reads; {hint}"
+    hint = f"did you mean {close[0]}?" if close else f"choose from {', '.join(known)}"
+    return f"unknown key {key}; {hint}"
 
 
 def table(keys: Any) -> str:
-    """A line for each key: its default (or that it is required) and its meaning."""
+    """The help table of a TypedDict: each key with its default (or "required") and its meaning."""
     rows = []
     for key, annotation in leaves(keys):
         default = default_of(annotation)
@@ -97,7 +97,7 @@ def _explained(annotation: Any) -> str:
 
 
 def options_of(annotation: Any) -> list[str]:
-    """The words that a key takes, where it takes no others; for completion and help."""
+    """The literal values of a key, such as true and false, for completion and help."""
     found: list[str] = []
     for member in members_of(annotation):
         base, _ = parts_of(member)
@@ -117,7 +117,7 @@ def _is_list(annotation: Any) -> bool:
 
 
 def _value(annotation: Any, text: str) -> Any:
-    """A word's value as the type of its key reads it; what does not fit is left to the check."""
+    """Parse a value by the type of its key; values that do not fit are left for the validation to reject."""
     bases = [parts_of(member)[0] for member in members_of(annotation)]
     bases += [parts_of(get_args(base)[0])[0] for base in bases if get_origin(base) is list]
     if str in bases or any(text in map(str, get_args(base)) for base in bases):

@@ -1,4 +1,4 @@
-"""Hydra's own loader of configs, for configs of strangers: what is composed is judged before anything of it is used."""
+"""Hydra's config loader with checks for untrusted config folders: a composed config is checked before it is used."""
 
 from collections.abc import Sequence
 from functools import cache
@@ -22,38 +22,38 @@ from swaplab.config.trust import lookups_only
 from swaplab.errors import UserError
 from swaplab.places import expanded
 
-# Facts of one composition below ``hydra``, which Hydra writes after all configs were merged and never acts upon.
+# Keys below ``hydra`` that describe the composition; Hydra writes them after merging configs and never acts on them.
 _FACTS = (("runtime", "choices"), ("runtime", "config_sources"), ("runtime", "cwd"), ("job", "override_dirname"))
-NAME = "swaplab"  # of Hydra's application
+NAME = "swaplab"  # the name of the Hydra application
 
 
 def search_path(folder: str | None = None) -> ConfigSearchPath:
-    """Where configs are looked for: Hydra's, ours, then ``folder``. UserError if that does not exist."""
+    """The config search path: Hydra's, ours, then ``folder``. Raises UserError if ``folder`` does not exist."""
     path = create_config_search_path("pkg://swaplab.conf")
     if folder is not None:
         place = expanded(folder).absolute()
         if not place.is_dir():
             raise UserError(f"config folder {place} does not exist; check the command line")
-        schema = path.get_path().pop()  # structured configs are looked for last
+        schema = path.get_path().pop()  # structured configs stay last
         path.append("command-line", f"file://{place}")
         path.get_path().append(schema)
     return path
 
 
 class Loader(ConfigLoaderImpl):
-    """Composes as Hydra does, and refuses what a config folder from outside must not do.
+    """Composes like Hydra, and rejects external config folders that change Hydra's settings or read outside values.
 
-    Everything that Hydra composes comes through here: a single config, each job of a sweep, in any process. What is
-    composed with the outside folders has the very ``hydra`` settings that our configs and the user's own words make
-    without them, and the rest of it refers to nothing but itself. Raises UserError for anything else.
+    Hydra composes everything with this loader: a single config and each job of a sweep, in any process. With external
+    folders, the ``hydra`` node must equal the one that our configs and the command line give without them, and all
+    interpolations must refer to the config itself. Raises UserError otherwise.
     """
 
     def __init__(self, folder: str | None = None) -> None:
         setbase("1.3")
         JobRuntime().set("name", NAME)
         super().__init__(search_path(folder))
-        self._outside: list[str] = []  # of the composition that is at work: the places besides ours,
-        self._words: dict[str, list[str]] = {}  # and the words of the command line, by kind
+        self._outside: list[str] = []  # external folders of the current composition
+        self._words: dict[str, list[str]] = {}  # its overrides, by kind
 
     def load_configuration(
         self,
@@ -72,7 +72,7 @@ class Loader(ConfigLoaderImpl):
                     _check_references(config)
             except (UserError, HydraException, OmegaConfBaseException):
                 raise
-            except Exception as error:  # whatever Hydra makes of a file that is not written for it
+            except Exception as error:  # Hydra can raise anything for a file that it cannot handle
                 if not self._outside:
                     raise
                 said = " ".join(str(error).split()) or type(error).__name__
@@ -82,7 +82,7 @@ class Loader(ConfigLoaderImpl):
     def _parse_overrides_and_create_caching_repo(
         self, config_name: str | None, overrides: list[str]
     ) -> tuple[list[Override], CachingConfigRepository]:
-        """As Hydra's own, and says what is at work."""
+        """Same as Hydra's; also records the overrides and the external folders."""
         words = OverridesParser.create().parse_overrides(overrides)
         self._words = {
             "hydra": [str(word.input_line) for word in words if word.is_hydra_override()],
@@ -102,31 +102,31 @@ class Loader(ConfigLoaderImpl):
         return words, repository
 
     def _check_hydra(self, config: DictConfig, config_name: str | None, rest: tuple[RunMode, bool, bool]) -> None:
-        """UserError unless the ``hydra`` part is what it is without the folders from outside."""
+        """Raise UserError unless the ``hydra`` node is the same as without the external folders."""
         try:
             expected = _expected(config_name, tuple(self._words["own"]), *rest)
         except (HydraException, OmegaConfBaseException) as error:
             raise UserError(
-                f"{' '.join(self._words['own'])}: hydra's own settings may not come from a config folder from outside "
-                f"({str(error).splitlines()[0]}); leave it out"
+                f"{' '.join(self._words['own'])}: hydra's own settings must not come from an external config folder "
+                f"({str(error).splitlines()[0]}); remove it"
             ) from None
         expected = expected | {"overrides": {kind: self._words[kind] for kind in ("hydra", "task")}}
         key = _difference(expected, _settings(config), ("hydra",))
         if key is not None:
             raise UserError(
-                f"a config in {', '.join(self._outside)} sets hydra's own settings at {key}; remove that: they belong "
-                f"on the command line"
+                f"a config in {', '.join(self._outside)} sets {key}; remove it, because hydra's own settings belong on "
+                f"the command line"
             )
 
 
 @cache
 def _expected(config_name: str | None, words: tuple[str, ...], *rest: Any) -> dict[str, Any]:
-    """The ``hydra`` part that our own configs and the user's words make."""
+    """The ``hydra`` node of our own configs and these overrides."""
     return _settings(ConfigLoaderImpl(search_path()).load_configuration(config_name, list(words), *rest))
 
 
 def concerns_hydra(word: Override) -> bool:
-    """Whether an override of the command line is of Hydra's own settings."""
+    """Whether an override sets one of Hydra's own settings."""
     places = (word.key_or_group.replace("/", "."), word.package or "")
     return any(place.split(".")[0] == "hydra" for place in places)
 
@@ -136,23 +136,23 @@ def _is_search_path(word: Override) -> bool:
 
 
 def _check_packages(words: Sequence[Override]) -> None:
-    """UserError for a search path that names a Python package: to look into one is to run it."""
+    """Raise UserError for a search path that names a Python package, because searching a package runs its code."""
     for word in words:
         places = word.value() if _is_search_path(word) else []
         for place in places if isinstance(places, list) else []:
             scheme, sign, _ = str(place).partition("://")
             if sign and scheme != "file" and place != "pkg://swaplab.conf":
-                raise UserError(f"{word.input_line} names {place}, which is no folder; give --config-dir FOLDER")
+                raise UserError(f"{word.input_line}: {place} is not a folder; use --config-dir FOLDER")
 
 
 def _check_choices(words: Sequence[Override], repository: CachingConfigRepository) -> None:
-    """UserError for a group of which no option is chosen but a number or nothing, which Hydra makes no sentence of."""
+    """Raise UserError if a group's value is a number or null; Hydra has no readable message for these."""
     for word in words:
         group, chosen = word.key_or_group, None if word.is_delete() else word.value()
         if word.is_delete() or word.is_sweep_override() or isinstance(chosen, str | list | dict):
             continue
         if repository.group_exists(group):
-            raise UserError(f"{word.input_line} chooses no option of the group; {choice_of(group)}")
+            raise UserError(f"{word.input_line} is not an option of the group; {choice_of(group)}")
 
 
 def _settings(config: DictConfig) -> dict[str, Any]:
@@ -163,7 +163,7 @@ def _settings(config: DictConfig) -> dict[str, Any]:
 
 
 def _difference(expected: Any, found: Any, path: tuple[str, ...]) -> str | None:
-    """The key of the first difference between two trees."""
+    """The dotted key of the first difference between two trees, or None."""
     if isinstance(expected, dict) and isinstance(found, dict):
         for key in [*expected, *(key for key in found if key not in expected)]:
             here = (*path, str(key))
@@ -177,12 +177,12 @@ def _difference(expected: Any, found: Any, path: tuple[str, ...]) -> str | None:
 
 
 def _check_references(config: DictConfig) -> None:
-    """UserError unless every value is written out or looked up in the config itself, its ``hydra`` part excepted."""
+    """Raise UserError unless all interpolations refer to the config itself, without its ``hydra`` node."""
     job = OmegaConf.masked_copy(config, [str(key) for key in config if key != "hydra"])
     try:
         OmegaConf.to_container(job, resolve=True)
     except OmegaConfBaseException as error:
         said = str(error).splitlines()[0]
         raise UserError(
-            f"a config from outside refers at {error.full_key} to what is not in it ({said}); write the value itself"
+            f"an external config has an interpolation at {error.full_key} that is not allowed ({said}); write the value"
         ) from None

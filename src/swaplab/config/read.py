@@ -11,15 +11,15 @@ from swaplab.errors import UserError
 
 
 def resolved(cfg: DictConfig) -> dict[str, Any]:
-    """The config as plain containers, every interpolation resolved and every ``_target_`` checked.
+    """The config as plain containers, with interpolations resolved and every ``_target_`` checked.
 
-    Raises UserError for a missing value, a bad interpolation or a target that may not run.
+    Raises UserError for a missing value, an invalid interpolation or a target that is not allowed.
     """
     with lookups_only():
         try:
             unset = sorted(OmegaConf.missing_keys(cfg))
             if unset:
-                raise UserError(f"{unset[0]} is not set; give {unset[0]}=VALUE, see --help for examples")
+                raise UserError(f"{unset[0]} is missing; set {unset[0]}=VALUE, see --help for examples")
             config = OmegaConf.to_container(cfg, resolve=True, throw_on_missing=True)
         except InterpolationKeyError as error:
             key = str(error).partition("'")[2].partition("'")[0]

@@ -1,4 +1,4 @@
-"""The keys of conf/train.yaml: type, range, unit and meaning of each. Components are checked by their constructors."""
+"""The keys of conf/train.yaml with type, range, unit and meaning. Component keys come from the constructors."""
 
 from typing import Annotated, Any, Literal, NotRequired
 
@@ -18,7 +18,7 @@ Network = Literal["generator", "discriminator"]
 
 @with_config(STRICT)
 class Counts(TypedDict):
-    """A whole number for each split."""
+    """A whole number per split."""
 
     train: Images
     val: Images
@@ -27,7 +27,7 @@ class Counts(TypedDict):
 
 @with_config(STRICT)
 class Rates(TypedDict):
-    """Images a second of each split."""
+    """Images per second of each split."""
 
     train: Annotated[Number, Field(gt=0)]
     val: Annotated[Number, Field(gt=0)]
@@ -36,7 +36,7 @@ class Rates(TypedDict):
 
 @with_config(STRICT)
 class Corruption(TypedDict, total=False):
-    """Shares of the training frames that each fault befalls."""
+    """Share of the training frames with each fault."""
 
     blur: Probability
     jpeg: Probability
@@ -50,9 +50,9 @@ class Corruption(TypedDict, total=False):
 class Clips(TypedDict, total=False):
     """How an identity's rendered clips look."""
 
-    clips: Annotated[Counts, Field(description="clips of each split")]
-    images: Annotated[Counts, Field(description="images of a clip")]
-    rate: Annotated[Rates, Field(description="images a second")]
+    clips: Annotated[Counts, Field(description="clips per split")]
+    images: Annotated[Counts, Field(description="images per clip")]
+    rate: Annotated[Rates, Field(description="images per second")]
     yaw_range: Annotated[Degrees, Field(description="degrees to either side")]
     yaw_shape: Literal["uniform", "normal", "sides"]
     pitch_range: Annotated[Degrees, Field(description="degrees to either side")]
@@ -60,16 +60,16 @@ class Clips(TypedDict, total=False):
     expression: Annotated[Probability, Field(description="scales the expression units")]
     light: Annotated[Probability, Field(description="0 mild, 1 strong and tinted")]
     background: Annotated[Probability, Field(description="0 plain, 1 a random pattern")]
-    p_beard: Annotated[Probability, Field(description="probability a clip")]
-    p_glasses: Annotated[Probability, Field(description="probability a clip")]
-    p_occluder: Annotated[Probability, Field(description="probability a clip")]
+    p_beard: Annotated[Probability, Field(description="probability per clip")]
+    p_glasses: Annotated[Probability, Field(description="probability per clip")]
+    p_occluder: Annotated[Probability, Field(description="probability per clip")]
     beautify: Annotated[Probability, Field(description="smoothing of the skin")]
-    corruption: Annotated[Corruption, Field(description="shares of the training frames")]
+    corruption: Annotated[Corruption, Field(description="share of the training frames")]
 
 
 @with_config(STRICT)
 class Profile(TypedDict):
-    """`default` is of all identities; ``identities`` overrides it for one."""
+    """`default` applies to all identities; ``identities`` overrides it for single ones."""
 
     default: Clips
     identities: dict[str, Clips]
@@ -97,9 +97,11 @@ class Synthetic(TypedDict):
     identities: Annotated[dict[FileName, Shipped | Invented], Field(min_length=1)]
     profile: Profile
     resolution: Resolution
-    seed: Annotated[Whole, Field(ge=0, description="of the data; the training seed is another")]
-    cache: Annotated[Text | None, Field(description="folder; null: $SWAPLAB_CACHE, else ~/.cache/swaplab")]
-    workers: Annotated[Whole, Field(ge=1, description="processes that render; the pixels do not depend on it")]
+    seed: Annotated[Whole, Field(ge=0, description="of the data; the training seed is separate")]
+    cache: Annotated[
+        Text | None, Field(description="folder; null: $SWAPLAB_CACHE, or ~/.cache/swaplab if that is not set")
+    ]
+    workers: Annotated[Whole, Field(ge=1, description="rendering processes; does not change the pixels")]
 
 
 @with_config(STRICT)
@@ -109,15 +111,15 @@ class Facesets(TypedDict):
     kind: Literal["facesets"]
     identities: Annotated[dict[FileName, str], Field(min_length=1)]
     resolution: Resolution | None
-    skip_flags: Annotated[list[Text], Field(description="faces with one of these flags are left out")]
-    test_clips: Annotated[list[Text], Field(description="clips held out for the test split")]
+    skip_flags: Annotated[list[Text], Field(description="leave out faces with one of these flags")]
+    test_clips: Annotated[list[Text], Field(description="clips of the test split")]
 
 
 @with_config(STRICT)
 class Size(TypedDict):
-    """How wide networks are."""
+    """Width of the networks."""
 
-    scale: Annotated[Number, Field(gt=0, le=4, description="times every width and bottleneck")]
+    scale: Annotated[Number, Field(gt=0, le=4, description="multiplies every width and bottleneck")]
 
 
 @with_config(STRICT)
@@ -125,12 +127,12 @@ class Spectral(TypedDict):
     """Spectral normalisation."""
 
     networks: Annotated[list[Network], Field(min_length=1)]
-    iterations: Annotated[Whole, Field(ge=1, description="of the power method, a forward")]
+    iterations: Annotated[Whole, Field(ge=1, description="power iterations per update")]
 
 
 @with_config(STRICT)
 class Optimizers(TypedDict):
-    """An optimiser for each network."""
+    """One optimiser per network."""
 
     generator: Component
     discriminator: Component | None
@@ -138,43 +140,44 @@ class Optimizers(TypedDict):
 
 @with_config(STRICT)
 class Trainer(TypedDict):
-    """Where a run is computed, and by how many processes."""
+    """Devices, processes and precision of a run."""
 
-    accelerator: Literal["auto", "cpu", "gpu", "cuda"]  # not mps: sums are taken in float64, which it has not
+    accelerator: Literal["auto", "cpu", "gpu", "cuda"]  # not mps: it has no float64, which sums need
     devices: Annotated[
-        Annotated[Whole, Field(ge=1)] | Literal["auto"], Field(description="processes of a machine, each with a device")
+        Annotated[Whole, Field(ge=1)] | Literal["auto"], Field(description="processes per machine, one device each")
     ]
     nodes: Annotated[Annotated[Whole, Field(ge=1)] | Literal["auto"], Field(description="machines")]
-    launcher: Annotated[Literal["auto", "srun"], Field(description="who starts the processes")]
-    backend: Annotated[  # not nccl alone: counts and signals are exchanged on processors
-        Literal["gloo", "cpu:gloo,cuda:nccl"] | None, Field(description="what processes talk through; null: chosen")
+    launcher: Annotated[Literal["auto", "srun"], Field(description="what starts the processes")]
+    backend: Annotated[  # not nccl alone: counts and signals are exchanged on the CPU
+        Literal["gloo", "cpu:gloo,cuda:nccl"] | None, Field(description="of torch.distributed; null: automatic")
     ]
     precision: Literal["auto", "32-true", "bf16-mixed", "64-true"]
-    sync_batchnorm: Annotated[bool, Field(description="plain batch norms take their statistics over all ranks")]
-    threads: Annotated[Threads, Field(description="of a process; null: chosen")]
+    sync_batchnorm: Annotated[bool, Field(description="batch norms use the statistics of all ranks")]
+    threads: Annotated[Threads, Field(description="CPU threads per process; null: automatic")]
     progress: bool
 
 
 @with_config(STRICT)
 class Budget(TypedDict):
-    """How long a run is."""
+    """Length of a run."""
 
-    images: Annotated[Whole, Field(ge=1, description="faces of all identities; the x-axis of everything")]
+    images: Annotated[Whole, Field(ge=1, description="faces of all identities; the x-axis of every curve")]
     session_images: Annotated[
-        Annotated[Whole, Field(ge=1)] | None, Field(description="faces after which this session stops")
+        Annotated[Whole, Field(ge=1)] | None,
+        Field(description="stop this session after so many; the same command resumes"),
     ]
 
 
 @with_config(STRICT)
 class Average(TypedDict):
-    """The averaged generator."""
+    """Moving average of the generator's weights."""
 
     half_life: Annotated[Number, Field(ge=1, description="in images")]
 
 
 @with_config(STRICT)
 class Every(TypedDict):
-    """Images between two of a kind; 0: only at the end."""
+    """Intervals of reports, validations, samples and checkpoints."""
 
     report: Annotated[Images, Field(description="in images; 0: only at the end")]
     validate: Annotated[Images, Field(description="in images; 0: only at the end")]
@@ -184,25 +187,25 @@ class Every(TypedDict):
 
 @with_config(STRICT)
 class Checkpoint(TypedDict):
-    """What is kept."""
+    """Weights to keep."""
 
-    best: Annotated[Text, Field(description="validation metric whose best value is kept as best.safetensors")]
-    keep: Annotated[Whole, Field(ge=0, description="earlier averages that are kept")]
+    best: Annotated[Text, Field(description="validation metric whose best value selects best.safetensors")]
+    keep: Annotated[Whole, Field(ge=0, description="number of earlier averaged generators to keep")]
 
 
 @with_config(STRICT)
 class InitFrom(TypedDict):
-    """Another run whose weights this one starts from."""
+    """Another run whose averaged weights this one starts from."""
 
     run: Annotated[Text, Field(description="the run's folder")]
-    parts: NotRequired[Annotated[list[Text] | None, Field(description="prefixes of parameters; null: all")]]
-    frozen: NotRequired[Annotated[bool, Field(description="what was taken is not trained")]]
-    weights: NotRequired[Annotated[Text | None, Field(description="the content that is taken, by hash; filled in")]]
+    parts: NotRequired[Annotated[list[Text] | None, Field(description="prefixes of parameter names; null: all")]]
+    frozen: NotRequired[Annotated[bool, Field(description="do not train the copied weights")]]
+    weights: NotRequired[Annotated[Text | None, Field(description="hash of the copied weights; filled in")]]
 
 
 @with_config(STRICT)
 class Wandb(TypedDict):
-    """The dashboard."""
+    """Weights & Biases."""
 
     mode: Literal["offline", "online", "disabled"]
     project: Text
@@ -219,10 +222,12 @@ class Train(TypedDict):
     noise: dict[Text, Component | None]
     norm: Component | None
     attention: Component | None
-    attention_sites: Annotated[list[Text] | None, Field(description="blocks that attention stands behind")]
+    attention_sites: Annotated[list[Text] | None, Field(description="blocks that attention follows")]
     mask: Component | None
     mask_network: Component | None
-    composed_by: Annotated[Literal["face", "hull"] | None, Field(description="mask of the faces that composes")]
+    composed_by: Annotated[
+        Literal["face", "hull"] | None, Field(description="data mask that blends the output with the input")
+    ]
     generator: Component
     decoder: NotRequired[Component]
     bottleneck: NotRequired[Component | None]
@@ -241,23 +246,23 @@ class Train(TypedDict):
     actions: NotRequired[dict[Text, Component | None]]
     trainer: Trainer
     name: Annotated[FileName, Field(description="the folder under runs/, and the group on the dashboard")]
-    seed: Annotated[Whole, Field(ge=0, lt=2**32, description="of data order, noise and start")]
+    seed: Annotated[Whole, Field(ge=0, lt=2**32, description="of data order, noise and initialisation")]
     batch_size: Annotated[Whole, Field(ge=1, description="faces of each identity, over all ranks")]
-    accumulate: Annotated[Whole, Field(ge=1, description="parts that an update takes its batch in")]
+    accumulate: Annotated[Whole, Field(ge=1, description="number of micro-batches per update")]
     workers: Annotated[Whole, Field(ge=0, description="processes that prepare batches")]
     budget: Budget
-    joint_pass: Annotated[bool, Field(description="all identities through a shared encoder in one call")]
+    joint_pass: Annotated[bool, Field(description="one encoder call for the faces of all identities")]
     tracked_forwards: Annotated[
         list[Literal["encode", "reconstruction", "swap", "judgement"]],
-        Field(description="forwards that move running statistics"),
+        Field(description="forward passes that update running statistics"),
     ]
-    data_masks: Annotated[dict[Mask, bool], Field(description="masks that batches carry")]
-    composition: Annotated[bool, Field(description="false: the result is the colours alone")]
+    data_masks: Annotated[dict[Mask, bool], Field(description="masks in every batch")]
+    composition: Annotated[bool, Field(description="false: ignore the mask; the result is the network's colours")]
     ema: Average
     every: Every
     checkpoint: Checkpoint
     init_from: InitFrom | None
     wandb: Wandb
-    runs: Annotated[Text, Field(description="the folder of all runs")]
+    runs: Annotated[Text, Field(description="folder for all runs")]
     run_id: Annotated[FileName | None, Field(description="the run's folder; null: its seed and its config's hash")]
     factors: Annotated[dict[str, Any], Field(description="what a sweep or an ablation varies; filled in")]

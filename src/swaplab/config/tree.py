@@ -1,8 +1,7 @@
-"""The config tree as a reader sees it: groups, their options, what each does, its source, its keys.
+"""The config tree for readers: groups, options, and the description, source and keys of each option.
 
-Read from the files themselves, without composing or importing anything: names here are the names that work. A group is
-explained by the comment beside it in a defaults list, an option by the comment at its head, else by the docstring of
-its class, a key by the comment on its line.
+All is read from the files, without composing or importing. A group is described by its comment in a defaults list, an
+option by the comment at the top of its file or the docstring of its class, a key by the comment on its line.
 """
 
 import ast
@@ -28,7 +27,7 @@ OFF = "Off."
 
 @dataclass(frozen=True)
 class Key:
-    """One key of a config file: its dotted name on the command line, its value there, and its comment."""
+    """One key of a config file: its dotted name on the command line, its value and its comment."""
 
     name: str
     value: str
@@ -37,7 +36,7 @@ class Key:
 
 @dataclass(frozen=True)
 class Option:
-    """One option of a group. ``what``: a sentence; ``source``: citations, "ours" without any; ``text``: all it says."""
+    """One option of a group. ``what``: one sentence; ``source``: citations, or "ours"; ``text``: the whole text."""
 
     group: str
     name: str
@@ -56,7 +55,7 @@ def root() -> Path:
 
 @cache
 def groups() -> dict[str, tuple[str, ...]]:
-    """Every group with the names of its options, the one that does nothing first."""
+    """The options of every group, sorted, with none first."""
     found: dict[str, list[str]] = {}
     for file in root().rglob("*.yaml"):
         group = file.parent.relative_to(root()).as_posix()
@@ -67,7 +66,7 @@ def groups() -> dict[str, tuple[str, ...]]:
 
 @cache
 def chosen() -> dict[str, tuple[str, str]]:
-    """What a defaults list chooses of a group, and its comment there: of ours for a run, else of a group's option."""
+    """The default option of each group and its comment, from the defaults list of train.yaml, else of an option."""
     found: dict[str, tuple[str, str]] = {}
     for file in sorted(root().rglob("*.yaml"), key=lambda file: (file.parent != root(), file)):
         for line in file.read_text().splitlines():
@@ -78,13 +77,13 @@ def chosen() -> dict[str, tuple[str, str]]:
 
 
 def check_group(group: str) -> None:
-    """UserError for a group that does not exist."""
+    """Raise UserError for a group that does not exist."""
     if group not in groups():
         raise UserError(f"there is no group {group}; {nearest(group, groups())}")
 
 
 def option(group: str, name: str) -> Option:
-    """An option of a group. UserError for one that does not exist."""
+    """An option of a group. Raises UserError if it does not exist."""
     check_group(group)
     if name not in groups()[group]:
         raise UserError(f"{group} has no option {name}; {nearest(name, groups()[group])}")
@@ -102,7 +101,7 @@ def option(group: str, name: str) -> Option:
 
 
 def keys_of(file: Path) -> tuple[Key, ...]:
-    """The keys that a config file sets, without references to other places and the names of classes."""
+    """The keys that a config file sets, without interpolations and class names."""
     text = file.read_text()
     package = PACKAGE.search(text)
     group = file.parent.relative_to(root()).as_posix().replace("/", ".")
@@ -119,7 +118,7 @@ def keys_of(file: Path) -> tuple[Key, ...]:
 
 
 def docstring_of(target: str) -> str:
-    """The docstring of a class or function of swaplab, by its dotted name; read, not imported. Empty without one."""
+    """The docstring of a class or function of swaplab, by dotted name; parsed, not imported. Empty if there is none."""
     module, _, name = target.rpartition(".")
     file = Path(__file__).parents[1].joinpath(*module.split(".")[1:]).with_suffix(".py")
     if not file.is_file():
@@ -131,22 +130,22 @@ def docstring_of(target: str) -> str:
 
 
 def sentence(text: str) -> str:
-    """The first sentence of a text, on one line."""
+    """The first sentence of a text, in one line."""
     flat = " ".join(text.split("\n\n")[0].split())
     found = re.match(r"(.+?\.)(?:\s+[A-Z(\"'`]|$)", flat)
     return (found.group(1) if found else flat).rstrip(";.") + "."
 
 
 def nearest(name: str, known: "dict[str, Any] | tuple[str, ...]") -> str:
-    """What to write instead of a name that is not known."""
+    """A hint for an unknown name: similar names, or all."""
     from difflib import get_close_matches
 
     close = get_close_matches(name, list(known), n=3)
-    return f"did you mean {' or '.join(close)}?" if close else f"choose among {', '.join(known)}"
+    return f"did you mean {' or '.join(close)}?" if close else f"choose from {', '.join(known)}"
 
 
 def _head(text: str) -> str:
-    """The sentences at the head of a config file."""
+    """The comment at the top of a config file."""
     lines = []
     for line in text.splitlines():
         if not line.startswith("#"):
@@ -157,7 +156,7 @@ def _head(text: str) -> str:
 
 
 def _targets(node: Any) -> Iterator[str]:
-    """The classes that a config names, outermost first."""
+    """The values of ``_target_`` in a config, outer ones first."""
     if isinstance(node, dict):
         if "_target_" in node:
             yield node["_target_"]
@@ -169,7 +168,7 @@ def _targets(node: Any) -> Iterator[str]:
 
 
 def _scalars(node: yaml.Node | None, place: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], yaml.Node]]:
-    """Every value that is no mapping, with the keys that lead to it."""
+    """All values that are not mappings, with their paths."""
     if isinstance(node, yaml.MappingNode) and node.value:
         for key, value in node.value:
             yield from _scalars(value, (*place, str(key.value)))

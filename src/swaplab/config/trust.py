@@ -1,9 +1,9 @@
-"""What a config may make this program run: nothing but the components that swaplab ships or the user declared.
+"""The code that a config may run: components that swaplab ships or that the user declared, nothing else.
 
-A config can come from a stranger: a run folder, a file from a paper. Three rules hold for it:
-`_target_` names an exact class that one of our own config files names for the same kind of place; a user's own packages
-are declared outside the config (``SWAPLAB_PACKAGES`` or the settings file); and it looks up nothing but itself. What a
-config folder from outside may not do to Hydra is in `swaplab.config.loader`.
+A config may be untrusted, such as a run folder or a file from a paper. Three rules apply. `_target_` must be a class
+that one of our config files uses in the same kind of place, or one of a package that the user declared. Packages are
+declared outside the config (``SWAPLAB_PACKAGES`` or the settings file). Interpolations can only refer to the config
+itself. `swaplab.config.loader` restricts what external config folders can do to Hydra.
 """
 
 import os
@@ -22,7 +22,7 @@ import yaml
 
 from swaplab.errors import UserError
 
-# Kinds of place: a config's top-level keys that hold components, and the slots inside them that hold another kind.
+# Kinds of places: the top-level keys that hold components, and the slots inside them that hold another kind.
 KINDS = (
     "generator",
     "decoder",
@@ -64,12 +64,12 @@ SLOTS = {
     "noise": {"transform": "transform", "transforms": "transform"},
 }
 SETTINGS_FILE = Path("~/.config/swaplab/settings.yaml")
-LOOKUPS = ("oc.select",)  # the resolvers that a config may use: they read the config itself
+LOOKUPS = ("oc.select",)  # allowed resolvers: they read only the config itself
 _PLAIN = (str, int, float, bool, type(None))
 
 
 def kind_of(path: tuple[str, ...]) -> str | None:
-    """The kind of component that may stand at a config path, or None where none may."""
+    """The kind of component that a config path takes, or None."""
     if not path or path[0] not in KINDS:
         return None
     return SLOTS.get(path[0], {}).get(path[-1], path[0])
@@ -77,13 +77,13 @@ def kind_of(path: tuple[str, ...]) -> str | None:
 
 @contextmanager
 def lookups_only() -> Iterator[None]:
-    """Inside the block no config can call anything: of OmegaConf's resolvers none is registered besides `LOOKUPS`.
+    """A context in which only the resolvers in `LOOKUPS` are registered.
 
-    What reads the environment, files or the time is not refused by its name but is not there, however it is named.
+    Resolvers that read the environment, files or the time do not exist there, however a config spells their names.
     """
     from omegaconf.basecontainer import BaseContainer
 
-    registered = BaseContainer._resolvers  # OmegaConf can forget resolvers, but cannot give them back
+    registered = BaseContainer._resolvers  # OmegaConf can clear resolvers, but cannot restore them
     BaseContainer._resolvers = {name: registered[name] for name in LOOKUPS}
     try:
         yield
@@ -104,7 +104,7 @@ def targets_in(node: Any, path: tuple[str, ...] = ()) -> Iterator[tuple[tuple[st
 
 
 def _check_plain(node: Any, path: tuple[str, ...] = ()) -> None:
-    """UserError for anything in which a ``_target_`` could stand unseen, such as YAML's pairs, which are tuples."""
+    """Raise UserError for types that could hide a ``_target_``, such as the tuples of YAML's !!pairs."""
     if isinstance(node, dict):
         for key, value in node.items():
             _check_plain(value, (*path, str(key)))
@@ -112,12 +112,14 @@ def _check_plain(node: Any, path: tuple[str, ...] = ()) -> None:
         for value in node:
             _check_plain(value, path)
     elif not isinstance(node, _PLAIN):
-        raise UserError(f"{'.'.join(path)} is a {type(node).__name__}, which no config has; write text or a number")
+        raise UserError(
+            f"{'.'.join(path)} is a {type(node).__name__}, which is not allowed in a config; use text or a number"
+        )
 
 
 @cache
 def shipped_targets() -> dict[str, frozenset[str]]:
-    """For each kind, the exact classes that our own config files name there."""
+    """The classes that our own config files use in each kind of place."""
     import swaplab.conf
 
     folder = Path(next(iter(swaplab.conf.__path__)))
@@ -136,34 +138,34 @@ def shipped_targets() -> dict[str, frozenset[str]]:
 
 
 def declared_packages() -> tuple[str, ...]:
-    """The user's own packages: names in ``SWAPLAB_PACKAGES``, else ``packages`` of the settings file.
+    """The user's own packages: names in ``SWAPLAB_PACKAGES``, else ``packages`` in the settings file.
 
-    UserError for a settings file that cannot be read, or whose ``packages`` are not a list of names.
+    Raises UserError if the settings file cannot be read or its ``packages`` is not a list of names.
     """
     named = os.environ.get("SWAPLAB_PACKAGES")
     if named is not None:
         return tuple(name.strip() for name in named.split(",") if name.strip())
     try:
         content = yaml.safe_load(SETTINGS_FILE.expanduser().read_text()) or {}
-    except (FileNotFoundError, NotADirectoryError, RuntimeError):  # RuntimeError: there is no home folder
+    except (FileNotFoundError, NotADirectoryError, RuntimeError):  # RuntimeError: no home folder
         return ()
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
         raise UserError(f"{SETTINGS_FILE} cannot be read ({' '.join(str(error).split())}); correct it") from None
     packages = content.get("packages", []) if isinstance(content, dict) else None
     if not isinstance(packages, list) or not all(isinstance(name, str) and name for name in packages):
-        raise UserError(f"{SETTINGS_FILE} has no list of names under packages; write packages: [mylab]")
+        raise UserError(f"packages in {SETTINGS_FILE} must be a list of names, such as packages: [mylab]")
     return tuple(packages)
 
 
 def named_packages(config: Any) -> tuple[str, ...]:
-    """The declared packages if a config names a class of one of them (which may import the others), else none."""
+    """All declared packages if the config uses a class of one of them (which may import the others), else none."""
     declared = declared_packages()
     starts = tuple(f"{package}." for package in declared)
     return declared if any(str(target).startswith(starts) for _, target in targets_in(config)) else ()
 
 
 class _CurrentFolder(MetaPathFinder):
-    """Finds declared packages in the current folder, and nothing else there."""
+    """Finds declared packages, and nothing else, in the current folder."""
 
     def find_spec(self, name: str, path: Sequence[str] | None, target: ModuleType | None = None) -> ModuleSpec | None:
         if path is None and name in {package.split(".")[0] for package in declared_packages()}:
@@ -172,13 +174,13 @@ class _CurrentFolder(MetaPathFinder):
 
 
 def find_declared_packages() -> None:
-    """From now on a declared package that is not installed is found in the current folder."""
+    """From now on, declared packages that are not installed are found in the current folder."""
     if not any(isinstance(finder, _CurrentFolder) for finder in sys.meta_path):
-        sys.meta_path.append(_CurrentFolder())  # after all others: what is installed is never shadowed
+        sys.meta_path.append(_CurrentFolder())  # last, so that installed packages are never shadowed
 
 
 def check_targets(config: Any) -> None:
-    """Raise UserError unless a config is plain data, and every ``_target_`` in it may stand where it stands."""
+    """Raise UserError unless a config is plain data and every ``_target_`` in it is allowed in its place."""
     _check_plain(config)
     for path, target in targets_in(config):
         kind, place = kind_of(path), ".".join(path)
@@ -186,23 +188,23 @@ def check_targets(config: Any) -> None:
         own = any(str(target).startswith(f"{package}.") for package in declared_packages())
         if isinstance(target, str) and (target in allowed or (kind and own)):
             continue
-        hint = f"choose one of {', '.join(sorted(allowed))}" if allowed else "no component belongs there"
+        hint = f"choose from {', '.join(sorted(allowed))}" if allowed else "no component belongs there"
         raise UserError(
-            f"the config wants to run {target!r} at {place or 'its top'}, which is not allowed: {hint}; "
-            f"for a package of your own, name it in SWAPLAB_PACKAGES"
+            f"_target_ {target!r} at {place or 'the top level'} of the config is not allowed: {hint}; "
+            f"to use your own package, name it in SWAPLAB_PACKAGES"
         )
 
 
 def check_origin(name: str, found: Any, place: str) -> None:
-    """UserError unless what a declared package's ``_target_`` led to is that package's own.
+    """Raise UserError unless ``found``, imported by ``name``, is defined in a declared package.
 
-    ``mylab.nets.os.system`` begins with mylab, too, where that module imports os.
+    ``mylab.nets.os.system`` also begins with mylab if that module imports os.
     """
     if any(name in targets for targets in shipped_targets().values()):
         return
     home = f"{getattr(found, '__module__', None)}."
     if not any(home.startswith(f"{package}.") for package in declared_packages()):
         raise UserError(
-            f"{place} wants to run {name!r}, which is not {name.split('.')[0]}'s own; name the class where it is "
-            f"written, and its package in SWAPLAB_PACKAGES"
+            f"{place}: {name!r} is not defined in {name.split('.')[0]}; name the class by the module that defines it, "
+            f"and declare its package in SWAPLAB_PACKAGES"
         )
