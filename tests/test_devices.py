@@ -140,11 +140,11 @@ def test_a_job_takes_what_it_was_given(
     [
         ("8 GPUs", {"accelerator": "auto", "backend": None}, BOTH),
         ("8 GPUs", {"accelerator": "gpu", "backend": "gloo"}, "gloo"),
-        ("8 GPUs", {"accelerator": "gpu", "backend": "nccl"}, "counts are exchanged on processors"),
+        ("8 GPUs", {"accelerator": "gpu", "backend": "nccl"}, "counts are exchanged on the CPU"),
         ("8 GPUs", {"accelerator": "cpu", "backend": None}, "gloo"),
-        ("no GPU", {"accelerator": "cpu", "backend": BOTH}, "leave it null, which is gloo"),
-        ("no GPU", {"accelerator": "cpu", "backend": "mpi"}, "trainer.backend=mpi cannot be on processors"),
-        ("no GPU", {"accelerator": "mps", "backend": None}, "trainer.accelerator=mps is not known; choose auto, cpu"),
+        ("no GPU", {"accelerator": "cpu", "backend": BOTH}, "set it to null, which means gloo"),
+        ("no GPU", {"accelerator": "cpu", "backend": "mpi"}, "trainer.backend=mpi does not work on CPUs"),
+        ("no GPU", {"accelerator": "mps", "backend": None}, "trainer.accelerator=mps must be one of auto, cpu"),
     ],
 )
 def test_what_processes_talk_through(

@@ -40,8 +40,8 @@ def test_steps_change_at_their_points_exactly() -> None:
 @pytest.mark.parametrize(
     ("at", "values", "message"),
     [
-        ([0, 0.5], [1], "one value for each point"),
-        ([0.1, 0.5], [1, 2], "begin at 0"),
+        ([0, 0.5], [1], "be as long as values"),
+        ([0.1, 0.5], [1, 2], "must start at 0"),
         ([0, 0.5, 0.5], [1, 2, 3], "ascending"),
         ([0, 1.5], [1, 2], r"in \[0, 1\]"),
         ([], [], "ascending"),

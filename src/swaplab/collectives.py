@@ -1,7 +1,7 @@
-"""What ranks tell each other: sums and gathered batches, the same on every rank, exact at any sharding.
+"""Collectives: sums and gathered batches, equal on all ranks and exact for any sharding.
 
-Every rank's loss is its share of the global one and gradients are summed over ranks (``training.distributed``). So the
-backward of a sum over ranks is again a sum over ranks.
+Each rank's loss is its share of the global loss, and gradients are summed over ranks (``training.distributed``). So the
+backward pass of a sum over ranks is again a sum over ranks.
 """
 
 from collections.abc import Iterator
@@ -17,12 +17,12 @@ _PART_OF_A_BATCH = ContextVar("part of a batch", default=False)
 
 
 class WholeBatchError(RuntimeError):
-    """Something that is of the whole batch was asked of a part of it."""
+    """An operation that needs the whole batch was called in a micro-batch."""
 
 
 @contextmanager
 def part_of_a_batch() -> Iterator[None]:
-    """Inside, a rank has only some of its faces at hand, so whatever needs those of all raises `WholeBatchError`."""
+    """A context for a micro-batch, in which operations that need the whole batch raise `WholeBatchError`."""
     token = _PART_OF_A_BATCH.set(True)
     try:
         yield
@@ -41,13 +41,13 @@ def world_size() -> int:
 
 
 def rank() -> int:
-    """This process among the ranks; 0 without a process group."""
+    """Rank of this process; 0 without a process group."""
     return dist.get_rank() if world_size() > 1 else 0
 
 
 @torch.no_grad()
 def sum_over_ranks(values: Tensor) -> Tensor:
-    """The sum of ``values`` over all ranks, without a gradient; the same tensor on one rank."""
+    """The sum of ``values`` over all ranks, without gradient; the same tensor on one rank."""
     _need_the_whole_batch()
     if world_size() > 1:
         values = values.clone()
@@ -57,7 +57,7 @@ def sum_over_ranks(values: Tensor) -> Tensor:
 
 @torch.no_grad()
 def max_over_ranks(values: Tensor) -> Tensor:
-    """The largest of each of ``values`` over all ranks; the same tensor on one rank."""
+    """The elementwise maximum of ``values`` over all ranks; the same tensor on one rank."""
     if world_size() > 1:
         values = values.clone()
         dist.all_reduce(values, dist.ReduceOp.MAX)
@@ -66,7 +66,7 @@ def max_over_ranks(values: Tensor) -> Tensor:
 
 @torch.no_grad()
 def min_over_ranks(values: Tensor) -> Tensor:
-    """The smallest of each of ``values`` over all ranks; the same tensor on one rank."""
+    """The elementwise minimum of ``values`` over all ranks; the same tensor on one rank."""
     if world_size() > 1:
         values = values.clone()
         dist.all_reduce(values, dist.ReduceOp.MIN)
@@ -86,9 +86,9 @@ class _GlobalSum(torch.autograd.Function):
 
 
 def global_sum(values: Tensor) -> Tensor:
-    """The sum of ``values`` over all ranks, differentiable (twice, too); the same tensor on one rank.
+    """The sum of ``values`` over all ranks, differentiable (also twice); the same tensor on one rank.
 
-    All ranks must take part with equal shapes, forward and backward: no rank may leave out a loss that uses it.
+    All ranks must call it with equal shapes, forward and backward: no rank may skip a loss that uses it.
     """
     _need_the_whole_batch()
     if world_size() == 1:
@@ -98,14 +98,14 @@ def global_sum(values: Tensor) -> Tensor:
 
 
 def stacked(values: Tensor) -> Tensor:
-    """``values`` of all ranks in the order of ranks, (ranks, *shape), differentiable; shapes are the same on all."""
+    """``values`` of all ranks, stacked in order: (ranks, *shape), differentiable. Shapes must be equal on all ranks."""
     return global_sum(_among(values[None], rank(), world_size()))
 
 
 def gathered(values: Tensor) -> tuple[Tensor, int]:
-    """The rows (n, ...) of all ranks, in the order of ranks, differentiable; and where this rank's begin.
+    """The rows (n, ...) of all ranks in order, differentiable, and the index of this rank's first row.
 
-    Ranks may hold unequal numbers of rows.
+    Ranks may have different numbers of rows.
     """
     _need_the_whole_batch()
     if world_size() == 1:
@@ -118,6 +118,6 @@ def gathered(values: Tensor) -> tuple[Tensor, int]:
 
 
 def _among(rows: Tensor, begin: int, total: int) -> Tensor:
-    """``rows`` (n, ...) at ``begin`` among ``total`` rows, the others 0."""
+    """``total`` rows of zeros with ``rows`` (n, ...) at index ``begin``."""
     before, after = begin, total - begin - len(rows)
     return torch.cat([rows.new_zeros(before, *rows.shape[1:]), rows, rows.new_zeros(after, *rows.shape[1:])])

@@ -1,6 +1,6 @@
-"""What a ``trainer`` section means on this machine: GPUs or processors, how many of them, and what they talk through.
+"""Devices of a ``trainer`` config on this machine: GPU or CPU, number of processes, communication backend.
 
-One place for runs and for sweeps, so that what a sweep gives a job is what the job takes. Nothing here starts CUDA.
+Runs and sweeps share this module, so that a job uses the devices that its sweep assigns. Nothing here initialises CUDA.
 """
 
 import os
@@ -16,7 +16,7 @@ BACKENDS = (None, "gloo", BOTH)
 
 
 def visible_gpus() -> list[str]:
-    """The GPUs that this process may use, as CUDA_VISIBLE_DEVICES names them."""
+    """The GPUs visible to this process, by their names in CUDA_VISIBLE_DEVICES."""
     import torch
 
     count = torch.cuda.device_count()
@@ -26,37 +26,37 @@ def visible_gpus() -> list[str]:
 
 
 def on_gpu(settings: Mapping[str, Any]) -> bool:
-    """Whether it trains on GPUs here: ``auto`` where there is one. UserError for what is no accelerator of ours."""
+    """Whether to train on GPUs; ``auto``: if there is one. Raises UserError for an unknown accelerator."""
     wanted = settings["accelerator"]
     if wanted not in ACCELERATORS:
-        raise UserError(f"trainer.accelerator={wanted} is not known; choose {', '.join(ACCELERATORS)}")
+        raise UserError(f"trainer.accelerator={wanted} must be one of {', '.join(ACCELERATORS)}")
     return wanted in ("gpu", "cuda") or (wanted == "auto" and bool(visible_gpus()))
 
 
 def devices_of(settings: Mapping[str, Any], gpus: int) -> int:
-    """How many processes it starts on one machine, a device each: ``auto`` is all ``gpus``, or one on processors."""
+    """Number of processes per machine, one device each; ``auto``: one per GPU, or one on the CPU."""
     if settings["devices"] in AUTO:
         return max(1, gpus) if on_gpu(settings) else 1
     return number_of(settings, "devices")
 
 
 def backend_of(settings: Mapping[str, Any]) -> str:
-    """What several processes talk through; where null: gloo, and NCCL for what lies on GPUs.
+    """Backend of torch.distributed; null: gloo for CPU tensors and NCCL for GPU tensors.
 
-    Signals, counts and metrics are always reduced on processors. UserError for what could not carry those.
+    Signals, counts and metrics are always reduced on the CPU. Raises UserError for a backend that cannot do that.
     """
     backend, gpu = settings["backend"], on_gpu(settings)
     if backend not in BACKENDS or (backend == BOTH and not gpu):
         raise UserError(
-            f"trainer.backend={backend} cannot be on {'GPUs' if gpu else 'processors'}; leave it null, which is "
-            f"{f'{BOTH}: counts are exchanged on processors' if gpu else 'gloo'}"
+            f"trainer.backend={backend} does not work on {'GPUs' if gpu else 'CPUs'}; set it to null, which means "
+            f"{f'{BOTH}, because counts are exchanged on the CPU' if gpu else 'gloo'}"
         )
     return backend or (BOTH if gpu else "gloo")
 
 
 def number_of(settings: Mapping[str, Any], key: str) -> int:
-    """A number of the section; UserError if it is none."""
+    """A number in the trainer config. Raises UserError if it is not a whole number of at least 1."""
     value = settings[key]
     if isinstance(value, bool) or not str(value).isdigit() or int(value) < 1:
-        raise UserError(f"trainer.{key}={value} cannot be; give a number of 1 or more, or auto")
+        raise UserError(f"trainer.{key}={value} must be a whole number of at least 1, or auto")
     return int(value)

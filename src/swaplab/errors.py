@@ -1,8 +1,8 @@
-"""What a user is told when something they can put right went wrong."""
+"""The exception for mistakes that a user can correct."""
 
 
 class UserError(Exception):
-    """One sentence for the person at the keyboard: what is wrong, where, and what to do next.
+    """One sentence for the user: what is wrong, where, and what to do.
 
-    Commands print the sentence without a traceback and exit with code 2.
+    Commands print it without a traceback and exit with code 2.
     """

@@ -1,4 +1,4 @@
-"""Paths as a user writes them."""
+"""Paths from users."""
 
 from pathlib import Path
 
@@ -6,11 +6,11 @@ from swaplab.errors import UserError
 
 
 def expanded(path: str | Path, instead: str = "write the whole path") -> Path:
-    """A path with its leading ``~`` replaced by the home folder.
+    """Replace a leading ``~`` by the home folder.
 
-    UserError where there is none, as in a container whose user has no name; ``instead`` says what to do then.
+    Raises UserError, with the hint ``instead``, if there is none, as in a container whose user has no name.
     """
     try:
         return Path(path).expanduser()
     except RuntimeError:
-        raise UserError(f"{path} lies in the home folder, and this user has none; {instead}, or set HOME") from None
+        raise UserError(f"{path} is in the home folder, but this user has none; {instead}, or set HOME") from None

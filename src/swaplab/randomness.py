@@ -1,7 +1,6 @@
-"""Random draws as a pure function of where they happen, never of what happened before.
+"""Random draws that depend only on their coordinates, such as (seed, identity, position, operation).
 
-Every draw is named by coordinates such as (seed, identity, position, operation). So a sample does not depend on
-workers, ranks, prefetch, resume or on which other draws were made.
+So a sample does not depend on workers, ranks, prefetching, resuming or other draws.
 """
 
 import hashlib
@@ -10,9 +9,9 @@ import numpy as np
 
 
 def key_of(seed: int, *where: str | int) -> int:
-    """The 128-bit key of the place ``where`` under ``seed``; unequal places have unequal keys.
+    """The 128-bit key of the coordinates ``where`` and the seed; different coordinates have different keys.
 
-    The parts are joined with their types and lengths, so ("a", "b") and ("ab",) differ, and so do 1 and "1".
+    Coordinates are joined with their types and lengths, so ("a", "b") and ("ab",) differ, and so do 1 and "1".
     """
     parts = [(type(part).__name__, str(part)) for part in (seed, *where)]
     text = "".join([f"{kind}{len(part)}:{part}" for kind, part in parts])
@@ -20,5 +19,5 @@ def key_of(seed: int, *where: str | int) -> int:
 
 
 def generator_at(seed: int, *where: str | int) -> np.random.Generator:
-    """A fresh counter-based generator (Philox; Salmon et al. 2011) for the place ``where``."""
+    """A new counter-based generator (Philox; Salmon et al. 2011) for the coordinates ``where``."""
     return np.random.Generator(np.random.Philox(key=key_of(seed, *where)))

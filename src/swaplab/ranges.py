@@ -1,4 +1,4 @@
-"""Ranges that several constructors share. The border of the config reads them where an argument is annotated so."""
+"""Types with ranges that several constructors share. The validation of configs reads these annotations."""
 
 from collections.abc import Sequence
 from typing import Annotated
@@ -9,6 +9,6 @@ Count = Annotated[int, Field(ge=1)]
 Positive = Annotated[float, Field(gt=0)]
 NotNegative = Annotated[float, Field(ge=0)]
 Share = Annotated[float, Field(ge=0, le=1)]
-Latent = Annotated[int, Field(ge=1, le=2**16, description="numbers that the bottleneck holds")]
-Width = Annotated[float, Field(gt=0, le=16, description="times every number of channels")]
+Latent = Annotated[int, Field(ge=1, le=2**16, description="size of the bottleneck")]
+Width = Annotated[float, Field(gt=0, le=16, description="multiplies every number of channels")]
 Pair = Annotated[Sequence[NotNegative], Field(min_length=2, max_length=2, description="lowest and highest")]

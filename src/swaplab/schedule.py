@@ -1,4 +1,4 @@
-"""Numbers that change during training, as pure functions of progress in [0, 1]."""
+"""Schedules of learning rates and loss weights: pure functions of progress in [0, 1]."""
 
 import math
 from bisect import bisect_right
@@ -23,7 +23,7 @@ def value_at(value: "float | Schedule", progress: float) -> float:
 
 @dataclass(frozen=True)
 class Constant:
-    """``factor`` at every progress."""
+    """Always ``factor``."""
 
     factor: NotNegative = 1.0
 
@@ -33,9 +33,9 @@ class Constant:
 
 @dataclass(frozen=True)
 class Cosine:
-    """From 1 to ``end`` along half a cosine (Loshchilov & Hutter 2017, equation 5), after a linear ``warmup``.
+    """Cosine decay from 1 to ``end`` (Loshchilov & Hutter 2017, equation 5) after a linear warm-up from 0 to 1.
 
-    ``warmup`` is the share of progress spent rising from 0 to 1.
+    ``warmup``: share of the budget for the warm-up.
     """
 
     end: NotNegative = 0.0
@@ -50,15 +50,15 @@ class Cosine:
 
 @dataclass(frozen=True)
 class Linear:
-    """1 up to progress ``start``, from there straight down to ``end`` (CycleGAN, Zhu et al. 2017, section 4: start 0.5,
-    end 0)."""
+    """1 until progress ``start``, then linear decay to ``end`` (CycleGAN, Zhu et al. 2017, section 4: start 0.5, end
+    0)."""
 
     start: Annotated[float, Field(ge=0, lt=1)] = 0.5
     end: NotNegative = 0.0
 
     def __post_init__(self) -> None:
         if not 0 <= self.start < 1:
-            raise UserError(f"schedule.start={self.start} leaves nothing to decay in; give a share below 1")
+            raise UserError(f"schedule.start={self.start} must be at least 0 and below 1")
 
     def __call__(self, progress: float) -> float:
         along = min(max(progress - self.start, 0.0) / (1 - self.start), 1.0)
@@ -66,18 +66,18 @@ class Linear:
 
 
 def check_points(points: Sequence[float], where: str) -> None:
-    """UserError unless points of progress ascend within [0, 1]."""
+    """Raise UserError unless the points are ascending numbers in [0, 1]."""
     ascending = all(a < b for a, b in pairwise(points))
     if not points or not ascending or points[0] < 0 or points[-1] > 1:
-        raise UserError(f"{where}: points {list(points)} are no ascending shares of the budget in [0, 1]; correct them")
+        raise UserError(f"{where}: points {list(points)} must be ascending shares of the budget in [0, 1]")
 
 
 @dataclass(frozen=True)
 class Steps:
-    """Piecewise constant: ``values[i]`` from progress ``at[i] / of`` on. Raises UserError unless ``at`` starts at 0,
-    ascends, and has as many numbers as ``values``.
+    """Piecewise constant: ``values[i]`` from progress ``at[i] / of`` on.
 
-    With ``of`` points can be written in the steps of the source; the budget of a run may be another.
+    ``of`` is the length of the original schedule, so that ``at`` can be given in its steps. Raises UserError unless
+    ``at`` starts at 0, ascends and is as long as ``values``.
     """
 
     at: Sequence[NotNegative]
@@ -87,7 +87,7 @@ class Steps:
     def __post_init__(self) -> None:
         check_points(self._points, "schedule")
         if self.at[0] != 0 or len(self.at) != len(self.values):
-            raise UserError("schedule: steps begin at 0 and have one value for each point; correct at or values")
+            raise UserError("schedule: at must start at 0 and be as long as values; correct at or values")
 
     @property
     def _points(self) -> list[float]:

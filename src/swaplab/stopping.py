@@ -1,8 +1,8 @@
-"""Signals that ask a process to end, what it does then, and how the processes that it started end with it.
+"""Signals that ask a process to stop, and processes that stop with their parent.
 
-In a command they raise `Stopped`, so that whatever is unfinished is cleared away; what would rather come to an end by
-itself (a step, a checkpoint, the jobs of a sweep) counts them instead, within `stop_requests`. In the end the process
-dies of the signal that it was asked by, which is how a shell knows that its loop is to stop, too.
+In a command these signals raise `Stopped`, so that unfinished work is cleaned up. Code that must first finish something
+(a step, a checkpoint, the jobs of a sweep) counts them instead, within `stop_requests`. In the end the process kills
+itself with the signal, so that a shell also stops its loop.
 """
 
 import atexit
@@ -14,18 +14,20 @@ import threading
 import time
 from collections.abc import Iterator
 
-# Where a signal is ignored already (nohup, a job in a script's background), it stays so.
+# A signal that is already ignored (nohup, a background job of a script) stays ignored.
 ENDING = tuple(getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name))
-WARNINGS = tuple(getattr(signal, name) for name in ("SIGUSR1", "SIGUSR2") if hasattr(signal, name))  # of clusters
-APART = 0.5  # seconds between two requests of a person; launchers repeat what a whole process group has heard already
-PARENT = "SWAPLAB_PARENT"  # the process without which this one is not to go on
+WARNINGS = tuple(
+    getattr(signal, name) for name in ("SIGUSR1", "SIGUSR2") if hasattr(signal, name)
+)  # clusters send them before the end
+APART = 0.5  # minimum seconds between two requests of a user; launchers repeat a signal that the process group has got
+PARENT = "SWAPLAB_PARENT"  # environment variable: ID of the parent process; this one stops when that ends
 
-_fatal = 0  # the signal that this process will die of
-_command: "Requests | None" = None  # what was asked of the command that runs
+_fatal = 0  # the signal that this process will kill itself with
+_command: "Requests | None" = None  # the requests to the running command
 
 
 class Stopped(KeyboardInterrupt):
-    """This process was asked to end by the signal ``number``."""
+    """This process was asked to stop by the signal ``number``."""
 
     def __init__(self, number: int) -> None:
         super().__init__(f"stopped by {signal.Signals(number).name}")
@@ -36,9 +38,10 @@ class Stopped(KeyboardInterrupt):
 
 
 class Requests:
-    """A handler of signals. ``number`` is the first that came, 0 while none has; ``count`` how often it was meant.
+    """A signal handler. ``number``: the first signal received, or 0; ``count``: the number of requests to stop.
 
-    Only SIGINT can be meant again, `APART` seconds later. From the request number ``limit`` on each raises `Stopped`.
+    Only a SIGINT more than `APART` seconds later counts as another request. From request number ``limit`` on, each one
+    raises `Stopped`.
     """
 
     def __init__(self, limit: int | None) -> None:
@@ -55,14 +58,14 @@ class Requests:
             raise Stopped(self.number)
 
     def taken_over(self, inner: "Requests") -> None:
-        """Remember what came while another handler was in place."""
+        """Add the requests that another handler received in the meantime."""
         if inner.number:
             self.number, self.count, self._last = self.number or inner.number, self.count + inner.count, inner._last
 
 
 @contextlib.contextmanager
 def stop_requests(*more: int, limit: int | None = None) -> Iterator[Requests]:
-    """Count the signals that ask to end, and ``more``; see `Requests`. Outside the main thread none arrive."""
+    """Count the signals in `ENDING` and ``more``; see `Requests`. Only the main thread receives any."""
     requests, before = Requests(limit), {}
     if threading.current_thread() is threading.main_thread():
         heard = [number for number in (*ENDING, *more) if signal.getsignal(number) is not signal.SIG_IGN]
@@ -78,9 +81,9 @@ def stop_requests(*more: int, limit: int | None = None) -> Iterator[Requests]:
 
 @contextlib.contextmanager
 def stoppable() -> Iterator[None]:
-    """A command: signals raise `Stopped`; where that comes out of here, the process ends, and dies of the signal."""
+    """The context of a command: signals raise `Stopped`, and the process then exits by that signal."""
     global _command, _fatal
-    atexit.register(_die)  # early, so that it is called after what others register
+    atexit.register(_die)  # registered first, so called last
     try:
         with stop_requests(limit=1) as _command:
             try:
@@ -90,20 +93,20 @@ def stoppable() -> Iterator[None]:
                 raise
     except Stopped as stopped:
         _fatal = stopped.number
-        for number in ENDING:  # on its way out nothing is left to be saved
+        for number in ENDING:  # nothing is left to be saved
             if signal.getsignal(number) is not signal.SIG_IGN:
                 signal.signal(number, signal.SIG_DFL)
         raise
 
 
 def obey() -> None:
-    """Raise `Stopped` if the command was asked to end: whatever breaks after that, breaks by being stopped midway."""
+    """Raise `Stopped` if the command was asked to stop; an error after that is a consequence of stopping."""
     if _command is not None and _command.number:
         raise Stopped(_command.number) from None
 
 
 def _die() -> None:
-    """Die of the signal, as the last thing of all: by now everything is written and told."""
+    """Kill this process with the signal, after all other exit handlers."""
     if not _fatal:
         return
     with contextlib.suppress(OSError, ValueError):
@@ -112,18 +115,18 @@ def _die() -> None:
     signal.signal(_fatal, signal.SIG_DFL)
     signal.pthread_sigmask(signal.SIG_UNBLOCK, [_fatal])
     os.kill(os.getpid(), _fatal)
-    os._exit(128 + _fatal)  # the first process of a container does not die of it
+    os._exit(128 + _fatal)  # the signal does not kill the first process of a container
 
 
 def signal_of(code: int) -> int:
-    """The signal that ended a process with an exit code, as Python or as a shell gives it; 0 if none did."""
+    """The signal that ended a process, from its exit code in the convention of Python or of shells; 0 if none did."""
     number = -code if code < 0 else code - 128
     return number if number in (*ENDING, *WARNINGS) else 0
 
 
 @contextlib.contextmanager
 def shielded() -> Iterator[None]:
-    """Processes that are started meanwhile do not hear the signals that ask this one to end."""
+    """A context in which started processes block the signals in `ENDING`."""
     before = signal.pthread_sigmask(signal.SIG_BLOCK, ENDING)
     try:
         yield
@@ -132,10 +135,10 @@ def shielded() -> Iterator[None]:
 
 
 def follow_parent() -> None:
-    """In a worker: hear nobody but the process that started it, and end with that.
+    """In a worker process: ignore stop signals except from the parent, and end with the parent.
 
-    A signal to the whole process group reaches workers, too: those that died of it would take along a run that has a
-    checkpoint to write.
+    A signal to the process group also reaches the workers. If it killed them, the run would fail before it writes its
+    checkpoint.
     """
     from multiprocessing import parent_process
 
@@ -152,7 +155,7 @@ def follow_parent() -> None:
 
 
 def _sender(seconds: float) -> int | None:
-    """Who sent a signal that is blocked, within ``seconds``."""
+    """The sender of a blocked signal that arrives within ``seconds``."""
     if not hasattr(signal, "sigtimedwait"):  # macOS
         time.sleep(seconds)
         return None
@@ -161,7 +164,7 @@ def _sender(seconds: float) -> int | None:
 
 
 def end_with_parent() -> None:
-    """Where another command started this one and named itself, stop as soon as that is gone: SIGTERM saves a run."""
+    """If the parent command set `PARENT`, send SIGTERM to this process when the parent ends, so that a run is saved."""
     parent = int(os.environ.pop(PARENT, "0"))
     if not parent:
         return

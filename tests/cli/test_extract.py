@@ -178,7 +178,7 @@ def test_every_bad_input_is_one_sentence_and_leaves_nothing(command: Command, tm
     }
     for name, sentence in says.items():
         assert sentence in refused(command, tmp_path, f"input={tmp_path / name}", *rest)
-    assert "input is not set" in refused(command, tmp_path, *rest)
+    assert "input is missing" in refused(command, tmp_path, *rest)
     assert 'input="" must be a non-empty string' in refused(command, tmp_path, "input=", *rest)
 
 

@@ -111,7 +111,7 @@ def test_a_rank_whose_rank_0_is_gone_does_not_begin_a_run_of_its_own(within: Set
         ({}, {"nodes": 2}, "use scripts/torchrun_train.sh"),
         ({}, {"devices": 0}, "trainer.devices=0 must be"),
         ({}, {"devices": "two"}, "trainer.devices=two must be"),
-        ({}, {"accelerator": "tpu"}, "trainer.accelerator=tpu is not known"),
+        ({}, {"accelerator": "tpu"}, "trainer.accelerator=tpu must be one of auto"),
     ],
 )
 def test_what_was_started_must_be_what_is_asked_for(
