@@ -78,7 +78,7 @@ def test_truncated_picture(command: Command, tiny: list[str], facesets: dict[str
         tmp_path / "runs",
         str(picture),
         "truncated or changed",
-        "make the faceset again",
+        "create the faceset again",
     )
 
 

@@ -171,9 +171,9 @@ def test_every_bad_input_is_one_sentence_and_leaves_nothing(command: Command, tm
         "gone.mp4": "gone.mp4 does not exist; check the path",
         "empty.mp4": "empty.mp4 is empty (0 bytes); copy or record it again",
         "junk, (1).mp4": "junk, (1).mp4 is neither a picture nor a video that can be read",
-        "zero.avi": "zero.avi holds no frame that can be decoded",
+        "zero.avi": "zero.avi has no frame that can be decoded",
         "half.png": "half.png is damaged (",
-        "nothing": "nothing holds no picture and no video",
+        "nothing": "nothing has no picture or video",
         "wall.png": "no face was found in 1 frame(s)",
     }
     for name, sentence in says.items():
@@ -195,7 +195,7 @@ def test_no_ground_no_faces(command: Command, tmp_path: Path) -> None:
     gone = complaint("ground=consent", f"statement={tmp_path / 'gone, (1).yaml'}")
     assert "gone, (1).yaml cannot be read" in gone
     assert "lacks scope, date" in complaint("ground=consent", f"statement={tmp_path / 'half.yaml'}")
-    assert "needs the licence's name and its link" in complaint("ground=licensed", "licence=CC BY 4.0")
+    assert "needs the licence's name and link" in complaint("ground=licensed", "licence=CC BY 4.0")
     assert "link belongs to ground=licensed, not to ground=self" in complaint("ground=self", "link=https://x.org")
 
 
@@ -206,7 +206,7 @@ def test_what_cannot_be_written_or_set(
     (tmp_path / "mine").mkdir()
     (tmp_path / "mine" / "kept.txt").write_text("mine")
     given = (f"input={clip}", "ground=self")
-    assert "mine exists already; choose another" in refused(command, tmp_path, *given, f"output={tmp_path / 'mine'}")
+    assert "mine already exists; choose another" in refused(command, tmp_path, *given, f"output={tmp_path / 'mine'}")
     below_a_file = f"output={clip / 'A'}"
     assert f"A cannot be made in {clip}: it is a file" in refused(command, tmp_path, *given, below_a_file)
     new = f"output={tmp_path / 'new'}"

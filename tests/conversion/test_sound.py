@@ -102,9 +102,8 @@ def test_joined_recordings_follow_each_other_with_their_sound(sound: str | None,
     source, output = tmp_path / "joined.ts", tmp_path / "out.mp4"
     source.write_bytes(b"".join(part.read_bytes() for part in parts))
     (note,) = rewritten(source, output)
-    assert (
-        note == "1 time stamp(s) step back or repeat, 1 of them where recordings were joined: times were made to rise"
-    )
+    repaired = "1 time stamp(s) went back or repeated, 1 of them where recordings were joined"
+    assert note == f"{repaired}; they were corrected to increase"
     _, times = videos.frames_of(output)
     assert times == [Fraction(i, 25) for i in range(70)]
     if sound:

@@ -232,7 +232,7 @@ def test_wrong_data_is_named(make_faceset: Any) -> None:
         built({"A": a, "B": make_faceset("A")})
     with pytest.raises(UserError, match="no identities"):
         built({})
-    with pytest.raises(UserError, match="mask 'nose' is not known"):
+    with pytest.raises(UserError, match="unknown mask 'nose'"):
         built({"A": a}, masks=("nose",))
     with pytest.raises(UserError, match="has no masks"):
         built({"A": a}, masks=("face",)).train_dataloader()

@@ -138,7 +138,7 @@ def test_others_are_counted_and_flags_recorded(tmp_path: Path, write_video: Writ
     assert all(r.box[0] > 60 for r in faceset.records)
     assert sum(done for stage, done, _ in told if stage == "finding faces") == 20
     assert {total for stage, _, total in told if stage == "finding faces"} == {20}
-    assert sum(done for stage, done, _ in told if stage == "cutting out") == 18
+    assert sum(done for stage, done, _ in told if stage == "cropping") == 18
 
 
 def test_every_third_frame(tmp_path: Path, write_video: WriteVideo, face_at: FaceAt) -> None:
@@ -178,9 +178,7 @@ def test_pictures_of_a_folder_are_one_clip_and_names_are_unique(
 
 def test_no_face_is_one_sentence_and_leaves_nothing(tmp_path: Path) -> None:
     Image.fromarray(noise(0)).save(tmp_path / "a.png")
-    with pytest.raises(
-        UserError, match=r"no face was found in 1 frame\(s\) of .*a\.png; give clips that show the face"
-    ):
+    with pytest.raises(UserError, match=r"no face was found in 1 frame\(s\) of .*a\.png; use clips that show the face"):
         extracted(str(tmp_path / "a.png"), tmp_path / "deep" / "out", Scripted([[]]))
     assert [path.name for path in tmp_path.iterdir()] == ["a.png"]
 
@@ -189,7 +187,7 @@ def test_a_bad_clip_is_named_before_the_long_work(tmp_path: Path, write_video: W
     good = write_video(tmp_path / "a.mp4", [noise(0)] * 3)
     bad = write_video(tmp_path / "zero.avi", [], codec="mpeg4")
     detector = Scripted([[face_at(120, 90, 60)]])
-    with pytest.raises(UserError, match=r"zero\.avi holds no frame"):
+    with pytest.raises(UserError, match=r"zero\.avi has no frame"):
         extracted(f"{good},{bad}", tmp_path / "out", detector)
     assert detector.seen == 0
 

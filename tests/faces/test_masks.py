@@ -55,7 +55,7 @@ def test_masks_by_name_and_order(facesets: dict[str, Path]) -> None:
     assert np.array_equal(stack[..., 2], faceset.masks()[..., 0])
     assert np.array_equal(stack[..., 1], faceset.masks()[..., 1])
     assert np.array_equal(stack[3, ..., 0], oval(faceset.alignment))
-    with pytest.raises(UserError, match="mask 'nose' is not known; choose from face, eyes, mouth, occluder, hull"):
+    with pytest.raises(UserError, match="unknown mask 'nose'; choose from face, eyes, mouth, occluder, hull"):
         named_masks(faceset, ("nose",))
 
 

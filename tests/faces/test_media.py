@@ -103,9 +103,9 @@ def bad_files(folder: Path, write_video: WriteVideo) -> dict[str, str]:
         "junk.mp4": "is neither a picture nor a video",
         "text.png": "is neither a picture nor a video",
         "sound.mp4": "is neither a picture nor a video",
-        "folder": "is a folder where one picture or video is needed",
+        "folder": "is a folder, but a picture or video is needed",
         "cut short.png": "is damaged (image file is truncated",
-        "zero frames.avi": "holds no frame that can be decoded",
+        "zero frames.avi": "has no frame that can be decoded",
         "zero frames.mov": "is neither a picture nor a video",
     }
 
@@ -125,11 +125,11 @@ def test_what_cannot_be_read_is_one_sentence_that_names_it(tmp_path: Path, write
         assert sentence in str(error.value)
         assert str(tmp_path / name) in str(error.value)
         assert "\n" not in str(error.value)
-    with pytest.raises(UserError, match="no video that can be read"), Video.open(tmp_path / "junk.mp4"):
+    with pytest.raises(UserError, match="not a readable video"), Video.open(tmp_path / "junk.mp4"):
         pass
     with pytest.raises(UserError, match="only sound"), Video.open(tmp_path / "sound.mp4"):
         pass
-    with pytest.raises(UserError, match="no picture that can be read"):
+    with pytest.raises(UserError, match="not a readable picture"):
         read_picture(tmp_path / "junk.mp4")
 
 
@@ -157,7 +157,7 @@ def test_frames_come_in_order_with_their_times(tmp_path: Path, write_video: Writ
     np.testing.assert_allclose([f.image.mean() for f in frames], [20 + 30 * i for i in range(7)], atol=2)
     with Video.open(film) as video:
         assert [(f.index, f.time) for f in video.frames(every=3)] == [(f.index, f.time) for f in frames[::3]]
-        with pytest.raises(ValueError, match="read once"):
+        with pytest.raises(ValueError, match="read only once"):
             next(video.frames())
 
 
@@ -188,7 +188,7 @@ def test_what_is_left_of_a_damaged_video_is_kept_and_the_damage_told(tmp_path: P
         frames = list(video.frames())
         assert 8 <= len(frames) <= 14
         assert video.damage is not None
-        assert "20 frames are announced" in video.damage or "cannot be" in video.damage
+        assert "of 20 declared frames could be decoded" in video.damage or "cannot be" in video.damage
     with Video.open(tmp_path / "a.mov") as video:
         assert len(list(video.frames())) == 20
         assert video.damage is None
@@ -219,7 +219,7 @@ def test_a_clip_that_was_cut_without_decoding_is_not_damaged(tmp_path: Path, wri
     with Video.open(cut(whole, tmp_path / "headless.ts", 0.24, drop=True)) as video:
         np.testing.assert_allclose([f.image.mean() for f in video.frames()], levels[10:], atol=2)
         assert video.damage is None
-        assert video.notes == ["it begins 4 frame(s) before its first key frame: these cannot be shown"]
+        assert video.notes == ["4 frame(s) before the first key frame cannot be decoded and were skipped"]
 
 
 def test_a_folder_names_what_cannot_be_read_and_keeps_the_rest(tmp_path: Path, write_video: WriteVideo) -> None:
@@ -229,12 +229,12 @@ def test_a_folder_names_what_cannot_be_read_and_keeps_the_rest(tmp_path: Path, w
     write_video(tmp_path / "d.avi", [], codec="mpeg4")
     files, unreadable = expand_inputs(str(tmp_path))
     assert files == [tmp_path / "a.png"]
-    for sentence, expected in zip(unreadable, ("b.png is neither", "c.jpg is empty", "d.avi holds no"), strict=True):
+    for sentence, expected in zip(unreadable, ("b.png is neither", "c.jpg is empty", "d.avi has no"), strict=True):
         assert expected in sentence
     with pytest.raises(UserError, match=r"b.png is neither"):
         expand_inputs(f"{tmp_path / 'a.png'},{tmp_path / 'b.png'}")
     (tmp_path / "a.png").unlink()
-    with pytest.raises(UserError, match=r"b.png is neither .*; neither can 2 more"):
+    with pytest.raises(UserError, match=r"b.png is neither .* \(and 2 more cannot be read\)"):
         expand_inputs(str(tmp_path))
 
 
@@ -247,7 +247,7 @@ def test_a_bad_packet_does_not_end_a_video(tmp_path: Path, write_video: WriteVid
     path.write_bytes(stored)
     with Video.open(path) as video:
         assert len(list(video.frames())) == 19
-        assert video.damage == "1 packets cannot be decoded: Invalid data found when processing input"
+        assert video.damage == "1 packet(s) cannot be decoded: Invalid data found when processing input"
 
 
 def test_inputs_are_files_folders_and_names_with_commas(tmp_path: Path) -> None:
@@ -262,7 +262,7 @@ def test_inputs_are_files_folders_and_names_with_commas(tmp_path: Path) -> None:
     assert expand_inputs(f"{odd / 'a, b.png'},{tmp_path / 'a'}, {odd}")[0] == [inside[0], tmp_path / "a", *inside[1:]]
     with pytest.raises(UserError, match=r"gone does not exist"):
         expand_inputs(f"{odd},{tmp_path / 'gone'}")
-    with pytest.raises(UserError, match=r"holds no picture and no video \(subfolders are not searched\)"):
+    with pytest.raises(UserError, match=r"has no picture or video \(subfolders are not searched\)"):
         expand_inputs(str(odd / "deeper"))
     with pytest.raises(UserError, match="a is a picture; give a video"):
         expand_inputs(str(tmp_path / "a"), ["video"])

@@ -1,6 +1,6 @@
-"""Where a face sits in its crop: five points, one similarity, one resampling.
+"""Align faces in their crops: five points, one similarity transform, one resampling.
 
-The *face region* is the square a network sees. A stored face is that square plus a margin on every side, so that a
+The *face region* is the square that a network sees. A stored face is that square plus a margin on every side, so that a
 random rotation, shift or warp in training still samples real pixels.
 """
 
@@ -16,11 +16,11 @@ Points = NDArray[np.float64]
 # are those of faceswap-GAN v2.2's template (made symmetric); the whole is moved up so that the chin stays inside.
 FIVE_POINTS: Points = np.array([[0.3015, 0.270], [0.6985, 0.270], [0.5, 0.510], [0.3477, 0.733], [0.6523, 0.733]])
 
-# The points that place the crop. Not the nose: when a head turns, its tip moves by the nose's length, so the crop's
-# shift would tell identities apart, and a swap would inherit the wrong one's.
+# The points that align the crop. Without the nose: when a head turns, its tip moves by the nose's length, so the shift
+# of the crop would depend on the identity, and a swap would inherit that of the wrong person.
 PLACING = [0, 1, 3, 4]
 
-# Stored side / side of the face region.
+# side of the stored crop / side of the face region
 MARGIN = 1.5
 
 
@@ -30,9 +30,9 @@ def five_points(landmarks: Points) -> Points:
 
 
 def similarity(source: Points, target: Points) -> NDArray[np.float64]:
-    """Least-squares rotation, uniform scale and shift taking ``source`` (n, 2) to ``target`` (n, 2), as a 2x3 matrix.
+    """Least-squares rotation, uniform scale and shift from ``source`` (n, 2) to ``target`` (n, 2), as a 2x3 matrix.
 
-    Umeyama 1991, equations 40 to 43, in the form that never mirrors.
+    Umeyama 1991, equations 40 to 43, in the form without mirroring.
     """
     mean_source, mean_target = source.mean(0), target.mean(0)
     centred_source, centred_target = source - mean_source, target - mean_target
@@ -45,14 +45,14 @@ def similarity(source: Points, target: Points) -> NDArray[np.float64]:
 
 @dataclass(frozen=True)
 class Alignment:
-    """How faces are cut out: side of the face region and of the stored crop, in pixels."""
+    """How faces are cropped. ``region``: side of the face region in pixels; ``margin``: stored side / region."""
 
     region: int
     margin: float = MARGIN
 
     @property
     def stored(self) -> int:
-        """Side of a stored crop in pixels; even distance to the region on each side."""
+        """Side of a stored crop in pixels, with an equal border on each side of the region."""
         return self.region + 2 * round(self.region * (self.margin - 1) / 2)
 
     @property
@@ -63,21 +63,21 @@ class Alignment:
     def matrix(self, points: Points, aspect: float = 1.0) -> NDArray[np.float64]:
         """The 2x3 matrix from source pixels to stored-crop pixels for five points (5, 2) in the source image.
 
-        Eyes and mouth corners decide, as in FFHQ's alignment (Karras et al. 2019, appendix C). ``aspect``: the source's
-        pixels are so many times as wide as high; the crop's are square.
+        Only eyes and mouth corners count, as in FFHQ's alignment (Karras et al. 2019, appendix C). ``aspect``: width /
+        height of the source's pixels; those of the crop are square.
         """
         square = np.array([aspect, 1.0])
         placed = similarity(points[PLACING] * square, (FIVE_POINTS * self.region + self.border)[PLACING])
         return placed * [*square, 1.0]
 
     def cut(self, image: NDArray[np.uint8], matrix: NDArray[np.float64]) -> NDArray[np.uint8]:
-        """The stored crop (stored, stored, C) of ``image`` (H, W, C), resampled once; outside the image: replicate.
+        """The stored crop (stored, stored, C) of ``image`` (H, W, C), resampled once; edge pixels are repeated.
 
-        Where the crop shrinks the source to less than half, each pixel is the mean of the bicubic samples of its area:
-        one sample would pass over the pixels between, and small motions would flicker.
+        If the crop shrinks the source to less than half, each pixel is the mean of several bicubic samples of its area;
+        a single sample would skip pixels, and small motions would flicker.
         """
         finer = max(1, int(1 / np.sqrt(np.linalg.det(matrix[:, :2]))))
-        # The centre of pixel (0, 0) is at (0, 0), also of the finer grid.
+        # the centre of pixel (0, 0) is at (0, 0) on both grids
         onto = finer * matrix + np.array([[0, 0, (finer - 1) / 2]])
         side = (finer * self.stored, finer * self.stored)
         cut = cv2.warpAffine(image, onto, side, flags=cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE)
@@ -86,6 +86,6 @@ class Alignment:
         return np.asarray(cut, dtype=np.uint8)
 
     def region_of(self, stored: NDArray[np.uint8]) -> NDArray[np.uint8]:
-        """The face region (..., region, region, C) of stored crops (..., stored, stored, C): a view."""
+        """The face region (..., region, region, C) of stored crops (..., stored, stored, C), as a view."""
         inside = slice(self.border, self.border + self.region)
         return stored[..., inside, inside, :]

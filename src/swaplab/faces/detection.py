@@ -1,4 +1,4 @@
-"""Where the faces are in a frame: boxes, five points, and how sure the detector is."""
+"""Detect faces in frames: boxes, five points, and the detector's probability."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -11,12 +11,12 @@ from numpy.typing import NDArray
 Pixels = NDArray[np.uint8]
 Floats = NDArray[np.float64]
 
-# Points with less agreement are taken for no face's. In frames of two talkers turned in steps of 15 degrees, 94 of the
-# 111 detections whose points were wrong by more than 0.3 distances of the eyes had less, and none more than 0.88;
-# faces that lean by at most 15 degrees had at least 0.92.
+# Minimum agreement for points to count as a face's. In frames of two speakers, rotated in steps of 15 degrees, 94 of
+# the 111 detections whose points were wrong by more than 0.3 eye distances had less, and none more than 0.88; faces
+# tilted by at most 15 degrees had at least 0.92.
 POSSIBLE = 0.8
 
-# The detector's first network looks through windows of 12 pixels; below 20 it takes anything for a face.
+# the detector's first network uses windows of 12 pixels; below 20 pixels it takes anything for a face
 _SMALLEST_SEARCHED = 20.0
 
 
@@ -24,9 +24,9 @@ _SMALLEST_SEARCHED = 20.0
 class Detection:
     """A face: ``box`` (4,) x0, y0, x1, y1 and ``points`` (5, 2), in pixels of the frame.
 
-    The points are the eyes, the nose tip and the mouth corners, the left of the picture first. ``probability`` is the
-    detector's, in [0, 1]; ``agreement`` that of a second network on the points (see `FaceSearch`).
-    Of a face that lies, left and right are those of the face set upright.
+    The points are eyes, nose tip and mouth corners, first the one on the left of the image; for a rotated face, left
+    and right refer to the upright face. ``probability``: by the detector, in [0, 1]. ``agreement``: of a second network
+    on the points, in [0, 1] (see `FaceSearch`).
     """
 
     box: Floats
@@ -36,17 +36,17 @@ class Detection:
 
     @property
     def possible(self) -> bool:
-        """Whether the points may be a face's."""
+        """Whether the points are plausible for a face."""
         return self.agreement >= POSSIBLE
 
     @property
     def area(self) -> float:
-        """Of the box, in square pixels."""
+        """Area of the box in square pixels."""
         return float(np.prod(np.maximum(self.box[2:] - self.box[:2], 0)))
 
 
 class Detector(Protocol):
-    """Finds the faces of frames (H, W, 3) RGB uint8: one list a frame, the largest face first."""
+    """Detects the faces in frames (H, W, 3) RGB uint8: one list per frame, the largest face first."""
 
     def __call__(self, frames: Sequence[Pixels]) -> list[list[Detection]]: ...
 
@@ -54,9 +54,9 @@ class Detector(Protocol):
 class MTCNNDetector:
     """The three cascaded networks of Zhang et al. 2016 (facenet-pytorch, weights in its package), on the CPU.
 
-    ``min_face``: smallest face looked for, the height of its box in pixels of the frame. ``probability``: faces below
-    it are left out. ``longest_side``: larger frames are scaled down to it for the search; faces smaller than 20 pixels
-    after that are not found. ``batch``: frames that go through the networks together.
+    ``min_face``: minimum height of a face's box in pixels of the frame. ``probability``: minimum detection probability.
+    ``longest_side``: larger frames are scaled down to this many pixels for the search; faces smaller than 20 pixels
+    after scaling are not found. ``batch``: frames per forward pass.
     """
 
     def __init__(
@@ -67,7 +67,7 @@ class MTCNNDetector:
         self._networks: dict[float, Any] = {}
 
     def __call__(self, frames: Sequence[Pixels]) -> list[list[Detection]]:
-        """The faces of each frame. Frames of unequal size may be mixed; the result does not depend on the batch."""
+        """The faces of each frame. Frames may have different sizes; the result does not depend on the batch."""
         found: list[list[Detection]] = [[] for _ in frames]
         by_size: dict[tuple[int, ...], list[int]] = {}
         for index, frame in enumerate(frames):
@@ -88,7 +88,7 @@ class MTCNNDetector:
             return [[] for _ in frames]
         if scale < 1:
             frames = [np.asarray(cv2.resize(f, size, interpolation=cv2.INTER_AREA), np.uint8) for f in frames]
-        # Pixel centres: a point x of the small frame is (x + 1/2) / scale - 1/2 of the large one.
+        # pixel centres: x in the small frame is (x + 1/2) / scale - 1/2 in the large one
         factor = np.array([width / size[0], height / size[1]])
         boxes, probabilities, points = self._network(side).detect(np.stack(frames), landmarks=True)
         return [
@@ -112,7 +112,7 @@ class MTCNNDetector:
             )
             for box, probability, five in zip(boxes, probabilities, points, strict=True)
         ]
-        # The networks' search begins at a window of ``min_face`` and may end in a smaller box.
+        # the search starts with windows of ``min_face`` and may end in a smaller box
         taken = [f for f in found if f.probability >= self.probability and np.ptp(f.box[1::2]) >= self.min_face]
         return sorted(taken, key=lambda face: -face.area)
 

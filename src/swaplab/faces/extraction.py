@@ -1,7 +1,7 @@
-"""Clips become a faceset: find every face, keep the principal one of each clip, cut it out of the source frame.
+"""From clips to a faceset: find all faces, keep the principal one of each clip, crop it from the source frame.
 
-Clips are read twice, first to find and follow faces, then to cut out those that were chosen. So memory does not grow
-with the length of a clip, and a crop comes from the source frame in one resampling.
+Clips are read twice, first to find and track faces, then to crop the chosen ones. So memory does not grow with the
+length of a clip, and every crop is resampled only once.
 """
 
 import time
@@ -29,16 +29,16 @@ from swaplab.faces.tracking import Track, follow, is_cut, principal, thumbnail
 Pixels = NDArray[np.uint8]
 Floats = NDArray[np.float64]
 
-# Told a stage (``finding faces``, ``cutting out``), how many more frames went through it, and about how many there are.
+# called with the stage (``finding faces``, ``cropping``), the newly processed frames, and the approximate total
 Progress = Callable[[str, int, int], None]
 
-# Frames or crops that are worked on together.
+# frames or crops processed together
 _BATCH = 16
 
 
 @dataclass(frozen=True)
 class Clip:
-    """A video, or the pictures of one folder, which are taken to be a second apart and each on its own."""
+    """A video, or the pictures of one folder, which count as independent and one second apart."""
 
     name: str
     files: tuple[Path, ...]
@@ -47,9 +47,10 @@ class Clip:
 
 @dataclass
 class Tally:
-    """What became of a clip: its frames, the faces kept, faces of others, frames without the face, flags, damage.
+    """Counts for a clip: its frames, kept faces, faces of others, frames without the face, and flags.
 
-    ``notes`` says in words what was mended, ``unreadable`` which pictures were left out: a sentence each.
+    ``damage``: what could not be read, if anything. ``notes``: what was repaired. ``unreadable``: a sentence for each
+    skipped picture.
     """
 
     frames: int = 0
@@ -63,7 +64,7 @@ class Tally:
 
 
 def clips_of(files: Sequence[Path]) -> list[Clip]:
-    """The clips that files make: each video is one, and so are all pictures of one folder. Names are unique."""
+    """Group files into clips with unique names: each video is one, and all pictures of a folder are one."""
     groups: dict[Path, list[Path]] = {}
     for file in files:
         groups.setdefault(file if kind_of(file) == "video" else file.resolve().parent, []).append(file)
@@ -82,11 +83,11 @@ def clips_of(files: Sequence[Path]) -> list[Clip]:
 
 
 class Extraction:
-    """Takes the faces of one identity out of clips.
+    """Extracts the faces of one identity from clips.
 
-    ``every``: of a video's frames, each such one is looked at. ``limits``: least sharpness, side and probability of a
-    face without a flag (see `quality`). With ``find_landmarks`` faces get 68 landmarks and masks, else five points and
-    none. ``tallies`` by clip and ``seconds`` by stage tell of what was done.
+    ``every``: use every n-th frame of a video. ``limits``: minimum sharpness, side and probability of a face without a
+    flag (see `quality`). With ``find_landmarks``, faces get 68 landmarks and masks, else five points and no masks.
+    Results: ``tallies`` by clip and ``seconds`` by stage.
     """
 
     def __init__(
@@ -108,11 +109,11 @@ class Extraction:
         self._chosen: dict[str, dict[int, Detection]] = {}
 
     def find(self) -> None:
-        """Choose the face of every frame. Pictures that cannot be read are left out and told of in ``tallies``.
+        """Choose the face of every frame. Unreadable pictures are skipped and listed in ``tallies``.
 
-        Raises UserError for videos that cannot be read, if nothing is left, and if no clip shows a face.
+        Raises UserError if a video cannot be read, if no file can be read, and if no clip shows a face.
         """
-        # Every clip is opened once before the long work: a bad one at the end would waste all before it.
+        # opens every clip before the long work, so that an unreadable one fails early
         expected = sum(self._expected_frames(clip) for clip in self.clips)
         for clip in self.clips:
             self._chosen[clip.name] = self._find_in(clip, expected)
@@ -123,7 +124,7 @@ class Extraction:
                 raise UserError(all_unreadable(unreadable))
             names = ", ".join(str(file) for clip in self.clips for file in clip.files[:1])
             raise UserError(
-                f"no face was found in {looked_at} frame(s) of {names}; give clips that show the face from the front, "
+                f"no face was found in {looked_at} frame(s) of {names}; use clips that show the face from the front, "
                 f"or lower detector.min_face or detector.probability"
             )
 
@@ -151,21 +152,21 @@ class Extraction:
         return chosen
 
     def _expected_frames(self, clip: Clip) -> int:
-        """How many frames the clip claims to have; 0 where it does not say."""
+        """The number of frames that the clip declares; 0 if unknown."""
         if not clip.is_video:
             return len(clip.files)
         with Video.open(clip.files[0]) as video:
             return (video.frame_count or round((video.duration or 0) * video.rate)) // self.every
 
     def cut(self, writer: FacesetWriter) -> None:
-        """Cut out the faces that `find` chose and add them to ``writer``, in the order of clips and frames."""
+        """Crop the faces that `find` chose and add them to ``writer``, in the order of clips and frames."""
         total = sum(len(chosen) for chosen in self._chosen.values())
         for clip in self.clips:
             if not self._chosen[clip.name]:
                 continue
             for frames in self._batches(clip, self._chosen[clip.name]):
                 self._write(clip, frames, writer)
-                self._progress("cutting out", len(frames), total)
+                self._progress("cropping", len(frames), total)
 
     def _write(self, clip: Clip, frames: list[Frame], writer: FacesetWriter) -> None:
         tally, detections = self.tallies[clip.name], [self._chosen[clip.name][frame.index] for frame in frames]
@@ -200,7 +201,7 @@ class Extraction:
                 )
 
     def _batches(self, clip: Clip, wanted: Mapping[int, Detection] | None = None) -> Iterator[list[Frame]]:
-        """The clip's frames, or those ``wanted``, a few at a time."""
+        """The clip's frames, or only those in ``wanted``, in batches."""
         frames = self._frames(clip)
         while True:
             with self._timed("decoding"):
@@ -210,7 +211,7 @@ class Extraction:
             yield batch
 
     def _frames(self, clip: Clip) -> Iterator[Frame]:
-        """The frames of a clip that can be read."""
+        """The readable frames of a clip."""
         tally, frame = self.tallies[clip.name], None
         if clip.is_video:
             try:
@@ -241,7 +242,7 @@ class Extraction:
 
 
 def _largest(found: Sequence[Sequence[Detection]]) -> Track:
-    """The largest face of every picture: pictures do not follow each other."""
+    """The largest face of every picture; pictures are independent, so there is nothing to track."""
     largest = {place: faces[0] for place, faces in enumerate(found) if faces}
     return Track(list(largest), list(largest.values()))
 

@@ -1,7 +1,7 @@
-"""A faceset: a folder of aligned faces of one identity, with a manifest that says where each came from.
+"""A faceset: a folder of aligned faces of one identity, with a manifest that records where each came from.
 
 faceset.json      identity, ground, alignment, version
-records.jsonl     one line a face: source, clip, time, box, landmarks, matrix, quality, files and their SHA-256
+records.jsonl     one line per face: source, clip, time, box, landmarks, matrix, quality, files and their SHA-256
 faces/000000.png  RGB crops of ``alignment.stored`` pixels
 masks/000000.png  optional, four channels of the same size: face, eyes, mouth, occluder
 """
@@ -32,10 +32,10 @@ SPLITS = ("train", "val", "test")
 
 @dataclass(frozen=True)
 class FaceRecord:
-    """One face: where it was found and what is known of it. Coordinates are pixels of the source frame.
+    """One face: its origin and properties. Coordinates are in pixels of the source frame, ``time`` is in seconds.
 
-    ``split`` is set only where the source itself declares it (rendered clips); else the data module splits by clip.
-    ``parameters`` are the rendering parameters, where rendered. ``landmarks`` are 5 or 68 points.
+    ``split`` is set only if the source declares it (rendered clips); else the data module splits by clip.
+    ``landmarks``: 5 or 68 points. ``parameters``: the rendering parameters of a rendered face.
     """
 
     file: str
@@ -56,11 +56,14 @@ class FaceRecord:
 
 
 class FacesetWriter:
-    """Writes a faceset to a temporary folder and renames it to ``folder`` when the ``with`` block ends well."""
+    """Writes a faceset to a temporary folder and renames it to ``folder`` if the ``with`` block succeeds.
+
+    Raises UserError if ``folder`` exists.
+    """
 
     def __init__(self, folder: Path, identity: str, ground: Ground, alignment: Alignment) -> None:
         if folder.exists():
-            raise UserError(f"{folder} exists already; choose another output folder or remove it first")
+            raise UserError(f"{folder} already exists; choose another output folder or remove it first")
         self.folder, self.identity, self.ground, self.alignment = folder, identity, ground, alignment
         self._records: list[FaceRecord] = []
 
@@ -88,7 +91,7 @@ class FacesetWriter:
     def _write(self, name: str, image: NDArray[np.uint8]) -> str:
         side = self.alignment.stored
         if image.shape[:2] != (side, side):
-            raise ValueError(f"a face of {image.shape[:2]} pixels in a faceset of {side}")
+            raise ValueError(f"images of this faceset must have {side} x {side} pixels; got {image.shape[:2]}")
         data = cv2.imencode(".png", image, [cv2.IMWRITE_PNG_COMPRESSION, 1])[1].tobytes()
         (self._unfinished / name).write_bytes(data)
         return hashlib.sha256(data).hexdigest()
@@ -116,7 +119,7 @@ class FacesetWriter:
 
 @dataclass(frozen=True)
 class Faceset:
-    """A faceset on disk: the header and the records are in memory, pixels are read when asked for."""
+    """A faceset on disk: header and records are in memory; pixels are read on demand."""
 
     folder: Path
     identity: str
@@ -127,9 +130,11 @@ class Faceset:
 
     @classmethod
     def load(cls, folder: Path) -> "Faceset":
-        """Read the manifest. Raises UserError if the folder is missing, no faceset, or without a ground."""
+        """Read the manifest. Raises UserError if the folder is missing, is not a faceset, or has no ground."""
         if not folder.is_dir():
-            raise UserError(f"faceset folder {folder} does not exist; check the path or make it with swaplab render")
+            raise UserError(
+                f"faceset folder {folder} does not exist; check the path, or create it with swaplab extract or render"
+            )
         try:
             header = json.loads((folder / "faceset.json").read_text())
             manifest = (folder / "records.jsonl").read_bytes()
@@ -141,27 +146,30 @@ class Faceset:
         except FileNotFoundError as error:
             raise UserError(f"{folder} is not a faceset: it has no {Path(error.filename).name}") from None
         except (ValueError, TypeError, KeyError) as error:
-            raise UserError(f"faceset {folder} has a damaged manifest ({error}); make the faceset again") from None
+            raise UserError(f"faceset {folder} has a damaged manifest ({error}); create the faceset again") from None
         if version != VERSION:
-            raise UserError(f"faceset {folder} has version {version}, this swaplab reads {VERSION}; make it again")
+            raise UserError(
+                f"faceset {folder} has version {version}, but this swaplab reads version {VERSION}; create it again"
+            )
         ground = Ground.from_manifest(header.get("ground"), folder)
         return cls(folder, identity, ground, alignment, records, hashlib.sha256(manifest).hexdigest())
 
     def digest(self) -> str:
-        """SHA-256 over all records: changes when any pixel or any label does."""
+        """SHA-256 over all records; it changes if any pixel or label changes."""
         return self.manifest_sha256
 
     def select(self, indices: Sequence[int]) -> "Faceset":
-        """The same faceset with only these records, in this order."""
+        """The faceset with only these records, in this order."""
         digest = hashlib.sha256(f"{self.manifest_sha256} {list(indices)}".encode()).hexdigest()
         return replace(self, records=tuple(self.records[i] for i in indices), manifest_sha256=digest)
 
     def faces(self) -> NDArray[np.uint8]:
-        """All crops, RGB (n, stored, stored, 3). Raises UserError for a file that is missing, truncated or changed."""
+        """All crops, RGB (n, stored, stored, 3). Raises UserError if a file is missing, truncated or changed."""
         return self._stack(self._images([(r.file, r.sha256) for r in self.records], cv2.COLOR_BGR2RGB), 3)
 
     def masks(self) -> NDArray[np.uint8]:
-        """All masks (n, stored, stored, 4), 0 to 255, channels in the order of MASKS; UserError if a face has none."""
+        """All masks (n, stored, stored, 4), 0 to 255, channels in the order of MASKS. Raises UserError if a face has
+        none."""
         missing = [r.file for r in self.records if r.masks is None]
         if missing:
             raise UserError(f"faceset {self.folder} has no masks for {missing[0]} and {len(missing) - 1} more")
@@ -183,12 +191,12 @@ class Faceset:
                 data = path.read_bytes()
             except OSError as error:
                 raise UserError(
-                    f"{path} cannot be read ({error.strerror}); restore it or make the faceset again"
+                    f"{path} cannot be read ({error.strerror}); restore it or create the faceset again"
                 ) from None
             image = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED) if data else None
             if image is None or hashlib.sha256(data).hexdigest() != digest or image.shape[:2] != shape:
                 raise UserError(
-                    f"{path} is damaged: truncated or changed since the faceset was made; "
-                    f"restore it or make the faceset again"
+                    f"{path} is damaged: truncated or changed since the faceset was created; restore it or create the "
+                    f"faceset again"
                 )
             yield cv2.cvtColor(image, colour)

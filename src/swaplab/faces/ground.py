@@ -1,4 +1,4 @@
-"""On what ground somebody's face may be used; without one, nothing is trained."""
+"""The ground on which a person's face may be used; without one, nothing is trained."""
 
 import hashlib
 import json
@@ -17,8 +17,9 @@ KINDS = ("synthetic", "self", "consent", "licensed")
 class Ground:
     """Why this identity may be used.
 
-    ``synthetic``: an invented person. ``self``: the user is the subject. ``consent``: the subject agreed, in a
-    statement file that says who, for what scope, and when. ``licensed``: a licence's name and link.
+    ``synthetic``: an invented person. ``self``: the user is the subject. ``consent``: the subject agreed, as recorded
+    in a statement file with who, scope and date. ``licensed``: under a licence with name and link. Raises UserError for
+    an unknown kind or missing details.
     """
 
     kind: str
@@ -28,17 +29,17 @@ class Ground:
 
     def __post_init__(self) -> None:
         if self.kind not in KINDS:
-            raise UserError(f"ground '{self.kind}' is not known; choose one of {', '.join(KINDS)}")
+            raise UserError(f"ground must be one of {', '.join(KINDS)}; got '{self.kind}'")
         if self.kind == "consent" and not self.statement_sha256:
-            raise UserError("ground 'consent' needs a statement file that says who, scope and date; give its path")
+            raise UserError("ground 'consent' needs a statement file with who, scope and date; give its path")
         if self.kind == "licensed" and not (self.licence and self.link):
-            raise UserError("ground 'licensed' needs the licence's name and its link; give both")
+            raise UserError("ground 'licensed' needs the licence's name and link; give both")
 
     @classmethod
     def from_consent(cls, statement: Path) -> "Ground":
-        """The ground that a consent statement (YAML or JSON with ``who``, ``scope``, ``date``) gives.
+        """The ground of a consent statement (YAML or JSON with ``who``, ``scope``, ``date``).
 
-        Only the file's SHA-256 is kept, so outputs never carry a name. Raises UserError if a field is missing.
+        Only the file's SHA-256 is kept, so outputs never contain a name. Raises UserError if a field is missing.
         """
         try:
             text = statement.read_bytes()
@@ -49,19 +50,19 @@ class Ground:
             ) from None
         missing = [k for k in ("who", "scope", "date") if not (isinstance(fields, dict) and fields.get(k))]
         if missing:
-            raise UserError(f"consent statement {statement} lacks {', '.join(missing)}; add the field(s)")
+            raise UserError(f"consent statement {statement} lacks {', '.join(missing)}; add what is missing")
         return cls("consent", statement_sha256=hashlib.sha256(text).hexdigest())
 
     def digest(self) -> str:
-        """What outputs carry: the SHA-256 of the ground, not the ground."""
+        """The SHA-256 of the ground, which outputs contain instead of the ground itself."""
         return hashlib.sha256(json.dumps(asdict(self), sort_keys=True).encode()).hexdigest()
 
     @classmethod
     def from_manifest(cls, fields: Any, where: Path) -> "Ground":
-        """The ground stored in a faceset's manifest; UserError if there is none."""
+        """The ground in a faceset's manifest. Raises UserError if there is none."""
         if not isinstance(fields, dict) or "kind" not in fields:
             raise UserError(
-                f"faceset {where} has no ground: nothing says that this person's face may be used; "
+                f"faceset {where} has no ground, so it is unknown whether this person's face may be used; "
                 f"add ground.kind ({', '.join(KINDS)}) to its faceset.json"
             )
         return cls(**fields)

@@ -1,4 +1,4 @@
-"""Masks from 68 landmarks: the hull of a face, its eyes and its mouth."""
+"""Masks from 68 landmarks: the hull of the face, the eyes and the mouth."""
 
 import cv2
 import numpy as np
@@ -9,22 +9,22 @@ from swaplab.faces.faceset import MASKS
 Points = NDArray[np.float64]
 Mask = NDArray[np.uint8]
 
-# Ranges of the 68 iBUG points.
+# indices of the 68 iBUG points
 _BROWS = slice(17, 27)
 _EYES = (slice(36, 42), slice(42, 48))
 _LIPS = slice(48, 60)
 
-# How far above the brows the forehead reaches, in distances from brows to nose tip.
+# height of the included forehead above the brows, in units of the distance from brows to nose tip
 _FOREHEAD = 0.5
 
-# Hulls are filled on a grid so much finer than the pixels.
+# supersampling factor for filled hulls
 _FINER = 4
 
 
 def hull_mask(landmarks: Points, shape: tuple[int, ...]) -> Mask:
-    """The face: convex hull of jaw and brows, the brows lifted over half the forehead.
+    """The convex hull of jaw and brows, with the brows raised over part of the forehead.
 
-    ``landmarks`` (68, 2) in pixels of an image of ``shape`` (H, W, ...); returns (H, W), 0 or 255, smooth at the edge.
+    ``landmarks`` (68, 2) in pixels of an image of ``shape`` (H, W, ...). Returns (H, W), 0 to 255, with a soft edge.
     """
     upwards = landmarks[_BROWS].mean(0) - landmarks[30]
     forehead = landmarks[_BROWS] + _FOREHEAD * upwards
@@ -32,9 +32,9 @@ def hull_mask(landmarks: Points, shape: tuple[int, ...]) -> Mask:
 
 
 def face_masks(landmarks: Points, side: int) -> Mask:
-    """Masks (side, side, 4) of a crop in the order of a faceset's: face, eyes, mouth, and no occluder.
+    """Masks (side, side, 4) of a crop, 0 to 255, in the order of MASKS: face, eyes, mouth, and an empty occluder mask.
 
-    ``landmarks`` (68, 2) in pixels of the crop. The mouth is all inside the outer lips; values 0 to 255.
+    ``landmarks`` (68, 2) in pixels of the crop. The mouth is the area inside the outer lip line.
     """
     masks = np.zeros((side, side, len(MASKS)), np.uint8)
     masks[..., MASKS.index("face")] = hull_mask(landmarks, (side, side))
@@ -44,12 +44,12 @@ def face_masks(landmarks: Points, side: int) -> Mask:
 
 
 def _filled(groups: list[Points], shape: tuple[int, ...]) -> Mask:
-    """The convex hulls of groups of points, filled; values at the edge are the share of the pixel inside."""
+    """The filled convex hulls of groups of points, 0 to 255; edge pixels have the share of their area inside."""
     height, width = shape[:2]
     fine = np.zeros((height * _FINER, width * _FINER), np.uint8)
     for points in groups:
         hull = cv2.convexHull(points.astype(np.float32))[:, 0].astype(np.float64)
-        # The centre of pixel (0, 0) is at (0, 0), also of the finer grid; OpenCV takes 1/16 pixels.
+        # the centre of pixel (0, 0) is at (0, 0) on both grids; OpenCV expects units of 1/16 pixel
         corners = (((hull + 0.5) * _FINER - 0.5) * 16).round().astype(np.int32)
         cv2.fillConvexPoly(fine, corners, 255, cv2.LINE_8, shift=4)
     return np.asarray(cv2.resize(fine, (width, height), interpolation=cv2.INTER_AREA), np.uint8)

@@ -1,4 +1,4 @@
-"""The masks of a faceset's crops: those it comes with, and the hull that landmarks give."""
+"""The masks of a faceset's crops: the stored ones, and the hull of the landmarks."""
 
 from collections.abc import Sequence
 from functools import lru_cache
@@ -16,21 +16,21 @@ Mask = NDArray[np.uint8]
 
 HULL = "hull"
 
-# Centre and half axes (x, y) of the oval that stands for a hull, as fractions of the face region.
+# centre and half axes (x, y) of the ellipse that replaces a hull, as fractions of the face region
 _OVAL = np.array([[0.5, 0.41], [0.47, 0.59]])
 
 
 def check_masks(names: Sequence[str]) -> None:
-    """UserError for a mask that no faceset has."""
+    """Raises UserError for an unknown mask."""
     for name in names:
         if name not in (*MASKS, HULL):
-            raise UserError(f"mask '{name}' is not known; choose from {', '.join((*MASKS, HULL))}")
+            raise UserError(f"unknown mask '{name}'; choose from {', '.join((*MASKS, HULL))}")
 
 
 def named_masks(faceset: Faceset, names: Sequence[str]) -> Mask:
     """The masks ``names`` (of MASKS, or ``hull``) of all crops, (n, stored, stored, k), 0 to 255.
 
-    Raises UserError if the faceset does not come with the masks that are asked for; the hull needs none.
+    Raises UserError if the faceset lacks a requested mask; the hull is always available.
     """
     check_masks(names)
     side = faceset.alignment.stored
@@ -46,7 +46,7 @@ def named_masks(faceset: Faceset, names: Sequence[str]) -> Mask:
 
 
 def hull_of(record: FaceRecord, alignment: Alignment) -> Mask:
-    """The hull (stored, stored) of one crop from its 68 landmarks; without them an oval, as the crop is aligned."""
+    """The hull (stored, stored) of one crop's 68 landmarks; without 68 landmarks, an ellipse."""
     points = np.asarray(record.landmarks, np.float64)
     if points.shape != (68, 2):
         return oval(alignment)
@@ -56,7 +56,7 @@ def hull_of(record: FaceRecord, alignment: Alignment) -> Mask:
 
 @lru_cache
 def oval(alignment: Alignment) -> Mask:
-    """An ellipse (stored, stored) about the place where alignment puts a face; its edge is half of the way down."""
+    """An antialiased ellipse (stored, stored), 0 to 255, where the alignment places a face."""
     centre, axes = _OVAL * alignment.region
     x, y = np.meshgrid(*[np.arange(alignment.stored) + 0.5 - alignment.border] * 2)
     outside = np.hypot((x - centre[0]) / axes[0], (y - centre[1]) / axes[1]) - 1

@@ -1,7 +1,6 @@
-"""Pictures and videos of the user as upright RGB frames, whatever they were made with.
+"""Read pictures and videos as upright RGB frames.
 
-Pictures are read by Pillow, videos by FFmpeg (PyAV). What cannot be read is one sentence; nothing is guessed from a
-file's name alone.
+Pictures are read with Pillow, videos with FFmpeg (PyAV). The kind of a file is determined by its content, not its name.
 """
 
 import re
@@ -27,16 +26,16 @@ Pixels = NDArray[np.uint8]
 Kind = Literal["picture", "video"]
 KINDS: tuple[Kind, ...] = ("picture", "video")
 
-# What a folder is searched for. A file named on its own may have any name.
+# suffixes searched for in a folder; a file given by its path may have any name
 PICTURE_SUFFIXES = {".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff", ".gif"}
 VIDEO_SUFFIXES = {".mp4", ".mov", ".m4v", ".mkv", ".webm", ".avi", ".mpg", ".mpeg", ".ts", ".m2ts", ".wmv", ".3gp"}
 
-# What Pillow raises on damaged files, by format.
+# the exceptions that Pillow raises for damaged files of different formats
 _DAMAGE = (OSError, SyntaxError, ValueError, EOFError, struct.error, Image.DecompressionBombError)
 
 
 def kind_of(path: Path) -> Kind:
-    """Whether a file holds a picture or a video, by its content; an animated GIF is a video.
+    """Whether a file is a picture or a video, by its content; an animated GIF is a video.
 
     Raises UserError if it is missing, a folder, unreadable, empty, or neither.
     """
@@ -49,17 +48,17 @@ def kind_of(path: Path) -> Kind:
         pass  # not one of Pillow's formats
     try:
         with av.open(str(path)) as container:
-            # FFmpeg takes a picture that Pillow could not read, or anything named like one, for a video of one frame.
+            # FFmpeg reads a picture that Pillow could not read, or any file named like one, as a video of one frame
             if container.streams.video and not container.format.name.endswith(("image2", "_pipe")):
                 return "video"
     except av.error.FFmpegError:
         pass
-    raise UserError(f"{path} is neither a picture nor a video that can be read; check the file or give another")
+    raise UserError(f"{path} is neither a picture nor a video that can be read; check the file or use another")
 
 
 def _check_file(path: Path) -> None:
     if path.is_dir():
-        raise UserError(f"{path} is a folder where one picture or video is needed; give a file")
+        raise UserError(f"{path} is a folder, but a picture or video is needed; give a file")
     if not path.exists():
         raise UserError(f"{path} does not exist; check the path")
     try:
@@ -72,10 +71,10 @@ def _check_file(path: Path) -> None:
 
 
 def read_picture(path: Path) -> Pixels:
-    """The picture as RGB (H, W, 3), turned as its EXIF orientation says.
+    """The picture as RGB (H, W, 3), rotated by its EXIF orientation.
 
     Grey, palette, 16-bit, CMYK and alpha are converted; transparent pixels keep their colour. Raises UserError if the
-    file is missing, empty, damaged or no picture.
+    file is missing, empty, damaged or not a picture.
     """
     _check_file(path)
     try:
@@ -83,14 +82,14 @@ def read_picture(path: Path) -> Pixels:
             upright = ImageOps.exif_transpose(image)
             return _rgb(upright)
     except Image.UnidentifiedImageError:
-        raise UserError(f"{path} is no picture that can be read; give a PNG or JPEG") from None
+        raise UserError(f"{path} is not a readable picture; give a PNG or JPEG") from None
     except _DAMAGE as error:
-        raise UserError(f"{path} is damaged ({_reason(error)}); restore it or give another picture") from None
+        raise UserError(f"{path} is damaged ({_reason(error)}); restore it or use another picture") from None
 
 
 def _rgb(image: Image.Image) -> Pixels:
     if image.mode.startswith("I") or image.mode == "F":
-        # Pillow would clip the 16 bits of these modes to 8 instead of scaling them.
+        # Pillow would clip 16-bit values of these modes to 8 bits instead of scaling them
         grey = np.asarray(image, dtype=np.float64)
         scale = 255 / 65535 if image.mode.startswith("I") else 255 / max(float(grey.max()), 1.0)
         return np.repeat((grey * scale).round().clip(0, 255).astype(np.uint8)[..., None], 3, axis=2)
@@ -99,9 +98,9 @@ def _rgb(image: Image.Image) -> Pixels:
 
 @dataclass(frozen=True)
 class Frame:
-    """A frame: its place in the video, seconds since the first frame, time stamp, upright RGB (H, W, 3).
+    """A frame: index in the video, seconds since the first frame, time stamp, upright RGB ``image`` (H, W, 3).
 
-    Times rise; ``pts`` is in units of the video's time base. Pixels are ``aspect`` times as wide as high.
+    Times increase strictly; ``pts`` is in units of the video's time base. Pixels are ``aspect`` times as wide as high.
     """
 
     index: int
@@ -112,12 +111,12 @@ class Frame:
 
 
 class Video:
-    """A video being read: facts at once, frames one by one, in the order they are shown.
+    """An open video: its properties, and its frames in display order.
 
-    ``width`` and ``height`` are those of upright frames; ``rotation`` (0, 90, 180, 270 degrees counterclockwise) made
-    them so; ``aspect``: their pixels are so many times as wide as high. ``rate`` is the average, in frames a second;
-    ``duration`` is in seconds or None, ``frame_count`` is what the container says is shown, or None. ``damage``, known
-    once the frames were read, says what could not be decoded.
+    ``width``, ``height``: of upright frames, which result from ``rotation`` (0, 90, 180, 270 degrees counterclockwise).
+    ``aspect``: width / height of a pixel. ``rate``: average frames per second. ``duration``: in seconds, or None.
+    ``frame_count``: number of displayed frames according to the container, or None. ``damage``: what could not be
+    decoded, known after the frames were read.
     """
 
     def __init__(self, path: Path, container: Any) -> None:
@@ -129,7 +128,7 @@ class Video:
         self._first = next(self._decoded, None)
         if self._first is None:
             reason = f" ({self.damage})" if self.damage else ""
-            raise UserError(f"{path} holds no frame that can be decoded{reason}; record or export it again")
+            raise UserError(f"{path} has no frame that can be decoded{reason}; record or export it again")
         self.rotation = round(self._first.rotation / 90) % 4 * 90
         sides = (self._first.width, self._first.height)
         self.width, self.height = sides[::-1] if self.rotation in (90, 270) else sides
@@ -145,55 +144,55 @@ class Video:
 
     def _pixel_aspect(self) -> Fraction:
         stated = self._stream.sample_aspect_ratio or self._stream.codec_context.sample_aspect_ratio
-        # What no camera and no disc has is taken for a slip.
+        # an implausible value is ignored
         if not stated or not Fraction(1, 4) <= stated <= 4:
             return Fraction(1)
         return 1 / stated if self.rotation in (90, 270) else stated
 
     @property
     def shifts(self) -> Sequence[Fraction]:
-        """By how many seconds the parts of a joined recording were moved, as far as its frames were read."""
+        """The time shift in seconds of each segment of a joined recording whose frames were read so far."""
         return self._rising.shifts
 
     @property
     def notes(self) -> list[str]:
-        """What is no damage but was mended or left out, in words; known once the frames were read."""
+        """Repairs and omissions that are not damage, in words; known after the frames were read."""
         notes = []
         if self._headless:
-            notes.append(f"it begins {self._headless} frame(s) before its first key frame: these cannot be shown")
+            notes.append(f"{self._headless} frame(s) before the first key frame cannot be decoded and were skipped")
         if mended := self._rising.mended:
             joined = f", {len(self.shifts) - 1} of them where recordings were joined" if len(self.shifts) > 1 else ""
-            notes.append(f"{mended} time stamp(s) step back or repeat{joined}: times were made to rise")
+            notes.append(f"{mended} time stamp(s) went back or repeated{joined}; they were corrected to increase")
         return notes
 
     @classmethod
     @contextmanager
     def open(cls, path: Path) -> Iterator["Video"]:
-        """Open a video. Raises UserError if it is missing, empty, no video, or holds no frame that can be decoded."""
+        """Open a video. Raises UserError if it is missing, empty, not a video, or has no decodable frame."""
         _check_file(path)
         try:
             container = av.open(str(path))
         except av.error.FFmpegError as error:
-            raise UserError(f"{path} is no video that can be read ({_reason(error)}); export it again") from None
+            raise UserError(f"{path} is not a readable video ({_reason(error)}); export it again") from None
         with container:
             if not container.streams.video:
-                raise UserError(f"{path} holds no pictures, only sound; give a video")
+                raise UserError(f"{path} has no video stream, only sound; give a video")
             yield cls(path, container)
 
     def frames(self, every: int = 1) -> Iterator[Frame]:
-        """All frames, or each ``every``-th, once. What cannot be decoded is passed over and told of in ``damage``.
+        """All frames, or every ``every``-th, once. What cannot be decoded is skipped and reported in ``damage``.
 
-        Raises UserError if the frames change their size.
+        Raises UserError if the size of the frames changes.
         """
         if self._first is None:
-            raise ValueError("the frames of a video are read once; open it again")
+            raise ValueError("the frames of a video can be read only once; open it again")
         first, self._first = self._first, None
         begin, index = None, 0
         decoded: Any = first
         while decoded is not None:
             if (decoded.width, decoded.height) != (first.width, first.height):
                 raise UserError(
-                    f"{self.path} changes its size at frame {index} from {first.width} x {first.height} to "
+                    f"{self.path} changes size at frame {index} from {first.width} x {first.height} to "
                     f"{decoded.width} x {decoded.height}; export it at one size"
                 )
             pts = self._rising(decoded.pts, self.frame_duration)
@@ -205,17 +204,17 @@ class Video:
             index += 1
             decoded = next(self._decoded, None)
         if self.damage is None and self.frame_count and index + self._headless < self.frame_count:
-            self.damage = f"{self.frame_count} frames are announced, {index} could be decoded"
+            self.damage = f"only {index} of {self.frame_count} declared frames could be decoded"
 
     def _decode(self, container: Any) -> Iterator[Any]:
-        """Decoded frames; a packet that cannot be decoded does not end the video, one that cannot be read does."""
+        """Decoded frames. A packet that cannot be decoded is skipped; one that cannot be read ends the video."""
         packets = container.demux(self._stream)
         broken, shown, lead, begun = 0, 0, 0, False
         while True:
             try:
                 packet = next(packets, None)
             except av.error.FFmpegError as error:
-                self.damage = f"the file cannot be read to its end: {_reason(error)}"
+                self.damage = f"the file cannot be read to the end: {_reason(error)}"
                 return
             if packet is None:
                 return
@@ -229,29 +228,30 @@ class Video:
             except av.error.FFmpegError as error:
                 broken += begun
                 if begun:
-                    self.damage = f"{broken} packets cannot be decoded: {_reason(error)}"
+                    self.damage = f"{broken} packet(s) cannot be decoded: {_reason(error)}"
             if not packet.size:
                 self._headless = max(0, min(lead, shown - broken))
 
 
 def _announced(stream: Any) -> int | None:
-    """How many frames the container says are shown: an edit list hides those that were cut off."""
+    """The number of displayed frames according to the container; an edit list hides those that were cut off."""
     listed = [entry.is_discard for entry in stream.index_entries]
     return (listed.count(False) if 0 < len(listed) <= stream.frames else stream.frames) or None
 
 
 def _reason(error: BaseException) -> str:
-    """What a library says is wrong, without the path, which our sentence names already."""
+    """The reason in a library's error, without the path, which the message already contains."""
     text = str(getattr(error, "strerror", None) or error or type(error).__name__).strip()
     return re.sub(r"^\[Errno \d+\] ", "", text.splitlines()[0] if text else type(error).__name__)
 
 
 def expand_inputs(text: str, kinds: Collection[Kind] = KINDS) -> tuple[list[Path], list[str]]:
-    """The files that a command's ``input`` names: files and folders, separated by commas.
+    """The files that a command's ``input`` names (files and folders, separated by commas), and a sentence for each
+    unreadable file in a folder.
 
-    A path that exists is taken whole, commas and all. Of a folder: its pictures and videos by name, without its
-    subfolders; those that cannot be read are told of, a sentence each, as the second part of what is returned. Raises
-    UserError if something named is missing, unreadable, or of another kind than ``kinds``, or if nothing is left.
+    A path that exists is used whole, including any commas. A folder stands for its pictures and videos, by name,
+    without subfolders. Raises UserError if a named path is missing, unreadable or not one of ``kinds``, or if no file
+    is left.
     """
     files: dict[Path, None] = {}
     unreadable: list[str] = []
@@ -274,19 +274,19 @@ def expand_inputs(text: str, kinds: Collection[Kind] = KINDS) -> tuple[list[Path
     if not files:
         raise UserError(
             all_unreadable(unreadable)
-            or f"input={text} names no {' or '.join(kinds)}; give a file, a folder, or several with commas"
+            or f"input={text} names no {' or '.join(kinds)}; give a file, a folder, or several, separated by commas"
         )
     return list(files), unreadable
 
 
 def all_unreadable(sentences: Sequence[str]) -> str:
-    """One sentence for files none of which can be read; empty without any."""
-    others = f"; neither can {len(sentences) - 1} more" if len(sentences) > 1 else ""
+    """One sentence for files of which none can be read; empty without any."""
+    others = f" (and {len(sentences) - 1} more cannot be read)" if len(sentences) > 1 else ""
     return f"{sentences[0]}{others}" if sentences else ""
 
 
 def _named(text: str) -> Iterator[Path]:
-    """Existing paths, the longest first: a name may hold commas itself."""
+    """Existing paths; the longest match wins, because a name may contain commas."""
     parts = text.split(",")
     while parts:
         for taken in range(len(parts), 0, -1):
@@ -296,7 +296,7 @@ def _named(text: str) -> Iterator[Path]:
                 break
         else:
             if parts[0].strip():
-                raise UserError(f"{parts[0].strip()} does not exist; check the path given as input")
+                raise UserError(f"input {parts[0].strip()} does not exist; check the path")
             taken = 1
         parts = parts[taken:]
 
@@ -308,11 +308,13 @@ def _media_of(folder: Path) -> list[Path]:
         if file.suffix.lower() in PICTURE_SUFFIXES | VIDEO_SUFFIXES and not file.name.startswith(".")
     ]
     if not found:
-        raise UserError(f"{folder} holds no picture and no video (subfolders are not searched); give their folder")
+        raise UserError(
+            f"{folder} has no picture or video (subfolders are not searched); give the folder with the files"
+        )
     return found
 
 
 def _exact(decoded: av.VideoFrame) -> NDArray[np.uint8]:
-    """A decoded frame (H, W, 3) in RGB; the default conversion is fast and darkens all by a level of 255."""
+    """A decoded frame (H, W, 3) in RGB; the faster default conversion darkens every pixel by a level of 255."""
     exact = Interpolation.BICUBIC | Interpolation.FULL_CHR_H_INT | Interpolation.ACCURATE_RND
     return np.asarray(decoded.reformat(format="rgb24", interpolation=exact).to_ndarray())

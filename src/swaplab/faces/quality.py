@@ -1,4 +1,4 @@
-"""How good a cut-out face is: sharp, large, surely found."""
+"""Quality of a cropped face: sharpness, size, certainty of the detection."""
 
 from collections.abc import Mapping
 
@@ -9,22 +9,22 @@ from numpy.typing import NDArray
 from swaplab.faces.alignment import Alignment
 from swaplab.faces.detection import Detection
 
-# What falls below its limit gets this flag.
+# the flag of a face whose value is below its limit
 FLAGS = {"sharpness": "blurred", "side": "small", "probability": "unsure", "agreement": "implausible"}
 
 
 def measure(
     crop: NDArray[np.uint8], matrix: NDArray[np.float64], face: Detection, alignment: Alignment
 ) -> dict[str, float]:
-    """The qualities of a stored crop (stored, stored, 3) that ``matrix`` (2, 3) cut from its source.
+    """Quality values of a stored crop (stored, stored, 3) that ``matrix`` (2, 3) cropped from its source.
 
-    ``sharpness``: variance of the Laplacian of the grey face region (Pech-Pacheco et al. 2000) over the variance of
-    the region itself, so that neither contrast nor light counts. ``side``: source pixels along the face region.
-    ``probability`` and ``agreement``: the detection's.
+    ``sharpness``: variance of the Laplacian of the grey face region (Pech-Pacheco et al. 2000), divided by the variance
+    of the region, so that contrast and light do not matter. ``side``: side of the face region in source pixels.
+    ``probability``, ``agreement``: of the detection.
     """
     region = alignment.region_of(crop)
     grey = cv2.cvtColor(np.ascontiguousarray(region), cv2.COLOR_RGB2GRAY).astype(np.float64)
-    # One level of noise, so that an even picture is not sharp.
+    # + 1 for a grey level of noise, so that a uniform image does not count as sharp
     sharpness = cv2.Laplacian(grey, cv2.CV_64F).var() / (grey.var() + 1)
     side = alignment.region / float(np.sqrt(np.linalg.det(matrix[:, :2])))
     return {
@@ -36,5 +36,5 @@ def measure(
 
 
 def flags(quality: Mapping[str, float], limits: Mapping[str, float]) -> list[str]:
-    """The flags of a face whose qualities are below their limits: blurred, small, unsure, implausible."""
+    """The flags of a face with values below their limits: blurred, small, unsure, implausible."""
     return [flag for name, flag in FLAGS.items() if quality[name] < limits[name]]

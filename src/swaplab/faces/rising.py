@@ -1,17 +1,17 @@
-"""Times that rise, whatever a container says."""
+"""Correct the time stamps of a stream so that they always increase."""
 
 from fractions import Fraction
 
-# Seconds that a time stamp steps back where recordings were joined; less is rounding or a careless program.
+# a time stamp that goes back by more than this many seconds marks a joined recording; less is rounding or carelessness
 JOIN = Fraction(1, 4)
 
 
 class Rising:
-    """The time stamps of one stream, in units of ``time_base``, made to rise.
+    """Makes the time stamps of one stream, in units of ``time_base``, increase.
 
-    A stamp that steps back by more than `JOIN` begins a new part: it follows the last one, and all after it move by the
-    same shift. ``shifts`` are those of the parts so far, in seconds; ``mended`` counts stamps that stepped back or were
-    repeated.
+    A stamp that goes back by more than `JOIN` starts a new segment: it is placed after the previous one, and all stamps
+    of the segment move by the same shift. ``shifts``: the shifts of the segments so far, in seconds. ``mended``: number
+    of stamps that went back or repeated.
     """
 
     def __init__(self, time_base: Fraction) -> None:
@@ -22,7 +22,7 @@ class Rising:
         self._last: int | None = None
 
     def __call__(self, stamp: int | None, duration: int) -> int:
-        """The time of the next frame, which the container says is ``stamp``; None: ``duration`` after the last."""
+        """The corrected time of the next frame, given its ``stamp``; for None, ``duration`` after the last."""
         if self._last is None:
             self._stated, self._last = stamp, stamp or 0
             return self._last

@@ -1,4 +1,4 @@
-"""The faces of frames whatever way they lie, each with how far two networks agree on its points."""
+"""Find faces in any orientation, each with the agreement of two networks on its points."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
@@ -14,37 +14,37 @@ from swaplab.faces.detection import Detection, Detector, overlap
 Pixels = NDArray[np.uint8]
 Floats = NDArray[np.float64]
 
-# Finds 68 landmarks (n, 68, 2), in crop pixels, in stored crops (n, stored, stored, 3) RGB uint8.
+# stored crops (n, stored, stored, 3) RGB uint8 -> 68 landmarks (n, 68, 2) in crop pixels
 FindLandmarks = Callable[[Pixels], Floats]
 
-# A face with more agreement is not looked for in other orientations. In frames of two talkers turned in steps of 15
-# degrees and searched in all four orientations, points with more were wrong by at most 0.17 distances of the eyes.
+# From this agreement on, other orientations are not searched. In frames of two speakers, rotated in steps of 15 degrees
+# and searched in all four orientations, points with more were wrong by at most 0.17 eye distances.
 SURE = 0.88
-# Turned detections of one face overlap by more (intersection over union).
+# minimum overlap (intersection over union) of detections of one face in different orientations
 _SAME = 0.3
 
 
 class Search(Protocol):
-    """Finds the faces of frames (H, W, 3) RGB uint8 whose pixels are ``aspect`` times as wide as high."""
+    """Finds the faces in frames (H, W, 3) RGB uint8 whose pixels are ``aspect`` times as wide as high."""
 
     def __call__(self, frames: Sequence[Pixels], aspect: float = 1.0) -> list[list[Detection]]: ...
 
 
 class FaceSearch:
-    """A detector that knows upright faces, made to find all.
+    """Extends a detector of upright faces to all orientations.
 
-    Faces are looked for on square pixels. Each gets its ``agreement``: the detector's points place a crop, in which
-    ``find_landmarks`` finds the same five anew; 1 where both are the same, less by their mean distance in distances of
-    the eyes, 0 for points that no face can have. A frame without a sure face is searched again, turned by 90, 180 and
-    270 degrees; of detections of one face the one with most agreement stays. Without ``find_landmarks`` only the
-    points' geometry is judged.
+    Frames are resampled to square pixels first. For the ``agreement`` of a face, a crop is aligned by the detector's
+    points and ``find_landmarks`` locates the same five points in it: 1 minus their mean distance in eye distances, at
+    least 0, and 0 for implausible points. A frame without a face of high agreement is searched again, rotated by 90,
+    180 and 270 degrees; of several detections of one face, the one with the highest agreement is kept. Without
+    ``find_landmarks``, agreement is 1 or 0 by the geometry of the points.
     """
 
     def __init__(self, detector: Detector, alignment: Alignment, find_landmarks: FindLandmarks | None) -> None:
         self._detector, self._alignment, self._find_landmarks = detector, alignment, find_landmarks
 
     def __call__(self, frames: Sequence[Pixels], aspect: float = 1.0) -> list[list[Detection]]:
-        """The faces of each frame, in its pixels, the largest first."""
+        """The faces of each frame in its pixels, the largest first."""
         square = [_squared(frame, aspect) for frame in frames]
         found = self._judged(square)
         again = [index for index, faces in enumerate(found) if not any(face.agreement >= SURE for face in faces)]
@@ -61,7 +61,7 @@ class FaceSearch:
         ]
 
     def _judged(self, frames: list[Pixels]) -> list[list[Detection]]:
-        """Upright faces, with their agreement."""
+        """Upright faces with their agreement."""
         found = self._detector(frames)
         judged = [[replace(f, agreement=float(possible_points(f))) for f in faces] for faces in found]
         places = [(i, j) for i, faces in enumerate(judged) for j, face in enumerate(faces) if face.agreement]
@@ -79,10 +79,10 @@ class FaceSearch:
 
 
 def possible_points(face: Detection) -> bool:
-    """Whether five points can be a face's, whatever way it lies.
+    """Whether five points are plausible for a face in any orientation.
 
-    The eyes stand above the mouth and are not mirrored against it, the distances of the eyes and from eyes to mouth are
-    of one size, and all points lie in the box or a tenth of its side beyond.
+    The eyes must be above the mouth and not mirrored against it, the distance between the eyes must be 0.2 to 2 times
+    that from eyes to mouth, and all points must be in the box, extended by a tenth of its larger side.
     """
     left, right, _, mouth_left, mouth_right = face.points
     eyes, mouth = right - left, mouth_right - mouth_left
@@ -94,7 +94,7 @@ def possible_points(face: Detection) -> bool:
 
 
 def _best(faces: list[Detection]) -> list[Detection]:
-    """Of detections of one face the one with most agreement; the largest face first."""
+    """The detection with the highest agreement of each face; the largest face first."""
     kept: list[Detection] = []
     for face in sorted(faces, key=lambda face: -face.agreement):
         if all(overlap(face.box, other.box) < _SAME for other in kept):
@@ -103,7 +103,7 @@ def _best(faces: list[Detection]) -> list[Detection]:
 
 
 def _squared(frame: Pixels, aspect: float) -> Pixels:
-    """A frame with square pixels; it grows, so that no face becomes smaller."""
+    """The frame with square pixels, enlarged so that no face becomes smaller."""
     if aspect == 1:
         return frame
     height, width = frame.shape[:2]
@@ -112,7 +112,7 @@ def _squared(frame: Pixels, aspect: float) -> Pixels:
 
 
 def _turned_back(face: Detection, turns: int, size: tuple[int, int]) -> Detection:
-    """A face of a frame of ``size`` (H, W) that was found after so many quarter turns counterclockwise."""
+    """A face in a frame of ``size`` (H, W) that was found after ``turns`` counterclockwise quarter turns."""
     height, width = size
 
     def back(points: Floats) -> Floats:
@@ -125,7 +125,7 @@ def _turned_back(face: Detection, turns: int, size: tuple[int, int]) -> Detectio
 
 
 def _scaled(face: Detection, factor: Any) -> Detection:
-    """A face in a frame scaled by ``factor`` (x, y); the centre of pixel (0, 0) is at (0, 0)."""
+    """A face in the frame scaled by ``factor`` (x, y); the centre of pixel (0, 0) is at (0, 0)."""
     if factor == (1, 1):
         return face
     box = (face.box.reshape(2, 2) + 0.5) * factor - 0.5

@@ -1,4 +1,4 @@
-"""A faceset at a glance: a picture of some of its faces, with what is known of them."""
+"""A contact sheet: some faces of a faceset with their annotations."""
 
 import cv2
 import numpy as np
@@ -14,10 +14,10 @@ _GREEN, _RED, _WHITE = (90, 220, 90), (255, 90, 80), (235, 235, 235)
 
 
 def contact_sheet(faceset: Faceset, faces: int = 24, columns: int = 8) -> Pixels:
-    """``faces`` crops, evenly spread over the faceset, as an RGB picture (H, W, 3).
+    """Up to ``faces`` crops, evenly spread over the faceset, as an RGB image (H, W, 3).
 
-    On each: the face region, the landmarks; below: clip and frame, flags in red. Which faces are shown depends only on
-    how many there are.
+    Each shows the face region and landmarks; below are clip and frame, and flags in red. The choice of faces depends
+    only on their number.
     """
     count = len(faceset.records)
     indices = np.linspace(0, count - 1, min(faces, count)).round().astype(int)
@@ -38,7 +38,7 @@ def _tile(crop: Pixels, record: FaceRecord, border: int) -> Pixels:
     points = np.array(record.landmarks) @ np.array(record.matrix)[:, :2].T + np.array(record.matrix)[:, 2]
     for x, y in ((points + 0.5) * scale - 0.5).round().astype(int):
         cv2.circle(tile, (int(x), int(y)), 1, _WHITE, -1, cv2.LINE_AA)
-    # OpenCV's fonts hold ASCII only.
+    # OpenCV's fonts have only ASCII
     name = record.clip.encode("ascii", "replace").decode()
     lines = ((f"{name[:14]} {record.frame}", _WHITE), (" ".join(record.flags), _RED))
     for line, (text, ink) in enumerate(lines):

@@ -1,4 +1,4 @@
-"""Which detections in successive frames are one face."""
+"""Track faces: link detections of the same face in successive frames."""
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
@@ -9,46 +9,46 @@ from numpy.typing import NDArray
 
 from swaplab.faces.detection import Detection, overlap
 
-# A face may be missed for so many frames in a row without its track ending.
+# maximum number of consecutive frames without a detection before a track ends
 MISSED = 5
 
-# Least overlap (intersection over union) of a face's boxes in successive frames; a nod at 25 frames a second keeps 0.6.
+# minimum overlap (intersection over union) of a face's boxes in successive frames; a nod at 25 frames/s has 0.6
 _OVERLAP = 0.3
 
-# Mean difference of two small pictures, in levels of 255, from which on a cut lies between them.
+# mean difference of two thumbnails, in levels of 255, above which there is a cut between them
 _CUT = 15.0
 _SMALL = 16
 
 
 @dataclass
 class Track:
-    """One face through a clip: the frames it was found in, rising, and what was found."""
+    """One face through a clip: the frames in which it was found, ascending, and its detections."""
 
     frames: list[int] = field(default_factory=list)
     detections: list[Detection] = field(default_factory=list)
 
     @property
     def area(self) -> float:
-        """Sum of its boxes, in square pixels: large for a face that is large and long in the picture."""
+        """Total area of its boxes in square pixels; large for a face that is large and visible for long."""
         return sum(detection.area for detection in self.detections)
 
 
 def thumbnail(image: NDArray[np.uint8]) -> NDArray[np.float32]:
-    """A frame (H, W, 3) as 16 x 16 means, to look for cuts by."""
+    """A frame (H, W, 3) as 16 x 16 means, for the detection of cuts."""
     return np.asarray(cv2.resize(image, (_SMALL, _SMALL), interpolation=cv2.INTER_AREA), np.float32)
 
 
 def is_cut(before: NDArray[np.float32], after: NDArray[np.float32]) -> bool:
-    """Whether a cut lies between two frames, given as `thumbnail`: the picture changes nearly everywhere at once."""
+    """Whether there is a cut between two frames, given as `thumbnail`: most of the picture changes at once."""
     return float(np.abs(after - before).mean()) > _CUT
 
 
 def follow(detections: Sequence[Sequence[Detection]], cuts: Collection[int] = ()) -> list[Track]:
     """Tracks through the detections of successive frames, in the order of their first frames.
 
-    Greedy: of all pairs of a live track and a detection, the one that overlaps most is linked first (the tracker of
-    Bochinski et al. 2017). A track ends when its face is missed for more than `MISSED` frames, and at a cut: ``cuts``
-    are the frames that follow one.
+    Greedy: of all pairs of an active track and a detection, the one with the largest overlap is linked first (the
+    tracker of Bochinski et al. 2017). A track ends after more than `MISSED` frames without a detection, and at a cut.
+    ``cuts``: indices of the frames that follow a cut.
     """
     tracks: list[Track] = []
     live: list[Track] = []
@@ -69,9 +69,9 @@ def follow(detections: Sequence[Sequence[Detection]], cuts: Collection[int] = ()
 
 
 def principal(tracks: Sequence[Track]) -> Track | None:
-    """The face that is largest for longest; None without any.
+    """The face with the largest total area over its track; None without tracks.
 
-    Tracks on two sides of a cut are never joined: nothing here says that they show the same person, and a bystander's
-    face must not slip into somebody's faceset.
+    Tracks before and after a cut are never joined, because they may show different people, and a bystander's face must
+    not enter a faceset.
     """
     return max(tracks, key=lambda track: track.area, default=None)
