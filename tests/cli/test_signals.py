@@ -143,7 +143,7 @@ def test_rendering_leaves_nothing(process: Process, tmp_path: Path, name: str) -
     everybody = members(run.pid)
     run.kill(signal.Signals[name])
     assert run.wait() == -signal.Signals[name], run.err
-    assert run.err == f"swaplab render: stopped by {name}\n"
+    assert run.err == f"swaplab render: stopped by {name}; no output was written\n"
     assert [path for path in tmp_path.rglob("*") if path.is_file()] == []
     assert all_gone(everybody)
 

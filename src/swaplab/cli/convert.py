@@ -27,6 +27,7 @@ swaplab convert: swap the face in a picture or a video with a trained run, and m
 Frames keep their number and their times, sound is copied, frames without a face stay as they are. Every output carries
 a visible label, signed content credentials and a sidecar OUTPUT.json; swaplab verify reads them.
 """
+ADVICE = "; no output was written"
 
 
 def run(words: Sequence[str]) -> None:

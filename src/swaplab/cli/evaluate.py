@@ -21,6 +21,7 @@ swaplab evaluate: measure a trained run on held-out clips, both ways, beside tri
 Writes evaluation/WEIGHTS/SPLIT.json, SPLIT.md and picture sheets into the run folder, and a W&B run beside the
 trained one. Verdicts read the final weights.
 """
+ADVICE = "; the same command measures the run again"
 
 SAMPLES = 8
 CIRCULAR = ", circular"  # in the name of a metric by a network that the run was trained against

@@ -24,6 +24,7 @@ swaplab extract: find one person's face in clips, cut it out, and write a facese
 Of each clip the face that is largest for longest is kept; others are counted. All pictures of a folder are one clip.
 Nobody's face is used without a ground: self (you), consent (a YAML file with who, scope, date), licensed, or synthetic.
 """
+ADVICE = "; no faceset was written"
 
 
 def run(words: Sequence[str]) -> None:

@@ -18,6 +18,7 @@ swaplab render: render invented people: a faceset of each, a preview sheet, and 
 Words about data are those of `swaplab train`: what you look at is what you train on (`swaplab options data`).
 What was rendered before comes from the cache (data.cache).
 """
+ADVICE = "; no output was written"
 DATA = re.compile(r"[+~]*data[./=]")  # words that Hydra composes
 
 
