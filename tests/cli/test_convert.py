@@ -141,7 +141,7 @@ def test_a_video_is_converted_marked_and_counted(command: Command, run: Path, fa
     assert command("verify", output)[0] == 0
 
     said = refused(command, folder, f"run={run}", f"input={source}", f"output={output}")
-    assert "exists already" in said
+    assert "already exists" in said
     words = [f"run={run}", f"input={source}", f"output={output}", "overwrite=true", "source=B", "target=A"]
     assert command("convert", *words)[0] == 0
 
@@ -171,7 +171,7 @@ def test_pictures_and_every_option(command: Command, run: Path, face: Any, tmp_p
         assert code == 0, complaint
         assert f"faces: {1 if i else 2} swapped" in said
         assert ("1 other faces left" in said) == bool(i)
-        assert ("holds no transparency" in said) == (i == 0)
+        assert ("does not support transparency" in said) == (i == 0)
         assert command("verify", output)[0] == 0
     claim = json.loads((tmp_path / "out1.png.json").read_text())["claim"]
     assert claim["label"] is None
@@ -198,7 +198,7 @@ def test_bad_inputs(command: Command, run: Path, face: Any, tmp_path: Path) -> N
         ("truncated.png", "out.png", ["truncated.png is damaged"]),
         ("nobody.png", "out.png", ["nobody.png: no face was found in it"]),
         ("nobody.mp4", "out.mp4", ["no face was found in any of its 4 frames"]),
-        ("face.png", "face.png", ["is the original itself"]),
+        ("face.png", "face.png", ["is the original, which is never changed"]),
         ("face.png", "out.mp4", ["face.png is a picture", ".png, .jpg, .jpeg"]),
         ("clip.mp4", "out.png", ["clip.mp4 is a video", ".mp4, .mov"]),
         ("clip.mp4", "out.mkv", ["Matroska", ".mp4"]),
@@ -220,7 +220,7 @@ def test_bad_settings_and_runs(
     Image.fromarray(face).save(photo)
     words = (f"input={photo}", f"output={tmp_path / 'out.png'}")
     for word, part in (
-        ("target=Z", "target=Z is not an identity of this run; it knows A, B"),
+        ("target=Z", "target=Z is not an identity of this run; choose from A, B"),
         ("weights=last", "weights=last must be final or best"),
         ("faces=some", "faces=some must be largest or all"),
         ("feather=2", "feather=2 must be a number from 0 to 0.5"),

@@ -51,7 +51,7 @@ def test_intact_broken_and_bad_input_have_their_own_codes(command: Command, tmp_
 
     code, _, complaint = command("verify", tmp_path / "gone.png")
     assert code == 2
-    assert complaint == f"swaplab verify: {tmp_path / 'gone.png'} is no file; give the path of a picture or a video\n"
+    assert complaint == f"swaplab verify: {tmp_path / 'gone.png'} is not a file; give the path of a picture or video\n"
 
     # every file is looked at, the worst decides
     code, said, complaint = command("verify", output, tmp_path / "gone.png", plain)
@@ -64,7 +64,7 @@ def test_intact_broken_and_bad_input_have_their_own_codes(command: Command, tmp_
     output.write_bytes(flipped)
     code, said, _ = command("verify", output)
     assert code == 1
-    assert "content credentials: broken; changed after signing" in said
+    assert "content credentials: broken; the file was changed after signing" in said
     assert "assertion.dataHash.mismatch" in said
     assert "stated by the signer" not in said
 

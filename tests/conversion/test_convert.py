@@ -199,7 +199,7 @@ def test_picture_formats(photo: Path, videos: Any, tmp_path: Path) -> None:
     assert kept.mode == "RGBA"
     assert (np.asarray(kept.getchannel("A")) == np.asarray(alpha)).all()
     notes = converter([[face]]).picture(tmp_path / "alpha.png", tmp_path / "out.jpg").notes
-    assert notes == [".jpg holds no transparency: it was left out"]
+    assert notes == [".jpg does not support transparency, so it was left out"]
 
     image.convert("L").save(tmp_path / "grey.jpg")
     converter([[face]], Unchanged(shade=0.1)).picture(tmp_path / "grey.jpg", tmp_path / "out.png")
@@ -263,7 +263,7 @@ def test_directions_that_make_no_sense() -> None:
     assert direction(("A", "B", "C"), None, None) == ("A", "B")
     assert direction(("A", "B", "C"), None, "A") == ("B", "A")
     assert direction(("A", "B", "C"), "B", None) == ("B", "A")
-    with pytest.raises(UserError, match=r"target=X is not an identity of this run; it knows A, B"):
+    with pytest.raises(UserError, match=r"target=X is not an identity of this run; choose from A, B"):
         direction(("A", "B"), None, "X")
     with pytest.raises(UserError, match=r"source and target are both B"):
         direction(("A", "B"), "B", "B")

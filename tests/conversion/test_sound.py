@@ -72,7 +72,7 @@ def test_every_kind_of_sound_arrives(case: str, layout: str, videos: Any, tmp_pa
     notes = rewritten(source, output)
     (original, channels, rate), (codec, got_channels, got_rate) = sound_of(source), sound_of(output)
     assert got_channels == channels == (1 if layout == "mono" else 2)
-    said = f"{suffix} cannot carry {original} sound: it was encoded to AAC"
+    said = f"{suffix} does not support {original} sound, so it was encoded to AAC"
     assert notes == ([] if codec == original else [said])
     assert codec in (original, "aac")
     (before, began), (after, begins) = heard(source), heard(output)

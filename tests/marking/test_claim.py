@@ -13,7 +13,7 @@ from swaplab.marking.label import Label
 def test_either_a_label_or_a_reason(claim: Callable[..., Claim]) -> None:
     assert claim(".png", None, "said in the credits").as_json()["label"] is None
     for elsewhere in (None, "", "  "):
-        with pytest.raises(UserError, match="without a reason"):
+        with pytest.raises(UserError, match="needs a reason"):
             claim(".png", None, elsewhere)
     with pytest.raises(UserError, match="replaces the visible label"):
         claim(".png", Label(), "said in the credits")

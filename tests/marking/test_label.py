@@ -92,5 +92,5 @@ def test_heights_out_of_range_are_refused(part: float) -> None:
 def test_a_frame_without_room_is_refused_not_left_unlabelled() -> None:
     with pytest.raises(UserError, match="does not fit on 8 x 8 pixels"):
         Label().draw(background("black", 8, 8))
-    with pytest.raises(UserError, match="give a shorter text"):
+    with pytest.raises(UserError, match="use a shorter text"):
         Label("altered " * 12).draw(background("black", 288, 360))

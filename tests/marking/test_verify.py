@@ -67,7 +67,7 @@ def test_every_byte_counts(suffix: str, marked: Marked) -> None:
         try:
             assert not verify(output).intact, place
         except UserError as error:
-            assert "no picture or video" in str(error)  # noqa: PT017
+            assert "not a readable picture or video" in str(error)  # noqa: PT017
     for damaged in (whole[:-1], whole + b"\0", whole[: len(whole) // 2]):
         output.write_bytes(damaged)
         assert not verify(output).intact
@@ -162,11 +162,11 @@ def test_what_is_no_picture_and_no_video_is_refused(tmp_path: Path) -> None:
         "text.txt": b"1 2",
     }.items():
         (tmp_path / name).write_bytes(content)
-        with pytest.raises(UserError, match="is no picture or video that can be read"):
+        with pytest.raises(UserError, match="is not a readable picture or video"):
             verify(tmp_path / name)
     for path in (tmp_path, tmp_path / "gone.png"):
-        with pytest.raises(UserError, match="is no file; give the path"):
+        with pytest.raises(UserError, match="is not a file; give the path"):
             verify(path)
     np.save(tmp_path / "array.npy", np.zeros(3))
-    with pytest.raises(UserError, match="is no picture or video"):
+    with pytest.raises(UserError, match="is not a readable picture or video"):
         verify(tmp_path / "array.npy")

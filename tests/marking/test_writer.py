@@ -241,7 +241,7 @@ def test_a_mark_that_is_not_in_the_file_means_no_file(
     conversion: Callable[..., Path], media: Callable[..., None], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     before = contents(tmp_path)
-    with pytest.raises(UserError, match="visible label missing: 'AI-altered' is not at its place"):
+    with pytest.raises(UserError, match="visible label missing: 'AI-altered' is not in its place"):
         conversion(produce=lambda path: media(path, None))
     with pytest.raises(UserError, match="content credentials could not be written"):
         conversion(produce=lambda path: path.write_text("no video at all"))
@@ -255,7 +255,7 @@ def test_a_mark_that_is_not_in_the_file_means_no_file(
     read = credentials.read
     with monkeypatch.context() as patch:
         patch.setattr("swaplab.marking.credentials.read", lambda path: replace(read(path), claim={"frames": 1}))
-        with pytest.raises(UserError, match="state something else than was written"):
+        with pytest.raises(UserError, match="differ from those written"):
             conversion()
     assert contents(tmp_path) == before
 
@@ -280,7 +280,7 @@ def test_an_original_with_unreadable_credentials_is_refused_before_any_work(
     original = marked(".png")
     original.write_bytes(original.read_bytes().replace(b"jumb", b"jumc", 1))
     before = contents(tmp_path)
-    with pytest.raises(UserError, match="start from an undamaged copy"):
+    with pytest.raises(UserError, match="use an undamaged copy"):
         conversion(original=original, produce=raises(AssertionError("began")))
     assert contents(tmp_path) == before
 
@@ -292,14 +292,14 @@ def test_an_output_that_appears_meanwhile_is_kept(
         media(path, Label())
         (tmp_path / "out" / "converted.mp4").write_text("somebody else's")
 
-    with pytest.raises(UserError, match="exists already"):
+    with pytest.raises(UserError, match="already exists"):
         conversion(produce=produce, overwrite=False)
     assert [p.name for p in (tmp_path / "out").iterdir()] == ["converted.mp4"]
     assert (tmp_path / "out" / "converted.mp4").read_text() == "somebody else's"
 
 
 def test_a_picture_is_no_video(conversion: Callable[..., Path], claim: ClaimOf) -> None:
-    with pytest.raises(ValueError, match="a claim of a picture"):
+    with pytest.raises(ValueError, match="the claim is about a picture"):
         conversion(claim=claim(".png"))
 
 
@@ -317,13 +317,13 @@ def test_outputs_that_must_not_be_written_are_refused(tmp_path: Path) -> None:
         "out.mkv": "cannot carry content credentials",
         "out.webm": "cannot carry content credentials",
         "out.MKV": "cannot carry content credentials",
-        "out.gif": "'.gif' is no format that can be written and marked; use one of .mp4, .mov, .png, .jpg, .jpeg",
-        "out": "'' is no format",
-        "missing/out.mp4": "missing does not exist; make it first",
+        "out.gif": "'.gif' files cannot be written and marked; use one of .mp4, .mov, .png, .jpg, .jpeg",
+        "out": "'' files cannot be written",
+        "missing/out.mp4": "missing does not exist; create it first",
         "folder.mp4": "is a folder",
-        source.name: "is the original itself",
-        "link.mp4": "is the original itself",
-        "hard.mp4": "is the original itself",
+        source.name: "is the original, which is never changed",
+        "link.mp4": "is the original, which is never changed",
+        "hard.mp4": "is the original, which is never changed",
         f"{'x' * 248}.mp4": "choose a shorter one",
     }
     before = contents(tmp_path)
@@ -332,7 +332,7 @@ def test_outputs_that_must_not_be_written_are_refused(tmp_path: Path) -> None:
             with pytest.raises(UserError, match=re.escape(says)):
                 check_output(tmp_path / name, source, overwrite)
     for name in ("other.mp4", "side.png", "dangling.mp4"):
-        with pytest.raises(UserError, match="exists already; choose another output or set overwrite=true"):
+        with pytest.raises(UserError, match="already exists; choose another output or set overwrite=true"):
             check_output(tmp_path / name, source)
         check_output(tmp_path / name, source, overwrite=True)
     assert contents(tmp_path) == before

@@ -1,4 +1,4 @@
-"""The swapped face takes on the colours of the face it replaces."""
+"""Match the colours of a swapped face to those of the face that it replaces."""
 
 import cv2
 import numpy as np
@@ -6,16 +6,17 @@ from numpy.typing import NDArray
 
 Faces = NDArray[np.float32]
 
-# A flat swap of a sharp face would become a caricature: contrast grows at most by this factor, and shrinks freely.
+# maximum increase of contrast; without it, a flat swap of a sharp face would become a caricature
 GAIN_LIMIT = 2.0
 
 
 def match_statistics(faces: Faces, references: Faces, weights: Faces, gain_limit: float = GAIN_LIMIT) -> Faces:
-    """``faces`` with the mean and standard deviation that ``references`` have, per channel of CIE L*a*b*.
+    """``faces`` with the mean and standard deviation of ``references``, per channel of CIE L*a*b*.
 
-    faces, references: RGB (n, R, R, 3) in [0, 1]; weights (n, R, R) in [0, 1] say which pixels count. Returns colours
-    in [0, 1] for all pixels, also those without weight; a face without any weight is returned as it was. Contrast
-    grows at most by ``gain_limit``. Source: Reinhard et al. 2001, Color Transfer between Images, in L*a*b*.
+    ``faces``, ``references``: RGB (n, R, R, 3) in [0, 1]. ``weights``: (n, R, R) in [0, 1], the weight of each pixel.
+    Returns colours in [0, 1] for all pixels, including those with weight 0; a face without any weight is unchanged.
+    Contrast increases at most by ``gain_limit``. Source: Reinhard et al. 2001, Color Transfer between Images, in
+    L*a*b*.
     """
     matched = faces.copy()
     for i in np.flatnonzero(weights.sum((1, 2)) > 0):
@@ -27,7 +28,7 @@ def match_statistics(faces: Faces, references: Faces, weights: Faces, gain_limit
     return np.clip(matched, 0, 1)
 
 
-# Between sRGB and L*a*b* OpenCV uses a coarse table, wrong by more than a level of 255; from linear light it is exact.
+# between sRGB and L*a*b*, OpenCV uses a coarse table with errors above a level of 255; from linear light it is exact
 def _lab(image: Faces) -> Faces:
     linear = np.where(image > 0.04045, ((image + 0.055) / 1.055) ** 2.4, image / 12.92)
     return np.asarray(cv2.cvtColor(linear.astype(np.float32), cv2.COLOR_LRGB2Lab), np.float32)

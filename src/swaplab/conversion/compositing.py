@@ -1,4 +1,4 @@
-"""A swapped face back into its frame."""
+"""Blend a swapped face back into its frame."""
 
 import math
 
@@ -6,19 +6,18 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-# A hull's distances are found on a grid this many times finer than the face region; odd, so that the fine grid has a
-# sample at the centre of every pixel of the region.
+# supersampling factor for distances to a hull's edge; odd, so that the fine grid has a sample at every pixel centre
 FINER = 3
 
-# Bilinear sampling reaches less than this many pixels: an alpha that starts so far inside never leaves its hull.
+# bilinear sampling reaches less than this many pixels, so an alpha that starts this far inside never leaves its hull
 _REACH = math.sqrt(2)
 
 
 def feathered(hull: NDArray[np.uint8], side: int, feather: float) -> NDArray[np.float32]:
     """A hull's alpha (side, side): 0 outside, rising smoothly to 1 within ``feather`` times the side.
 
-    hull: (k side, k side), k odd, 0 outside to 255 inside; what lies beyond the array is outside, so the alpha ends
-    softly at the edge of the face region too.
+    ``hull``: (k side, k side), k odd, 0 outside to 255 inside. Everything beyond the array is outside, so the alpha
+    also fades out at the edge of the face region.
     """
     finer = hull.shape[0] // side
     ringed = cv2.copyMakeBorder((hull > 127).astype(np.uint8), 1, 1, 1, 1, cv2.BORDER_CONSTANT, value=0)
@@ -37,18 +36,18 @@ def paste_back(
 ) -> None:
     """Blend a face into ``frame`` (H, W, 3), in place: ``alpha * face + (1 - alpha) * frame``, rounded.
 
-    face: RGB (R, R, 3) in [0, 1]; alpha (R, R) in [0, 1]; ``matrix`` (2, 3) takes frame pixels to face pixels.
-    The face is resampled once, bicubically, its alpha bilinearly; where the frame's pixels are larger than the
-    face's, each takes the mean over its area. A pixel whose alpha is 0 keeps its bytes.
+    ``face``: RGB (R, R, 3) in [0, 1]. ``alpha``: (R, R) in [0, 1]. ``matrix`` (2, 3) maps frame pixels to face pixels.
+    The face is resampled once, bicubically, its alpha bilinearly; if frame pixels are larger than face pixels, each is
+    the mean over its area. Pixels with alpha 0 do not change.
     """
     box = _support(alpha, matrix, frame.shape[:2])
     if box is None:
         return
     left, top, right, bottom = box
-    # Face pixels along the side of one frame pixel.
+    # side of a frame pixel in face pixels
     density = math.sqrt(abs(np.linalg.det(matrix[:, :2])))
     finer = max(1, math.ceil(density - 1e-9))
-    # The centre of fine pixel u lies at (u + 0.5) / finer - 0.5 of the box.
+    # the centre of fine pixel u is at (u + 0.5) / finer - 0.5 in the box
     placed = matrix[:, :2] / finer
     corner = np.array([left, top]) + 0.5 / finer - 0.5
     shift = matrix[:, :2] @ corner + matrix[:, 2]
@@ -69,7 +68,7 @@ def paste_back(
 def _support(
     alpha: NDArray[np.float32], matrix: NDArray[np.float64], shape: tuple[int, int]
 ) -> tuple[int, int, int, int] | None:
-    """Left, top, right, bottom of the frame's pixels that the alpha can reach, or None where there are none."""
+    """Left, top, right, bottom of the frame's pixels that the alpha can reach, or None if there are none."""
     rows, columns = np.flatnonzero(alpha.any(1)), np.flatnonzero(alpha.any(0))
     if not len(rows):
         return None

@@ -1,4 +1,4 @@
-"""Pictures and videos with one face swapped for another: read, find, swap, paste back, write."""
+"""Convert pictures and videos: read, find faces, swap them, paste back, write."""
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -24,7 +24,7 @@ from swaplab.faces.tracking import follow, is_cut, thumbnail
 from swaplab.marking.label import Label
 
 Pixels = NDArray[np.uint8]
-# What a progress bar is told: the stage, how many more of its frames are done, and of how many, where that is known.
+# called with the stage, the newly processed frames, and the total number of frames, if known
 Progress = Callable[[str, int, int | None], None]
 
 
@@ -32,7 +32,7 @@ def _silent(stage: str, done: int, total: int | None) -> None:
     """No progress bar."""
 
 
-# Frames that are in memory together: many enough for full batches, few enough for 4K.
+# limits for frames in memory: enough for full batches, few enough for 4K
 MOST_FRAMES, MOST_BYTES = 32, 64_000_000
 
 
@@ -40,9 +40,10 @@ MOST_FRAMES, MOST_BYTES = 32, 64_000_000
 class Settings:
     """How faces are swapped.
 
-    faces: ``largest`` in each frame, a face that is seen longer counting for more, or ``all``. colour: ``statistics``
-    gives the swapped face the colours of the one it replaces, ``none`` keeps its own. alpha: the learned mask within
-    the landmarks' hull, or the ``hull`` alone. feather: width of the soft edge, as a part of the face region's side.
+    ``faces``: ``largest`` swaps in each frame the face with the largest total area over its track, ``all`` every face.
+    ``colour``: ``statistics`` gives the swapped face the colours of the one that it replaces, ``none`` keeps its own.
+    ``alpha``: ``learned_and_hull`` is the learned mask inside the landmarks' hull, ``hull`` the hull alone.
+    ``feather``: width of the soft edge as a fraction of the face region's side.
     """
 
     faces: Literal["largest", "all"] = "largest"
@@ -53,10 +54,10 @@ class Settings:
 
 @dataclass(frozen=True)
 class Converter:
-    """Everything a conversion needs: who finds faces and their 68 points, who swaps them, and how.
+    """Converts pictures and videos. Faces with implausible points are not swapped.
 
-    Faces whose points are no face's are left as they are. ``find_landmarks`` takes stored crops (n, S, S, 3) to points
-    (n, 68, 2) in their pixels. ``label`` is drawn on every frame; None where disclosure is made elsewhere.
+    ``search`` finds faces. ``find_landmarks``: stored crops (n, S, S, 3) -> 68 landmarks (n, 68, 2) in their pixels.
+    ``swapper`` swaps faces. ``label`` is drawn on every frame; None if the audience is told elsewhere.
     """
 
     search: Search
@@ -82,19 +83,19 @@ class Converter:
         return report
 
     def trial(self, source: Path, output: Path, progress: Progress = _silent) -> Report:
-        """The first second of a video as `video` writes it, but with nothing swapped and without sound."""
+        """Write the first second of a video like `video`, but without swaps and sound."""
         report = Report()
         with Video.open(source) as video, VideoWriter(output, video, sound=False) as writer:
             for frame in islice(video.frames(), max(1, round(video.rate))):
                 writer.write(self._labelled(writer.fitted(frame.image)), frame.pts)
-                progress("trying the marks", 1, None)
+                progress("testing the marks", 1, None)
         report.frames_in = report.frames_out = writer.frames
         return report
 
     def video(self, source: Path, output: Path, progress: Progress = _silent) -> Report:
-        """Convert a video in two passes: find faces, then swap them; only a batch of frames is in memory.
+        """Convert a video in two passes: find faces, then swap them, with only one batch of frames in memory.
 
-        Raises UserError if there is no face in any frame.
+        Raises UserError if no frame has a face.
         """
         report = Report()
         with Video.open(source) as video, VideoWriter(output, video) as writer:
@@ -114,11 +115,11 @@ class Converter:
         report.frames_out = writer.frames
         report.notes += writer.notes + video.notes
         if video.damage:
-            report.notes.append(f"the original is damaged: {video.damage}")
+            report.notes.append(f"the input is damaged: {video.damage}")
         return report
 
     def _found_in(self, source: Path, report: Report, progress: Progress) -> tuple[list[list[Detection]], set[int]]:
-        """First pass: the faces of every frame, and the frames that follow a cut."""
+        """First pass: the faces of every frame, and the indices of frames that follow a cut."""
         found: list[list[Detection]] = []
         cuts: set[int] = set()
         last: NDArray[np.float32] | None = None
@@ -135,7 +136,7 @@ class Converter:
         return self._possible(found, report), cuts
 
     def _possible(self, found: list[list[Detection]], report: Report) -> list[list[Detection]]:
-        """The faces whose points may be a face's."""
+        """The faces with plausible points."""
         possible = [[face for face in faces if face.possible] for faces in found]
         report.implausible = sum(map(len, found)) - sum(map(len, possible))
         return possible
@@ -143,10 +144,10 @@ class Converter:
     def _check_found(self, found: Sequence[Sequence[Detection]], source: Path) -> None:
         if not any(found):
             where = "in it" if len(found) == 1 else f"in any of its {len(found)} frames"
-            raise UserError(f"{source}: no face was found {where}; lower min_face or probability, or give another file")
+            raise UserError(f"{source}: no face was found {where}; lower min_face or probability, or use another file")
 
     def _chosen(self, found: list[list[Detection]], cuts: set[int], report: Report) -> list[list[Detection]]:
-        """The faces to swap, frame by frame."""
+        """The faces to swap in each frame."""
         chosen = found if self.settings.faces == "all" else principal_faces(found, cuts)
         report.faces = sum(map(len, chosen))
         report.other_faces = sum(map(len, found)) - report.faces
@@ -187,9 +188,9 @@ class Converter:
 
 
 def principal_faces(found: list[list[Detection]], cuts: set[int]) -> list[list[Detection]]:
-    """At most one face a frame: of the faces there, the one whose track has the largest sum of box areas.
+    """At most one face per frame: the one with the largest total area over its track.
 
-    So a passer-by who is larger for a moment does not take over, and after a cut the next shot has its own.
+    So a passer-by who is briefly larger does not take over, and every shot has its own principal face.
     """
     best: list[tuple[float, list[Detection]]] = [(0.0, []) for _ in found]
     for track in follow(found, cuts):
@@ -200,7 +201,7 @@ def principal_faces(found: list[list[Detection]], cuts: set[int]) -> list[list[D
 
 
 def _batches(video: Video, report: Report) -> Iterator[list[Frame]]:
-    """The frames of a video in lists that fit into memory."""
+    """The frames of a video in batches that fit into memory."""
     size = max(1, min(MOST_FRAMES, MOST_BYTES // (video.width * video.height * 3)))
     frames = video.frames()
     while True:

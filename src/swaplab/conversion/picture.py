@@ -1,4 +1,4 @@
-"""Converted pictures on disk."""
+"""Read the metadata of pictures and write converted pictures."""
 
 from pathlib import Path
 
@@ -10,7 +10,7 @@ JPEG_QUALITY = 95
 
 
 def read_alpha_and_profile(path: Path) -> tuple[NDArray[np.uint8] | None, bytes | None]:
-    """What RGB pixels leave out of a picture: its upright alpha (H, W), and its ICC profile if that is of RGB."""
+    """The alpha (H, W) of the upright picture and its ICC profile, if it is an RGB profile; None if absent."""
     with Image.open(path) as image:
         profile = image.info.get("icc_profile") if image.mode in ("RGB", "RGBA", "P") else None
         if not image.has_transparency_data:
@@ -21,9 +21,9 @@ def read_alpha_and_profile(path: Path) -> tuple[NDArray[np.uint8] | None, bytes 
 def write_picture(
     path: Path, image: NDArray[np.uint8], alpha: NDArray[np.uint8] | None, profile: bytes | None
 ) -> list[str]:
-    """Write RGB (H, W, 3) as PNG or JPEG, by the suffix of ``path``; returns in words what could not be kept.
+    """Write RGB (H, W, 3) as PNG or JPEG, by the suffix of ``path``; returns notes on what could not be kept.
 
-    PNG keeps the alpha (H, W). Other metadata of the original, such as where it was taken, are left out.
+    PNG keeps the alpha (H, W). Other metadata of the original, such as its location, are left out.
     """
     picture = Image.fromarray(image)
     if path.suffix.lower() == ".png":
@@ -32,4 +32,4 @@ def write_picture(
         picture.save(path, icc_profile=profile)
         return []
     picture.save(path, icc_profile=profile, quality=JPEG_QUALITY, subsampling="4:4:4", optimize=True)
-    return [] if alpha is None else [f"{path.suffix} holds no transparency: it was left out"]
+    return [] if alpha is None else [f"{path.suffix} does not support transparency, so it was left out"]

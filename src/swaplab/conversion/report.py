@@ -1,4 +1,4 @@
-"""What a conversion did: counts, and where the time went."""
+"""The result of a conversion: counts, and time per stage."""
 
 import time
 from collections import defaultdict
@@ -9,10 +9,11 @@ from dataclasses import dataclass, field
 
 @dataclass
 class Report:
-    """Frames read and written, faces swapped and left alone, frames without a swapped face, seconds per stage.
+    """Counts and times of a conversion.
 
-    ``implausible`` faces were left alone because no face has such points.
-    ``notes`` says in words what of the original could not be kept.
+    ``faces``: swapped. ``other_faces``: not chosen. ``implausible``: not swapped because of implausible points.
+    ``passed_through``: frames without a swapped face. ``seconds``: by stage. ``notes``: what could not be kept of the
+    original.
     """
 
     frames_in: int = 0
@@ -26,7 +27,7 @@ class Report:
 
     @contextmanager
     def timed(self, stage: str) -> Iterator[None]:
-        """Add the time of the ``with`` block to a stage."""
+        """Add the time of the ``with`` block to the stage."""
         started = time.perf_counter()
         try:
             yield

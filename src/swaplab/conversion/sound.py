@@ -1,4 +1,4 @@
-"""The sound of a video on its way into another: copied where that is possible, encoded where not, or left out."""
+"""Transfer the sound of a video to another: copied if possible, else encoded, else left out."""
 
 import io
 import math
@@ -17,26 +17,26 @@ from swaplab.faces.rising import JOIN
 AAC_FRAME = 1024
 AAC_RATES = (8000, 11025, 12000, 16000, 22050, 24000, 32000, 44100, 48000, 64000, 88200, 96000)
 BITS_PER_CHANNEL = 96_000
-# Sound that does not say where its channels are heard: as most files of so many channels mean them.
+# layouts for sound without a channel layout: the most common one for each number of channels
 USUAL_LAYOUTS = {1: "mono", 2: "stereo", 3: "2.1", 4: "4.0", 5: "5.0", 6: "5.1", 7: "6.1", 8: "7.1"}
-# Packets of the original, pictures included, among which those lie that a way is tried with.
+# number of packets of the original, including video, that are read to test a method
 TRIED = 500
-# Seconds before the start that a decoder of sound may need to begin well; what was cut off earlier stays cut off.
+# seconds before the start that an audio decoder may need; anything earlier was cut off and stays so
 LEAD = Fraction(1, 5)
 
 
 class Track(Protocol):
-    """One stream of sound in the output."""
+    """One audio stream of the output."""
 
     target: Any
 
     def packets(self, packet: Any) -> Iterator[Any]:
-        """What to write for one packet of the original; its last, empty one flushes."""
+        """The packets to write for one packet of the original; its last, empty one flushes."""
         ...
 
 
 class _Copied:
-    """Packets as they are."""
+    """Copies packets unchanged."""
 
     def __init__(self, output: Any, stream: Any) -> None:
         self.target = output.add_stream_from_template(stream)
@@ -48,7 +48,7 @@ class _Copied:
 
 
 class _Encoded:
-    """Packets decoded and encoded to AAC; those that cannot be decoded are passed over."""
+    """Decodes packets and encodes them to AAC; packets that cannot be decoded are skipped."""
 
     def __init__(self, output: Any, stream: Any, layout: str) -> None:
         rate = next((rate for rate in AAC_RATES if rate >= stream.codec_context.sample_rate), AAC_RATES[-1])
@@ -66,7 +66,7 @@ class _Encoded:
             frames = []
         for frame in frames:
             kind = (frame.format.name, frame.layout.name, frame.sample_rate)
-            if self._kind not in (None, kind):  # a resampler takes one kind of sound only
+            if self._kind not in (None, kind):  # a resampler accepts only one format
                 yield from self._encoded(self._resampler.resample(None))
                 self._resampler = self._new()
             self._kind = kind
@@ -83,9 +83,10 @@ class _Encoded:
 
 
 class Sound:
-    """The sound of ``original`` in step with the frames of ``output``, whose header is not written yet.
+    """The sound of ``original``, synchronised with the frames of ``output``, whose header must not be written yet.
 
-    Every stream's way is chosen and tried here, before any work. ``notes`` is told what is encoded or left out.
+    The constructor chooses and tests the method for every stream. Streams that are encoded or left out are added to
+    ``notes``.
     """
 
     def __init__(self, source: Any, output: Any, original: Path, suffix: str, notes: list[str]) -> None:
@@ -106,13 +107,13 @@ class Sound:
         self._next = next(self._packets, None)
 
     def copy_until(self, time: Fraction | None, shifts: Sequence[Fraction]) -> None:
-        """Write all packets up to a time in seconds from the start; None: all that are left.
+        """Write all packets up to ``time``, in seconds from the start; None: all remaining ones.
 
-        ``shifts``: by how much the parts of a joined recording move, as far as its frames were read. Sound of a part
-        that no frame was read of waits for the frames; where none come, it follows the sound before it.
+        ``shifts``: time shifts of the segments of a joined recording whose frames were read so far. Sound of a later
+        segment waits for its frames; if none come, it follows the sound before it.
         """
         while self._next is not None:
-            # not `stream_index`, which is 0 in the packets that end a stream
+            # not `stream_index`, which is 0 in the last packet of a stream
             packet, index = self._next, self._next.stream.index
             if packet.dts is not None:
                 stated, part = packet.dts * packet.time_base, self._parts[index]
@@ -131,7 +132,7 @@ class Sound:
             self._next = next(self._packets, None)
 
     def _read(self, source: Any) -> Iterator[Any]:
-        """The packets that have a way, in the order of the file; each joint of a joined recording begins a part."""
+        """The packets of transferred streams, in file order; each joint of a joined recording starts a segment."""
         if not self._tracks:
             return
         try:
@@ -151,21 +152,21 @@ class Sound:
 
 
 def _way(original: Path, stream: Any, suffix: str) -> tuple[Callable[[Any, Any], Track] | None, str | None]:
-    """How a stream of sound gets into the output, and what is to be said about it."""
+    """The method for an audio stream (None: left out), and a note about it (None: copied)."""
     codec = stream.codec_context
     if codec is None:
-        return None, "sound of an unknown codec was left out"
+        return None, "sound with an unknown codec was left out"
     if _works(_Copied, original, stream, suffix):
         return _Copied, None
     for layout in dict.fromkeys([codec.layout.name, USUAL_LAYOUTS.get(codec.layout.nb_channels, "stereo"), "stereo"]):
         way = partial(_Encoded, layout=layout)
         if _works(way, original, stream, suffix):
-            return way, f"{suffix} cannot carry {codec.name} sound: it was encoded to AAC"
-    return None, f"{suffix} cannot carry {codec.name} sound, and it cannot be encoded: it was left out"
+            return way, f"{suffix} does not support {codec.name} sound, so it was encoded to AAC"
+    return None, f"{suffix} does not support {codec.name} sound, and it cannot be encoded, so it was left out"
 
 
 def _works(way: Callable[[Any, Any], Track], original: Path, stream: Any, suffix: str) -> bool:
-    """Whether the first packets of a stream get into a container: tried on a file in memory."""
+    """Whether the first packets of a stream can be written to such a container, tested with a file in memory."""
     read = written = 0
     try:
         kind = suffix.removeprefix(".").lower()
@@ -185,10 +186,10 @@ def _works(way: Callable[[Any, Any], Track], original: Path, stream: Any, suffix
 
 
 def _write(output: Any, packet: Any, written: dict[int, int]) -> None:
-    """Write a packet at its time, or at the first that is free; ``written``: the last time of each stream."""
+    """Write a packet at its time, or the next free one; ``written``: the last time of each stream."""
     index = packet.stream.index
     if index in written:
-        # One tick of the output may be several of the packet's.
+        # one tick of the output may be several ticks of the packet
         packet.dts = max(packet.dts, written[index] + max(1, math.ceil(packet.stream.time_base / packet.time_base)))
     packet.pts = packet.dts if packet.pts is None else max(packet.pts, packet.dts)
     written[index] = packet.dts

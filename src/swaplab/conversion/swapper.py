@@ -1,4 +1,4 @@
-"""A trained generator as conversion sees it: stored crops in, swapped face regions out."""
+"""A trained generator for conversion: stored crops in, swapped face regions out."""
 
 from typing import Protocol
 
@@ -12,9 +12,9 @@ from swaplab.faces.alignment import Alignment
 
 
 class Swap(Protocol):
-    """Swaps faces (n, 3, R, R) in [0, 1] of ``source`` to ``target``: raw, mask (n, 1, R, R) or None, composed.
+    """Swaps faces (n, 3, R, R) in [0, 1] from ``source`` to ``target``: raw, mask (n, 1, R, R) or None, composed.
 
-    ``given``: the face masks that come with the faces; a film has none."""
+    ``given``: the face masks of a faceset; None for pictures and videos."""
 
     def swap(
         self, faces: Tensor, source: str, target: str, given: Tensor | None
@@ -22,7 +22,7 @@ class Swap(Protocol):
 
 
 class FaceSwapper:
-    """One direction of a trained model. ``batch``: faces that pass the generator together."""
+    """One direction of a trained model. ``batch``: faces per forward pass."""
 
     def __init__(self, model: Swap, alignment: Alignment, source: str, target: str, batch: int = 32) -> None:
         self.model, self.alignment, self.source, self.target, self.batch = model, alignment, source, target, batch
@@ -43,16 +43,16 @@ class FaceSwapper:
 
 
 def direction(identities: tuple[str, ...], source: str | None, target: str | None) -> tuple[str, str]:
-    """Who is seen and who shall be seen: by default the first identity and the first other one.
+    """The source (the face in the input) and the target (the face in the output); by default the first two identities.
 
-    Raises UserError for a name that the model does not know, and where both are the same.
+    Raises UserError for an identity unknown to the model, and if both are the same.
     """
     known = ", ".join(identities)
     for key, name in (("source", source), ("target", target)):
         if name is not None and name not in identities:
-            raise UserError(f"{key}={name} is not an identity of this run; it knows {known}")
+            raise UserError(f"{key}={name} is not an identity of this run; choose from {known}")
     source = source or next((name for name in identities if name != target), identities[0])
     target = target or next((name for name in identities if name != source), source)
     if source == target:
-        raise UserError(f"source and target are both {source}: nothing would be swapped; this run knows {known}")
+        raise UserError(f"source and target are both {source}, but must differ; choose from {known}")
     return source, target

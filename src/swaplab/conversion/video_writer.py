@@ -1,4 +1,4 @@
-"""Frames back into a video: the original's timing and sound, H.264 pictures."""
+"""Write a video: H.264 frames with the timing and sound of the original."""
 
 from contextlib import ExitStack
 from fractions import Fraction
@@ -15,20 +15,20 @@ from swaplab.conversion.sound import Sound
 from swaplab.errors import UserError
 from swaplab.faces.media import Video
 
-# Visually lossless for H.264; everything outside the face should stay what it was.
+# visually lossless, because everything outside the face should stay the same
 QUALITY = {"crf": "16", "preset": "medium"}
-# Ticks a second in which the container says when a stream begins; by default they are milliseconds.
+# ticks per second for the start time of streams in the container; the default is 1000
 MOVIE_TIMESCALE = "90000"
 RGB, UNSPECIFIED = 0, 2
 LIMITED_RANGE = 1
 
 
 class VideoWriter:
-    """Encodes frames of ``original`` to ``path`` (.mp4 or .mov) and takes its sound along.
+    """Encodes frames of ``original`` to ``path`` (.mp4 or .mov), with its sound.
 
-    Every frame keeps its time; all times move by one shift, so that the file starts at zero. Streams, encoders and
-    container are set up when the block is entered. H.264 4:2:0 has even sides only: an odd frame's last column or row
-    is repeated. ``notes`` says in words what could not be kept. Where the block fails, no file is left.
+    Every frame keeps its time, except for a common shift that makes the file start at zero. Entering the block sets up
+    streams, encoders and container. H.264 4:2:0 needs even sides, so the last column or row of an odd frame is
+    repeated. ``notes``: what could not be kept. If the block fails, no file is left.
     """
 
     def __init__(self, path: Path, original: Video, sound: bool = True) -> None:
@@ -61,29 +61,29 @@ class VideoWriter:
         target.width, target.height = self.width, self.height
         target.pix_fmt, target.time_base = "yuv420p", self._time_base
         target.sample_aspect_ratio = original.aspect
-        # The matrix of an RGB original is none that 4:2:0 can have; players would show its tag in green.
+        # 4:2:0 cannot have the colour matrix of an RGB original; players would show such a tag in green
         self._matrix = UNSPECIFIED if codec.colorspace == RGB else codec.colorspace
         target.color_range = LIMITED_RANGE
         target.colorspace, target.color_primaries = self._matrix, codec.color_primaries
         target.color_trc = codec.color_trc
         if (self.width, self.height) != (original.width, original.height):
             self.notes.append(
-                f"{original.width} x {original.height} is odd, which H.264 cannot hold: the last column or row is "
-                f"repeated, {self.width} x {self.height}"
+                f"H.264 needs even sides, so the last column or row of {original.width} x {original.height} was "
+                f"repeated, giving {self.width} x {self.height}"
             )
         others = len(self._input.streams) - 1 - len(self._input.streams.audio)
         if others:
             self.notes.append(f"{others} stream(s) other than the first video and sound were not copied")
 
     def fitted(self, image: NDArray[np.uint8]) -> NDArray[np.uint8]:
-        """A frame of the original (H, W, 3) at the size that is written."""
+        """A frame of the original (H, W, 3), padded to the size of the output."""
         height, width = image.shape[:2]
         return np.pad(image, ((0, self.height - height), (0, self.width - width), (0, 0)), "edge")
 
     def write(self, image: NDArray[np.uint8], pts: int) -> None:
-        """Encode one `fitted` frame, RGB. ``pts``: its time in the original's time base, later than the last."""
+        """Encode one `fitted` frame, RGB. ``pts``: its time in the original's time base, after the previous one."""
         frame = av.VideoFrame.from_ndarray(image, format="rgb24")
-        # An untagged video was read with swscale's default matrix: written with the same, its bytes mean the same.
+        # an untagged video is read with swscale's default matrix; writing with the same one preserves the colours
         frame = frame.reformat(
             format="yuv420p",
             dst_colorspace=None if self._matrix == UNSPECIFIED else self._matrix,
@@ -116,4 +116,4 @@ class VideoWriter:
         if kind is not None:
             self.path.unlink(missing_ok=True)
         if isinstance(error, av.error.FFmpegError) and not isinstance(error, OSError):
-            raise UserError(f"{self.path.name} cannot be written ({error.strerror}); nothing was kept") from error
+            raise UserError(f"{self.path.name} cannot be written ({error.strerror}); no output was kept") from error

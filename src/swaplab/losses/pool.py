@@ -25,7 +25,7 @@ class ImagePool:
 
     def __init__(self, size: Count = 50) -> None:
         if size < 1:
-            raise UserError(f"history.size must be at least 1; got {size}. For no history, set history=none")
+            raise UserError(f"history.size must be at least 1; got {size} (for no history, set history=none)")
         self.size = size
         self._stored: dict[str, Tensor] = {}
 

@@ -1,1 +1,1 @@
-"""What a converted file says of itself: signed content credentials, a visible label, a sidecar; and how to read it."""
+"""Marks of converted files: signed content credentials, a visible label and a sidecar; and their verification."""

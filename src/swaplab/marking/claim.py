@@ -1,4 +1,4 @@
-"""What swaplab states of a converted file. It names no person: grounds are digests, the original is not identified."""
+"""The signed claim about a converted file. It identifies neither people nor the original: grounds are only digests."""
 
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
@@ -10,7 +10,7 @@ from swaplab.marking.label import Label
 
 @dataclass(frozen=True)
 class GroundDigest:
-    """On what ground a face was used: the kind of ground, and the SHA-256 of the ground itself."""
+    """The ground on which a face was used: its kind, and the SHA-256 of the ground itself."""
 
     kind: str
     sha256: str
@@ -18,11 +18,12 @@ class GroundDigest:
 
 @dataclass(frozen=True)
 class Claim:
-    """One conversion. ``source`` is the identity whose face was replaced, ``target`` the one whose face is seen.
+    """The claim about one conversion.
 
-    ``run``, ``config_sha256`` and ``weights_sha256`` say which model did it. ``frames`` were written, on
-    ``faces_swapped`` faces. Either the visible ``label`` was drawn on every frame, or ``disclosure_elsewhere`` says
-    where the audience is told instead; raises UserError if there is neither or both.
+    ``source``: the identity whose face was replaced; ``target``: the one whose face is seen. ``run``,
+    ``config_sha256`` and ``weights_sha256`` identify the model. ``frames``: number of frames written;
+    ``faces_swapped``: number of faces swapped in them. Either ``label`` was drawn on every frame, or
+    ``disclosure_elsewhere`` states where the audience is told instead; raises UserError for neither or both.
     """
 
     kind: Literal["picture", "video"]
@@ -40,11 +41,11 @@ class Claim:
     def __post_init__(self) -> None:
         if self.label is None and not (self.disclosure_elsewhere or "").strip():
             raise UserError(
-                "the visible label is left off without a reason; say in disclosure_elsewhere where the audience is told"
+                "leaving off the visible label needs a reason; set disclosure_elsewhere to where the audience is told"
             )
         if self.label is not None and self.disclosure_elsewhere is not None:
-            raise UserError("disclosure_elsewhere replaces the visible label; set label=false or leave the reason out")
+            raise UserError("disclosure_elsewhere replaces the visible label; set label=false or remove it")
 
     def as_json(self) -> dict[str, Any]:
-        """The claim as it stands in the credentials and the sidecar."""
+        """The claim as written to the credentials and the sidecar."""
         return asdict(self)

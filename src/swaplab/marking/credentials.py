@@ -1,7 +1,7 @@
-"""Content credentials (C2PA 2.2): a signed manifest inside the file that says how it was made and from what.
+"""Content credentials (C2PA 2.2): a signed manifest inside the file that states how it was made and from what.
 
-Everything is local: no time-stamp server, no remote manifest, no revocation look-up. Pictures of the original (which
-the library would add as thumbnails) are left out, and so is its name: an output must not show whom it was made of.
+Everything is local: no time-stamp server, no remote manifest, no revocation check. Thumbnails of the original and its
+name are left out, because an output must not reveal whom it was made from.
 """
 
 import json
@@ -22,7 +22,7 @@ from swaplab.places import expanded
 State = Literal["valid, trusted signer", "valid, untrusted signer", "invalid", "absent"]
 
 CLAIM_LABEL = "swaplab.conversion"
-# https://cv.iptc.org/newscodes/digitalsourcetype: a camera's picture with parts made by a trained model
+# https://cv.iptc.org/newscodes/digitalsourcetype: a composite that includes output of a trained model
 COMPOSITE = "http://cv.iptc.org/newscodes/digitalsourcetype/compositeWithTrainedAlgorithmicMedia"
 UNTRUSTED = "signingCredential.untrusted"
 FORMATS = {
@@ -42,10 +42,11 @@ FORMATS = {
 
 @dataclass(frozen=True)
 class Credentials:
-    """What the credentials of a file say.
+    """The credentials of a file.
 
-    ``reasons`` are the codes of what is wrong (C2PA 2.2, section 15.2). ``claim`` is swaplab's own statement;
-    ``composite``: the standard statement that a trained model made parts of it; ``earlier``: manifests of the original.
+    ``reasons``: failure codes (C2PA 2.2, section 15.2). ``claim``: swaplab's own statement. ``composite``: whether the
+    standard statement is present that a trained model made parts of the file. ``earlier``: number of manifests kept
+    from the original.
     """
 
     state: State
@@ -58,26 +59,26 @@ class Credentials:
 
     @property
     def valid(self) -> bool:
-        """Whether the file is unchanged since somebody signed it, whoever that was."""
+        """Whether the file is unchanged since it was signed, by a trusted signer or not."""
         return self.state.startswith("valid")
 
 
 def library() -> ModuleType:
-    """c2pa-python with its native library; UserError if either is missing."""
+    """c2pa-python with its native library. Raises UserError if either is missing."""
     try:
         import c2pa
     except (ImportError, OSError, RuntimeError) as error:
         raise UserError(
-            f"the content credentials library cannot be loaded ({error}); install c2pa-python for this platform again"
+            f"the content credentials library cannot be loaded ({error}); reinstall c2pa-python for this platform"
         ) from None
     module: ModuleType = c2pa
     return module
 
 
 def sign(source: Path, destination: Path, claim: Claim, parent: Path, key: SigningKey) -> None:
-    """Write ``source`` with a signed manifest to ``destination``: an edit, with ``parent`` as what was edited.
+    """Write ``source`` to ``destination`` with a signed manifest that declares it an edit of ``parent``.
 
-    Manifests that ``parent`` carries are kept inside. Raises UserError if anything at all prevents it.
+    Manifests in ``parent`` are kept. Raises UserError if it fails for any reason.
     """
     c2pa = library()
     agent = {"name": "swaplab", "version": swaplab.__version__}
@@ -106,11 +107,11 @@ def sign(source: Path, destination: Path, claim: Claim, parent: Path, key: Signi
             signed.flush()
             os.fsync(signed.fileno())
     except (c2pa.C2paError, OSError) as error:
-        raise UserError(f"content credentials could not be written ({error}); nothing was kept") from None
+        raise UserError(f"content credentials could not be written ({error}); no output was kept") from None
 
 
 def read(path: Path) -> Credentials:
-    """The credentials of a file, checked against its bytes. A kind of file that cannot carry any has none."""
+    """The credentials of a file, verified against its bytes; absent for file types that cannot have any."""
     c2pa = library()
     try:
         with _context(c2pa) as context, path.open("rb") as file, c2pa.Reader(None, file, context=context) as reader:
@@ -145,12 +146,12 @@ def read(path: Path) -> Credentials:
 
 
 def check_parent(path: Path) -> None:
-    """Raises UserError if ``path`` carries credentials so damaged that they cannot be kept beside new ones."""
+    """Raises UserError if the credentials of ``path`` are too damaged to be kept beside new ones."""
     credentials = read(path)
     if credentials.state == "invalid" and credentials.manifest is None:
         raise UserError(
-            f"{path} carries content credentials that cannot be read ({credentials.reasons[0]}), and they are never "
-            "dropped silently; start from an undamaged copy"
+            f"{path} has content credentials that cannot be read ({credentials.reasons[0]}), and they are never "
+            "dropped silently; use an undamaged copy"
         )
 
 
@@ -159,13 +160,13 @@ def _format(path: Path) -> str:
 
 
 def _context(c2pa: ModuleType) -> Any:
-    """Settings of every call: offline, no thumbnails, our own statements attributed to the signer."""
+    """The settings of every call: offline, no thumbnails, our own statements attributed to the signer."""
     anchors = _trusted()
     return c2pa.Context.from_dict(
         {
             "version": 1,
             "trust": {"user_anchors": anchors} if anchors else {},
-            # above this size its copy of a video waits on disk; one more stays in memory whatever is set
+            # above this size, its copy of a video is on disk; another copy is always in memory
             "core": {"allowed_network_hosts": [], "backing_store_memory_threshold_in_mb": 32},
             "verify": {
                 "verify_after_reading": True,
@@ -177,7 +178,7 @@ def _context(c2pa: ModuleType) -> Any:
             "builder": {
                 "thumbnail": {"enabled": False},
                 "created_assertion_labels": ["c2pa.actions", "c2pa.actions.v2", "c2pa.ingredient.v3", CLAIM_LABEL],
-                # a changed byte in padding boxes is a change too
+                # a changed byte in a padding box also counts as a change
                 "bmff_hash_exclude_free_and_skip_boxes": False,
             },
         }
@@ -185,7 +186,7 @@ def _context(c2pa: ModuleType) -> Any:
 
 
 def _trusted() -> str | None:
-    """The signers that the reader trusts: PEM certificates in the file that ``SWAPLAB_TRUST`` names, if any."""
+    """The signers that the user trusts: PEM certificates in the file ``SWAPLAB_TRUST``, if it is set."""
     named = os.environ.get("SWAPLAB_TRUST")
     if not named:
         return None
@@ -193,5 +194,7 @@ def _trusted() -> str | None:
         anchors = expanded(named).read_text()
         x509.load_pem_x509_certificates(anchors.encode())
     except (OSError, ValueError) as error:
-        raise UserError(f"SWAPLAB_TRUST={named} cannot be read ({error}); name a file of PEM certificates") from None
+        raise UserError(
+            f"SWAPLAB_TRUST={named} cannot be read ({error}); set it to a file of PEM certificates"
+        ) from None
     return anchors

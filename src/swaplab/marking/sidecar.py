@@ -1,7 +1,7 @@
-"""The sidecar OUTPUT.json: the signed claim where any editor can read it, and the SHA-256 of the whole file.
+"""The sidecar OUTPUT.json: the signed claim, readable with any editor, and the SHA-256 of the whole file.
 
-It is a pure function of the marked file. So any changed byte shows, in the sidecar and also in the few places of a
-media file that content credentials leave out; but whoever changes both can write a new pair of them.
+It is a pure function of the marked file. So it reveals any changed byte, even in the few places of a media file that
+content credentials do not cover; but anybody who changes the file can write a new sidecar.
 """
 
 import hashlib
@@ -14,12 +14,12 @@ VERSION = 1
 
 
 def sidecar_of(path: Path) -> Path:
-    """Where the sidecar of ``path`` is: the whole name, then ``.json``."""
+    """The path of the sidecar of ``path``: its full name plus ``.json``."""
     return path.with_name(f"{path.name}.json")
 
 
 def sidecar_text(path: Path, credentials: Credentials) -> str:
-    """What the sidecar of the file ``path`` with these credentials has to say."""
+    """The content of the sidecar for the file ``path`` with these credentials."""
     with path.open("rb") as file:
         digest = hashlib.file_digest(file, "sha256").hexdigest()
     content = {

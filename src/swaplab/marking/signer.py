@@ -1,12 +1,12 @@
-"""The key that signs content credentials: made locally on first use, or the user's own certificate.
+"""The key that signs content credentials: created locally on first use, or the user's own certificate.
 
-A folder (``~/.config/swaplab/signing``, or what ``SWAPLAB_SIGNING`` names) holds
+A folder (``~/.config/swaplab/signing``, or the one in ``SWAPLAB_SIGNING``) contains
 
-key.pem     the private key of the signer
+key.pem     the signer's private key
 chain.pem   its certificate, then those of intermediate authorities
-root.pem    the local authority that signed it; nobody trusts it until they choose to
+root.pem    the local authority that signed it; nobody trusts it unless they choose to
 
-To sign with a certificate of one's own, put its key.pem and chain.pem in a folder and name that in ``SWAPLAB_SIGNING``.
+To sign with your own certificate, put its key.pem and chain.pem into a folder and set ``SWAPLAB_SIGNING`` to it.
 """
 
 import os
@@ -25,14 +25,14 @@ from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 from swaplab.errors import UserError
 from swaplab.places import expanded
 
-# Without a time-stamp server a signature is judged by the clock of the reader, so it lives as long as the certificate.
+# without a time-stamp server, a signature is only valid as long as its certificate
 LIFETIME = timedelta(days=365 * 20)
 CURVES = {256: "es256", 384: "es384", 521: "es512"}
 
 
 @dataclass(frozen=True)
 class SigningKey:
-    """A private key, its certificate chain (both PEM) and the algorithm's name in C2PA."""
+    """A private key and its certificate chain (both PEM), and the C2PA name of the algorithm."""
 
     algorithm: str
     chain: bytes
@@ -40,12 +40,13 @@ class SigningKey:
 
 
 def signing_folder() -> Path:
-    """Where the signing key lives."""
+    """The folder of the signing key."""
     return expanded(os.environ.get("SWAPLAB_SIGNING") or "~/.config/swaplab/signing", "set SWAPLAB_SIGNING=DIR")
 
 
 def signing_key() -> SigningKey:
-    """The signing key, made on first use. Raises UserError if it cannot be made or used, or if others can read it."""
+    """The signing key, created on first use. Raises UserError if it cannot be created or used, or if others can read
+    it."""
     folder = signing_folder()
     try:
         if not (folder.is_dir() and any(folder.iterdir())):
@@ -54,8 +55,8 @@ def signing_key() -> SigningKey:
         mode = stat.S_IMODE((folder / "key.pem").stat().st_mode)
     except OSError as error:
         raise UserError(
-            f"signing key in {folder} cannot be used ({error.strerror}: {error.filename}); "
-            "a folder of one's own holds key.pem and chain.pem, without one a key is made"
+            f"signing key in {folder} cannot be used ({error.strerror}: {error.filename}); put key.pem and chain.pem "
+            "there, or remove the folder to create a new key"
         ) from None
     if mode & 0o077:
         raise UserError(
@@ -65,27 +66,27 @@ def signing_key() -> SigningKey:
 
 
 def _algorithm(folder: Path, key: bytes, chain: bytes) -> str:
-    """The algorithm of a usable pair of key and certificate; UserError if it is none."""
+    """The algorithm of the key and certificate. Raises UserError if they cannot be used together."""
     try:
         private = serialization.load_pem_private_key(key, password=None)
         certificate = x509.load_pem_x509_certificates(chain)[0]
     except (ValueError, TypeError) as error:
         raise UserError(f"signing key in {folder} is damaged or encrypted ({error}); give plain PEM files") from None
     if private.public_key() != certificate.public_key():
-        raise UserError(f"{folder / 'chain.pem'} does not begin with the certificate of key.pem; put that first")
+        raise UserError(f"{folder / 'chain.pem'} does not start with the certificate of key.pem; put it first")
     if certificate.not_valid_after_utc < datetime.now(UTC):
-        raise UserError(f"the certificate in {folder} is out of date; move the folder away and a new one is made")
+        raise UserError(f"the certificate in {folder} has expired; move the folder away to create a new one")
     if isinstance(private, ec.EllipticCurvePrivateKey) and private.curve.key_size in CURVES:
         return CURVES[private.curve.key_size]
     if isinstance(private, ed25519.Ed25519PrivateKey):
         return "ed25519"
     if isinstance(private, rsa.RSAPrivateKey):
         return "ps256"
-    raise UserError(f"signing key in {folder} is of a kind C2PA does not know; use ECDSA P-256, RSA or Ed25519")
+    raise UserError(f"C2PA does not support the kind of signing key in {folder}; use ECDSA P-256, RSA or Ed25519")
 
 
 def _make(folder: Path) -> None:
-    """Make a local authority and a signer. Of several processes at once, one's folder becomes ``folder``."""
+    """Create a local authority and a signer. If several processes do so at once, one of the results is kept."""
     folder.parent.mkdir(parents=True, exist_ok=True)
     unfinished = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", dir=folder.parent))
     try:
@@ -95,7 +96,7 @@ def _make(folder: Path) -> None:
                 os.fsync(file.fileno())
         os.rename(unfinished, folder)
     except OSError:
-        # a folder that is not empty is never replaced: another process was first, and its key is as good
+        # a folder that is not empty is never replaced: another process was first, and its key will do
         if not (folder / "key.pem").is_file():
             raise
     finally:
@@ -103,7 +104,7 @@ def _make(folder: Path) -> None:
 
 
 def _new_key() -> dict[str, bytes]:
-    """key.pem, chain.pem and root.pem. The root's private key is thrown away: it can sign nothing else, ever."""
+    """key.pem, chain.pem and root.pem. The root's private key is discarded, so that it can never sign anything else."""
     root_key, key = ec.generate_private_key(ec.SECP256R1()), ec.generate_private_key(ec.SECP256R1())
     root_name, name = _name("swaplab local root"), _name("swaplab local signer")
     root = _certificate(root_name, root_key, root_name, root_key, authority=True)
@@ -118,7 +119,7 @@ def _new_key() -> dict[str, bytes]:
 
 
 def _name(common: str) -> x509.Name:
-    # no user and no host name: outputs carry this
+    # no user or host name, because outputs contain this
     return x509.Name(
         [x509.NameAttribute(NameOID.ORGANIZATION_NAME, "swaplab"), x509.NameAttribute(NameOID.COMMON_NAME, common)]
     )
@@ -131,7 +132,7 @@ def _certificate(
     issuer_key: ec.EllipticCurvePrivateKey,
     authority: bool,
 ) -> x509.Certificate:
-    """A certificate as C2PA asks (C2PA 2.2, section 14.5: signers with the key usage of e-mail protection)."""
+    """A certificate for C2PA (C2PA 2.2, section 14.5: signers with the extended key usage of e-mail protection)."""
     now = datetime.now(UTC)
     usage = dict.fromkeys(
         ("content_commitment", "key_encipherment", "data_encipherment", "key_agreement", "encipher_only"), False
@@ -142,7 +143,7 @@ def _certificate(
         .issuer_name(issuer)
         .public_key(key.public_key())
         .serial_number(x509.random_serial_number())
-        # a day back: a reader's clock may be behind
+        # a day back, because a reader's clock may be slow
         .not_valid_before(now - timedelta(days=1))
         .not_valid_after(now + LIFETIME)
         .add_extension(x509.BasicConstraints(ca=authority, path_length=None), critical=True)

@@ -1,4 +1,4 @@
-"""Reading the marks of a file, and what each of them proves."""
+"""Read the marks of a file and tell what each of them proves."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -16,20 +16,20 @@ from swaplab.marking.credentials import Credentials
 from swaplab.marking.label import Label
 from swaplab.marking.sidecar import sidecar_of, sidecar_text
 
-# Correlation above which the label counts as there; measured values are in docs/marking.md.
+# correlation from which on the label counts as present; docs/marking.md has measured values
 LIKENESS = 0.8
 
 SIGNATURE_PROVES = {
-    "valid, trusted signer": "the file is unchanged since a signer you trust made this statement",
-    "valid, untrusted signer": "the file is unchanged since it was signed; not who signed it, nor that it is true",
+    "valid, trusted signer": "the file has not changed since a signer you trust made this statement",
+    "valid, untrusted signer": "the file has not changed since it was signed; not who signed it, nor that it is true",
 }
-LABEL_PROVES = "whoever looks is told; anybody can crop or paint it"
-SIDECAR_PROVES = "the file is, byte for byte, the one the sidecar was made for; not who made the two"
+LABEL_PROVES = "viewers are told; but anybody can crop or forge it"
+SIDECAR_PROVES = "the file is byte for byte the one that the sidecar was written for; not who made either"
 
 
 @dataclass(frozen=True)
 class Mark:
-    """One mark: whether it is there and unbroken, what was found, and what that proves."""
+    """One mark: its state, what was found, and what that proves."""
 
     name: str
     state: Literal["intact", "left off", "missing", "broken"]
@@ -47,7 +47,7 @@ class Verification:
 
     @property
     def intact(self) -> bool:
-        """Whether every mark is there and unbroken, or left off for a reason that was signed."""
+        """Whether every mark is present and intact, or was left off for a signed reason."""
         return all(mark.state in {"intact", "left off"} for mark in self.marks)
 
     @property
@@ -59,13 +59,13 @@ class Verification:
 
 
 def verify(path: Path) -> Verification:
-    """Read all marks of a picture or video. Raises UserError for a file that is neither, or cannot be read."""
+    """Read all marks of a picture or video. Raises UserError for a file that is neither or cannot be read."""
     if not path.is_file():
-        raise UserError(f"{path} is no file; give the path of a picture or a video")
+        raise UserError(f"{path} is not a file; give the path of a picture or video")
     found = credentials.read(path)
     likeness = _least_likeness(path, _label_of(found))
     if likeness is None and found.state == "absent":
-        raise UserError(f"{path} is no picture or video that can be read; give the path of one")
+        raise UserError(f"{path} is not a readable picture or video; give the path of one")
     return Verification(
         path, (_credentials_mark(found), _label_mark(found, likeness), _sidecar_mark(path, found)), found
     )
@@ -74,14 +74,14 @@ def verify(path: Path) -> Verification:
 def _credentials_mark(found: Credentials) -> Mark:
     name = "content credentials"
     if found.state == "absent":
-        return Mark(name, "missing", "none in the file; any program that writes it anew drops them")
+        return Mark(name, "missing", "none in the file; programs that re-encode a file drop them")
     if not found.valid:
         return Mark(
-            name, "broken", f"changed after signing, or not made as the standard says ({', '.join(found.reasons)})"
+            name, "broken", f"the file was changed after signing or violates the standard ({', '.join(found.reasons)})"
         )
     signer = f"{found.state} '{found.signer}'"
     if found.claim is None or not found.composite:
-        return Mark(name, "missing", f"{signer}, but without swaplab's statement that a face was exchanged")
+        return Mark(name, "missing", f"{signer}, but without swaplab's statement that a face was swapped")
     return Mark(name, "intact", signer, SIGNATURE_PROVES[found.state])
 
 
@@ -91,12 +91,12 @@ def _label_mark(found: Credentials, likeness: float | None) -> Mark:
     if reason:
         return Mark(name, "left off", f"disclosed elsewhere: {reason}", "nothing; the reason was signed with the file")
     if likeness is None:
-        return Mark(name, "broken", "the pictures cannot be decoded")
+        return Mark(name, "broken", "the image cannot be decoded")
     if likeness < LIKENESS:
         return Mark(
-            name, "missing", f"'{label.text}' is not at its place (likeness {likeness:.2f} of {LIKENESS} needed)"
+            name, "missing", f"'{label.text}' is not in its place (correlation {likeness:.2f}; {LIKENESS} needed)"
         )
-    return Mark(name, "intact", f"'{label.text}' (likeness {likeness:.2f})", LABEL_PROVES)
+    return Mark(name, "intact", f"'{label.text}' (correlation {likeness:.2f})", LABEL_PROVES)
 
 
 def _sidecar_mark(path: Path, found: Credentials) -> Mark:
@@ -104,16 +104,16 @@ def _sidecar_mark(path: Path, found: Credentials) -> Mark:
     try:
         written = sidecar.read_bytes()
     except FileNotFoundError:
-        return Mark(name, "missing", f"no {sidecar.name} beside the file")
+        return Mark(name, "missing", f"there is no {sidecar.name} beside the file")
     except OSError as error:
         return Mark(name, "broken", f"{sidecar.name} cannot be read ({error.strerror})")
     if written != sidecar_text(path, found).encode():
-        return Mark(name, "broken", f"{sidecar.name} does not belong to this file, or one of the two was changed")
+        return Mark(name, "broken", f"{sidecar.name} does not belong to this file, or one of them was changed")
     return Mark(name, "intact", f"{sidecar.name} belongs to this file", SIDECAR_PROVES)
 
 
 def _label_of(found: Credentials) -> Label:
-    """The label that the claim speaks of; the usual one where there is no claim or a stranger's."""
+    """The label stated in the claim; the default one without a claim, or with a malformed one."""
     stated = (found.claim or {}).get("label")
     try:
         return Label(str(stated["text"]), float(stated["height"])) if isinstance(stated, dict) else Label()
@@ -122,7 +122,7 @@ def _label_of(found: Credentials) -> Label:
 
 
 def _least_likeness(path: Path, label: Label) -> float | None:
-    """The label's least likeness over a picture or a video's key frames; None if nothing can be decoded."""
+    """The minimum likeness of the label in a picture or in a video's key frames; None if nothing can be decoded."""
     try:
         return min((label.likeness(frame) for frame in _frames(path)), default=None)
     except (OSError, ValueError, SyntaxError, Image.DecompressionBombError, av.error.FFmpegError):
@@ -130,7 +130,7 @@ def _least_likeness(path: Path, label: Label) -> float | None:
 
 
 def _frames(path: Path) -> Iterator[NDArray[np.uint8]]:
-    """A picture, or the key frames of a video, (H, W, 3) RGB."""
+    """The picture, or the key frames of the video, (H, W, 3) RGB."""
     try:
         with Image.open(path) as picture:
             yield np.asarray(picture.convert("RGB"))
@@ -139,7 +139,7 @@ def _frames(path: Path) -> Iterator[NDArray[np.uint8]]:
         pass
     container: Any
     with av.open(str(path)) as container:
-        # a damaged header may leave a stream whose codec nobody knows
+        # a damaged header may leave a stream with an unknown codec
         for stream in [s for s in container.streams.video if s.codec_context][:1]:
             stream.codec_context.skip_frame = "NONKEY"
             for frame in container.decode(stream):

@@ -1,4 +1,4 @@
-"""The one way to write a converted file: all of its marks, read back and found intact, or no file at all."""
+"""Write a converted file with all of its marks, read back and verified, or no file at all."""
 
 import json
 import os
@@ -15,7 +15,7 @@ from swaplab.marking.signer import SigningKey, signing_key
 from swaplab.marking.verify import verify
 from swaplab.unfinished import unfinished_folder
 
-# What can be written, because it can carry content credentials.
+# supported output formats: those that can carry content credentials
 SUFFIXES: dict[str, Literal["picture", "video"]] = {
     ".mp4": "video",
     ".mov": "video",
@@ -27,31 +27,31 @@ LONGEST_NAME = 255
 
 
 def check_output(output: Path, source: Path, overwrite: bool = False) -> None:
-    """Raises UserError if ``output`` cannot be written, or must not be, before any work is done.
+    """Raises UserError if ``output`` cannot or must not be written, before any work is done.
 
-    Refused: a suffix that cannot be marked, ``source`` itself under whatever name, a folder that is missing or
-    read-only, and, unless ``overwrite``, a file or a sidecar that is there already.
+    Refused: a suffix that cannot be marked, ``source`` itself under any name, a folder that is missing or read-only,
+    and, unless ``overwrite``, an existing file or sidecar.
     """
     suffix, known = output.suffix.lower(), ", ".join(SUFFIXES)
     if suffix in {".mkv", ".webm"}:
-        raise UserError(f"{output}: Matroska files cannot carry content credentials, so they are not written; use .mp4")
+        raise UserError(f"{output}: Matroska files cannot carry content credentials; use .mp4")
     if suffix not in SUFFIXES:
-        raise UserError(f"{output}: '{suffix}' is no format that can be written and marked; use one of {known}")
+        raise UserError(f"{output}: '{suffix}' files cannot be written and marked; use one of {known}")
     if not output.parent.is_dir():
-        raise UserError(f"{output}: folder {output.parent} does not exist; make it first")
+        raise UserError(f"{output}: folder {output.parent} does not exist; create it first")
     if len(os.fsencode(sidecar_of(output).name)) > LONGEST_NAME:
-        raise UserError(f"{output}: the name leaves no room for '.json', the sidecar's; choose a shorter one")
+        raise UserError(f"{output}: the name is too long to add '.json' for the sidecar; choose a shorter one")
     if output.is_dir():
         raise UserError(f"{output} is a folder; give the name of a file in it")
     if output.exists() and source.exists() and os.path.samefile(output, source):
-        raise UserError(f"{output} is the original itself, which is never changed; choose another output")
+        raise UserError(f"{output} is the original, which is never changed; choose another output")
     if not os.access(output.parent, os.W_OK | os.X_OK):
         raise UserError(f"{output}: folder {output.parent} is read-only; choose another output")
     for path in (output, sidecar_of(output)):
         if not os.path.lexists(path):
             continue
         if not overwrite:
-            raise UserError(f"{path} exists already; choose another output or set overwrite=true")
+            raise UserError(f"{path} already exists; choose another output or set overwrite=true")
         if path.is_dir() or (path.exists() and not os.access(path, os.W_OK)):
             raise UserError(f"{path} is read-only or a folder and cannot be replaced; choose another output")
 
@@ -66,14 +66,14 @@ def write_marked(
 ) -> Path:
     """Write ``output`` and its sidecar; returns the sidecar's path.
 
-    ``produce`` writes the media, label included, to the path it is given; ``claim`` is asked for after that. Both are
-    then signed, read back, checked as `verify` does, and renamed into place. ``trial`` writes the beginning of it,
-    which is signed and checked before ``produce`` spends its hours. Whatever fails: neither file is there, no temporary
-    file is left, and what stood there before still does. ``original`` is only read. Raises UserError if the output is
-    refused (`check_output`) or any mark is not in the file.
+    ``produce`` writes the media, including the label, to the given path; ``claim``, if callable, is called after that.
+    The result is signed, read back, checked by `verify`, and renamed into place. ``trial`` writes a short beginning,
+    which is signed and checked before ``produce`` starts its long work. If anything fails, neither file is written, no
+    temporary file is left, and previous files stay. ``original`` is only read. Raises UserError if the output is
+    refused (`check_output`) or a mark is not in the file.
     """
     check_output(output, original, overwrite)
-    # hours of work should not end at something that could be known before
+    # fail before hours of work, not after
     credentials.library()
     key = signing_key()
     credentials.check_parent(original)
@@ -85,7 +85,7 @@ def write_marked(
             check_output(output, original, overwrite)
             _publish([(sidecar_of(signed), sidecar_of(output)), (signed, output)], folder)
         except OSError as error:
-            raise UserError(f"{output} could not be written ({error}); nothing was kept") from None
+            raise UserError(f"{output} could not be written ({error}); no output was kept") from None
     return sidecar_of(output)
 
 
@@ -96,15 +96,15 @@ def _signed(
     produce: Callable[[Path], None],
     key: SigningKey,
 ) -> Path:
-    """The media that ``produce`` writes to ``unsigned``, signed, with its sidecar, and all marks read back.
+    """The media that ``produce`` writes to ``unsigned``, signed, with its sidecar, and with all marks verified.
 
-    ``original`` is named as what was edited; None: the media themselves are, which is enough for a trial.
+    ``original``: the edited file in the credentials; None: the unsigned media, which is enough for a trial.
     """
     signed = unsigned.with_stem("signed")
     produce(unsigned)
     stated = claim if isinstance(claim, Claim) else claim()
     if stated.kind != SUFFIXES[unsigned.suffix.lower()]:
-        raise ValueError(f"a claim of a {stated.kind} for a {unsigned.suffix}")
+        raise ValueError(f"the claim is about a {stated.kind}, but the output is a {unsigned.suffix} file")
     credentials.sign(unsigned, signed, stated, original or unsigned, key)
     unsigned.unlink()
     _read_back(signed, stated)
@@ -113,7 +113,7 @@ def _signed(
 
 @contextmanager
 def _folder_beside(output: Path) -> Iterator[Path]:
-    """A folder for what is not finished yet; UserError where none can be made."""
+    """A temporary folder beside the output. Raises UserError if it cannot be created."""
     with ExitStack() as stack:
         try:
             folder = stack.enter_context(unfinished_folder(output))
@@ -123,21 +123,21 @@ def _folder_beside(output: Path) -> Iterator[Path]:
 
 
 def _read_back(signed: Path, stated: Claim) -> None:
-    """Read the marks that were just written, and write the sidecar; UserError if any of them is not as stated."""
+    """Write the sidecar and verify all marks. Raises UserError if one is missing or differs from ``stated``."""
     found = credentials.read(signed)
     if found.valid and found.claim != json.loads(json.dumps(stated.as_json())):
-        raise UserError("the content credentials read back state something else than was written; nothing was kept")
+        raise UserError("the content credentials differ from those written when read back; no output was kept")
     with sidecar_of(signed).open("w", encoding="utf-8") as file:
         file.write(sidecar_text(signed, found))
         file.flush()
         os.fsync(file.fileno())
     problems = verify(signed).problems
     if problems:
-        raise UserError(f"a mark is not in the written file ({'; '.join(problems)}); nothing was kept")
+        raise UserError(f"a mark is not in the written file ({'; '.join(problems)}); no output was kept")
 
 
 def _publish(renames: Sequence[tuple[Path, Path]], folder: Path) -> None:
-    """Do all renames or none; what is replaced waits in ``folder`` until all are done."""
+    """Do all renames or none; replaced files are kept in ``folder`` until all are done."""
     undo: list[tuple[Path, Path]] = []
     try:
         for new, final in renames:

@@ -189,7 +189,7 @@ class SharedTrunk(nn.Module):
         if not 0 <= private_stages < len(sides):
             raise UserError(
                 f"decoder.private_stages must be 0 to {len(sides) - 1}, so that at least one of {len(sides)} stages is "
-                f"shared; got {private_stages}. To share none, set decoder=per_identity"
+                f"shared; got {private_stages} (to share none, set decoder=per_identity)"
             )
         split = (*sides, plan.resolution)[len(sides) - private_stages]
         self.trunk = plan.stages(plan.code, split)
