@@ -231,7 +231,7 @@ def test_bad_settings_and_runs(
     assert "is not a run folder" in refused(command, tmp_path, f"run={tmp_path}", *words)
     other = shutil.copytree(run, tmp_path / "other")
     shutil.rmtree(other / "checkpoints")
-    assert "there are no weights" in refused(command, tmp_path, f"run={other}", *words)
+    assert "do not exist; train the run to its end first" in refused(command, tmp_path, f"run={other}", *words)
     facts = json.loads((other / "run.json").read_text())
     del facts["faces"]
     (other / "run.json").write_text(json.dumps(facts))

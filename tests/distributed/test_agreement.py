@@ -108,8 +108,8 @@ def test_ranks_that_drift_apart_are_told_by_name(ranks: list[SimpleNamespace]) -
     """One weight of rank 1 was moved by one unit in the last place."""
     for rank in ranks:
         assert rank.equal == ""
-        assert rank.unequal.startswith("RuntimeError: ranks have drifted apart: generator.0.weight is not the same")
-        assert "(2 of 6 parameters differ)" in rank.unequal
+        assert rank.unequal.startswith("RuntimeError: ranks have different parameters: generator.0.weight")
+        assert "(2 of 6 differ)" in rank.unequal
 
 
 def test_running_statistics_of_rank_0_are_those_that_are_judged(ranks: list[SimpleNamespace]) -> None:
@@ -119,5 +119,5 @@ def test_running_statistics_of_rank_0_are_those_that_are_judged(ranks: list[Simp
 def test_machines_with_other_data_are_refused(ranks: list[SimpleNamespace]) -> None:
     for rank in ranks:
         assert rank.same == ""
-        assert rank.other.startswith("UserError: the data is not the same on all ranks")
+        assert rank.other.startswith("UserError: the data must be the same on all ranks")
         assert rank.most == [1.0, 0.0]

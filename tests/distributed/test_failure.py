@@ -227,7 +227,7 @@ def test_a_rank_that_stalls_ends_the_run(lab: Lab, rank: int) -> None:
         wait_for(lambda: gone(waiting), LIMIT, "the other waits for ever")
         record = RunRecord.load(lab.folder)
         assert record.facts["status"] == "failed"
-        expected = "rank 0 is gone" if rank == 0 else "rank 1 gave no sign of life for 20 seconds"
+        expected = "rank 0 is gone" if rank == 0 else "rank 1 sent no heartbeat for 20 seconds"
         assert record.facts["exit_reason"] == expected
     finally:
         if not gone(stalled):

@@ -78,7 +78,7 @@ def test_systems_train(compose: Compose, tiny: list[str], experiment: str) -> No
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        (["adversarial=lsgan"], "would do nothing"),
+        (["adversarial=lsgan"], "have no effect"),
         (["mask_loss=l1"], "needs a mask"),
         (["mask_loss=hinge"], "needs a mask"),
         (["mask=given", "mask_loss=l1"], "given, not learned"),

@@ -98,7 +98,7 @@ def test_an_action_happens_before_the_first_step_at_its_point(
 
 
 def test_a_swap_without_two_decoders_is_refused_before_training() -> None:
-    with pytest.raises(UserError, match="swapping decoders needs a decoder for each of two identities"):
+    with pytest.raises(UserError, match="swapping decoders needs one decoder per identity and at least two"):
         module_of(Joint(), {"swap": SwapDecoders([0.5])}, ("A",))
 
 

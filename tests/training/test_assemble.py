@@ -16,16 +16,19 @@ SMALL = ["data=facesets", "generator.width=0.05", "generator.latent=8"]
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        (["generator=faceswap_gan_v1", "norm=layer"], "norm would do nothing: FaceswapGANV1 has no place for it"),
-        (["generator=faceswap_gan_v1", "norm=none", "attention=sagan"], "attention would do nothing"),
-        (["attention_sites=[encoder.down2]"], "there is no attention; choose one, such as attention=sagan"),
+        (
+            ["generator=faceswap_gan_v1", "norm=layer"],
+            "norm has no effect, because FaceswapGANV1 does not use it; set norm=none",
+        ),
+        (["generator=faceswap_gan_v1", "norm=none", "attention=sagan"], "attention has no effect"),
+        (["attention_sites=[encoder.down2]"], "attention_sites has no effect without attention; choose one, such as"),
         (
             ["generator=faceswap_gan", "attention=sagan", "attention_sites=[discriminator.down3]"],
             "no discriminator of this config has attention there",
         ),
         (
             ["generator=faceswap_gan", "attention=sagan", "attention_sites=[middle.down3]"],
-            "attention_sites names 'middle.down3'",
+            "attention_sites has 'middle.down3'",
         ),
         (
             [
@@ -64,7 +67,7 @@ def test_parts_of_the_autoencoder_have_no_place_in_other_generators(words: list[
 
 def test_a_part_that_is_added_by_force_is_refused(compose: Callable[[list[str]], dict[str, Any]]) -> None:
     config = compose([*SMALL[:1], "experiment=cyclegan", "+bottleneck=spatial"])
-    with pytest.raises(UserError, match="CycleGAN and PerIdentity have no place for it; drop it"):
+    with pytest.raises(UserError, match="CycleGAN and PerIdentity do not use it; remove it"):
         build_module(config, ("A", "B"), 64, 80)
 
 
@@ -109,6 +112,6 @@ def test_outputs_at_lower_resolutions_that_nothing_trains_are_refused(
     compose: Callable[[list[str]], dict[str, Any]],
 ) -> None:
     words = [*SMALL, "generator=faceswap_gan"]
-    with pytest.raises(UserError, match="outputs raw64 would learn nothing; set auxiliary=faceswap_gan"):
+    with pytest.raises(UserError, match="outputs raw64; set auxiliary=faceswap_gan"):
         build_module(compose(words), ("A", "B"), 128, 100)
     build_module(compose([*words, "auxiliary=faceswap_gan"]), ("A", "B"), 128, 100)

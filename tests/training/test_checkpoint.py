@@ -84,14 +84,14 @@ def test_a_fault_at_any_write_or_rename_leaves_a_usable_checkpoint(
 
 def test_a_damaged_missing_or_strange_checkpoint_is_named(tmp_path: Path) -> None:
     path = tmp_path / "last.ckpt"
-    with pytest.raises(UserError, match=r"there is no checkpoint .*last.ckpt"):
+    with pytest.raises(UserError, match=r"checkpoint .*last.ckpt does not exist"):
         load_checkpoint(path)
     save_checkpoint(path, STATE)
     path.write_bytes(path.read_bytes()[:200])
     with pytest.raises(UserError, match=r"last.ckpt is damaged .* train it again"):
         load_checkpoint(path)
     torch.save({"version": 99}, path)
-    with pytest.raises(UserError, match="another version"):
+    with pytest.raises(UserError, match="does not have version"):
         load_checkpoint(path)
     torch.save({"version": VERSION, "code": torch.nn.Linear}, path)  # a pickle that would import and run something
     with pytest.raises(UserError, match="damaged"):
@@ -105,7 +105,7 @@ def test_weights_round_trip_and_another_architecture_is_named(tmp_path: Path) ->
     other = nn.Linear(3, 2)
     put_weights(other, load_weights(path), "the run")
     assert torch.equal(other.weight, network.weight)
-    with pytest.raises(UserError, match=r"the run is of another architecture: weight is \(2, 3\), not \(4, 3\)"):
+    with pytest.raises(UserError, match=r"the run has another architecture: weight is \(2, 3\), not \(4, 3\)"):
         put_weights(nn.Linear(3, 4), load_weights(path), "the run")
     with pytest.raises(UserError, match=r"another architecture: bias is not in this network \(1 differences\)"):
         put_weights(nn.Linear(3, 2, bias=False), load_weights(path), "the run")
@@ -119,6 +119,8 @@ def test_the_full_models_need_is_the_known_one_and_a_small_disk_is_refused(tmp_p
     last = parameters * 4 * 4  # weights, two moments, the average: 1.3 GB
     assert last == pytest.approx(1.3e9, rel=0.02)
     assert disk_need(parameters, parameters, moments=2, kept=0) == 2 * last + 3 * parameters * 4
-    with pytest.raises(UserError, match=r"GB free, the run's checkpoints need .* choose another place with runs=DIR"):
+    with pytest.raises(
+        UserError, match=r"GB free, but the run's checkpoints need .* choose another folder with runs=DIR"
+    ):
         check_disk(tmp_path, 10**18)
     check_disk(tmp_path, 1)

@@ -106,20 +106,20 @@ def test_what_a_run_takes_from_another_is_part_of_which_run_it_is(
     assert train(command, words) == run, "the same content makes the same run"
     (first / "checkpoints/last.ckpt").unlink()
     code, _, complaint = command("train", *words)
-    assert (code, "there is no checkpoint" in complaint) == (2, True)
+    assert (code, "does not exist; train the run first" in complaint) == (2, True)
     train(command, [*tiny, "budget.images=8", "run_id=first", f"runs={tmp_path / 'shorter'}"])
     shutil.copy(tmp_path / "shorter/quick/first/checkpoints/last.ckpt", first / "checkpoints/last.ckpt")
     assert train(command, words) != run
     pinned = yaml.safe_load((run / "config.yaml").read_text())["init_from"]["weights"]
     code, _, complaint = command("train", *words, f"+init_from.weights={pinned}", "seed=3")
-    assert (code, "has other weights" in complaint) == (2, True)
+    assert (code, "are no longer" in complaint) == (2, True)
 
 
 @pytest.mark.parametrize(
     ("words", "parts"),
     [
-        (["adversarial=lsgan"], ["real_or_fake", "would do nothing", "no discriminator"]),
-        (["discriminator=per_identity", "discriminator.width=0.1"], ["no loss term trains the discriminator"]),
+        (["adversarial=lsgan"], ["real_or_fake", "have no effect", "no discriminator"]),
+        (["discriminator=per_identity", "discriminator.width=0.1"], ["no loss trains the discriminator"]),
         (["+losses.size={_target_: swaplab.losses.mask.MaskSize}"], ["needs a mask", "mask=learned"]),
         (["losses.reconstruction.weight=0"], ["every loss of the generator has weight 0"]),
         (["losses.reconstruction.image=blurred"], ["raw or composed", "blurred"]),

@@ -17,5 +17,5 @@ def test_joint_without_a_discriminator_is_one_update() -> None:
 
 
 def test_a_ratio_below_one_is_refused() -> None:
-    with pytest.raises(UserError, match=r"plan.generator_every is 0"):
+    with pytest.raises(UserError, match=r"plan.generator_every=0 must be"):
         Joint(generator_every=0)

@@ -194,16 +194,16 @@ def test_any_order_of_asking_gives_the_same_statistics(
     [
         (
             ["experiment=cyclegan", "norm=batch", "tracked_forwards=[encode]"],
-            "no step moves.*encode,swap",
+            "no step updates.*encode,swap",
         ),
-        (["norm=batch", "tracked_forwards=[]", "code_match=none"], "no step moves.*choose norm=group"),
-        (["norm=batch", "tracked_forwards=[encode,judgement]", "code_match=none"], "decoders.A.*no step moves"),
-        (["tracked_forwards=[reconstruction,swap]"], "name the one"),
-        (["identity=embedding"], "losses.identity looks at swaps.*code_match=none"),
-        (["cycle=l1"], "losses.cycle looks at swaps"),
+        (["norm=batch", "tracked_forwards=[]", "code_match=none"], "no step updates.*choose norm=group"),
+        (["norm=batch", "tracked_forwards=[encode,judgement]", "code_match=none"], "decoders.A.*no step updates"),
+        (["tracked_forwards=[reconstruction,swap]"], "keep the one"),
+        (["identity=embedding"], "losses.identity uses swaps.*code_match=none"),
+        (["cycle=l1"], "losses.cycle uses swaps"),
         (
             ["discriminator=per_identity", "adversarial=lsgan", "losses.real_or_fake.judged=[swap]"],
-            "losses.real_or_fake looks at swaps",
+            "losses.real_or_fake uses swaps",
         ),
     ],
 )

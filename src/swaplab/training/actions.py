@@ -1,4 +1,4 @@
-"""One-off actions on a training run at given progress: what faceswap-GAN did between two sessions of its notebook."""
+"""One-off actions at given progress, such as those between the sessions of faceswap-GAN's notebook."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -15,7 +15,7 @@ from swaplab.schedule import check_points
 
 @dataclass(frozen=True)
 class Trainee:
-    """What an action may change: the networks, the averaged generator if there is one, and all optimisers."""
+    """The objects that an action may change: networks, the averaged generator if there is one, and optimisers."""
 
     networks: nn.ModuleDict
     average: nn.Module | None
@@ -24,16 +24,16 @@ class Trainee:
 
 @runtime_checkable
 class Action(Protocol):
-    """Any callable with these members. Its name is its key in the config; each of its points is acted on once.
+    """Any callable with these members. Its name is its key in the config.
 
-    points: when, as progress in [0, 1], ascending; it acts before the first step at or after a point.
+    ``points``: ascending progress in [0, 1]. For each point it is called once, before the first step at or after it.
     """
 
     @property
     def points(self) -> tuple[float, ...]: ...
 
     def check(self, networks: nn.ModuleDict) -> None:
-        """Raise UserError if the action would mean nothing for these networks."""
+        """Raise UserError if the action does not apply to these networks."""
         ...
 
     def __call__(self, trainee: Trainee) -> None: ...
@@ -41,7 +41,7 @@ class Action(Protocol):
 
 @dataclass(frozen=True)
 class _Timed:
-    """``at`` divided by ``of`` are the points; UserError unless they ascend in [0, 1]."""
+    """An action at points ``at`` / ``of``. Raises UserError unless they ascend in [0, 1]."""
 
     at: Sequence[NotNegative]
     of: Positive = 1.0
@@ -56,10 +56,10 @@ class _Timed:
 
 @dataclass(frozen=True)
 class ResetMoments(_Timed):
-    """Throws the state of all optimisers away, as faceswap-GAN v2.2 did at every change of its schedule."""
+    """Clears the state of all optimisers, as faceswap-GAN v2.2 did at every change of its schedule."""
 
     def check(self, networks: nn.ModuleDict) -> None:
-        """Every optimiser has moments."""
+        """Applies to all networks."""
 
     def __call__(self, trainee: Trainee) -> None:
         for optimizer in trainee.optimizers:
@@ -68,16 +68,17 @@ class ResetMoments(_Timed):
 
 @dataclass(frozen=True)
 class SwapDecoders(_Timed):
-    """Gives every identity the decoder of the next one (faceswap-GAN v2.2: A and B trade), moments and average with it.
+    """Gives every identity the decoder of the next one, with its moments and its average (faceswap-GAN v2.2: A and B
+    are exchanged).
 
-    Needs a generator with ``decoders`` by identity, at least two.
+    Needs a generator with a ``ModuleDict`` ``decoders`` of at least two identities.
     """
 
     def check(self, networks: nn.ModuleDict) -> None:
-        """Raise UserError where there are no two decoders."""
+        """Raise UserError if there are fewer than two decoders."""
         if len(_decoders(networks[GENERATOR])) < 2:
             raise UserError(
-                f"actions: swapping decoders needs a decoder for each of two identities, which "
+                f"actions: swapping decoders needs one decoder per identity and at least two, which "
                 f"{type(networks[GENERATOR]).__name__} does not have here; choose another schedule"
             )
 
@@ -98,7 +99,7 @@ def _decoders(generator: nn.Module) -> list[nn.Module]:
 
 @torch.no_grad()
 def _rotate(networks: list[nn.Module]) -> list[tuple[Tensor, ...]]:
-    """Each network takes the values of the next; returns the tensors that stand at the same place in them."""
+    """Copy to each network the values of the next one; returns the corresponding tensors of all networks."""
     corresponding = list(zip(*(n.state_dict(keep_vars=True).values() for n in networks), strict=True))
     for tensors in corresponding:
         values = [t.clone() for t in tensors]
@@ -115,7 +116,7 @@ def _rotate_moments(tensors: Sequence[Tensor], holders: Sequence[torch.optim.Opt
 
 
 def due(actions: Mapping[str, Action], made: Mapping[str, int], progress: float) -> list[str]:
-    """The names of the actions to make now, in the order of their points; ``made`` counts those that were made."""
+    """The names of the actions that are due, in the order of their points. ``made``: how often each was called."""
     pending = [
         (point, order, name)
         for order, (name, action) in enumerate(actions.items())

@@ -1,4 +1,4 @@
-"""From config nodes to loss terms, actions and the module that trains."""
+"""Build loss terms, actions, optimisers and the LightningModule from a config."""
 
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
@@ -26,36 +26,36 @@ CODE_MATCH = "code_match."
 
 
 def build_terms(config: Mapping[str, Any]) -> dict[str, LossTerm]:
-    """The loss terms by name; those set to null are off."""
+    """The loss terms by name, without those set to null."""
     terms = {name: _term(node, name) for name, node in config["losses"].items() if node is not None}
     if not terms:
-        raise UserError("losses is empty: nothing would be trained; choose for example reconstruction=mae")
+        raise UserError("losses is empty; choose at least one loss, such as reconstruction=mae")
     return terms
 
 
 def _term(node: dict[str, Any], name: str) -> LossTerm:
     for key, value in node.items():
         if isinstance(value, dict) and kind_of(("losses", name, key)) == "schedule":
-            build(value, f"losses.{name}.{key}")  # alone, so that an error names it
+            build(value, f"losses.{name}.{key}")  # separately, so that an error names it
     term = build(node, f"losses.{name}")
     if not isinstance(term, LossTerm):
-        raise UserError(f"losses.{name} is a {type(term).__name__}, which lacks side, weight or a call")
+        raise UserError(f"losses.{name}: a {type(term).__name__} must be callable and have side and weight")
     return term
 
 
 def build_actions(config: Mapping[str, Any]) -> dict[str, Action]:
-    """The one-off actions by name; those set to null are off."""
+    """The one-off actions by name, without those set to null."""
     actions = {
         name: build(node, f"actions.{name}") for name, node in config.get("actions", {}).items() if node is not None
     }
     for name, action in actions.items():
         if not isinstance(action, Action):
-            raise UserError(f"actions.{name} is a {type(action).__name__}, which lacks points, check or a call")
+            raise UserError(f"actions.{name}: a {type(action).__name__} must be callable and have points and check")
     return actions
 
 
 def build_optimizers(config: Mapping[str, Any]) -> dict[str, Callable[..., torch.optim.Optimizer]]:
-    """What makes the optimisers of the networks, by name; each is tried on a parameter, as it refuses its own way."""
+    """The optimiser factories by network. Each is tried on one parameter, because optimisers check their own values."""
     optimizers = {}
     for name, node in config["optimizer"].items():
         if node is None:
@@ -69,7 +69,7 @@ def build_optimizers(config: Mapping[str, Any]) -> dict[str, Callable[..., torch
 
 
 def check_components(config: Mapping[str, Any]) -> None:
-    """UserError for a component that cannot be built; networks are tried where the resolution is known."""
+    """Raise UserError for a component that cannot be built. Networks are only built if the resolution is known."""
     for key in ("plan", "schedule", "mixup"):
         build(config[key], key)
     build_terms(config)
@@ -80,18 +80,18 @@ def check_components(config: Mapping[str, Any]) -> None:
 
 
 def check_composition(config: Mapping[str, Any]) -> None:
-    """UserError for a composition that would do nothing, or one that asks for two masks."""
+    """Raise UserError for composition=false without a mask, and for two masks."""
     learned, by = config["mask"] or config["mask_network"], config["composed_by"]
     if learned and by:
-        raise UserError(f"composed_by={by} would replace the mask that is learned; choose one with mask=...")
+        raise UserError(f"composed_by={by} conflicts with the learned mask; choose one of them with mask=OPTION")
     if by and by not in masks_of(config):
-        raise UserError(f"composed_by={by} needs that mask of the faces; set +data_masks.{by}=true")
+        raise UserError(f"composed_by={by} needs that mask in the batches; set +data_masks.{by}=true")
     if not config["composition"] and not (learned or by):
-        raise UserError("composition=false would do nothing: there is no mask; choose one, such as mask=learned")
+        raise UserError("composition=false has no effect without a mask; choose one, such as mask=learned")
 
 
 def masks_of(config: Mapping[str, Any]) -> tuple[str, ...]:
-    """The masks that batches carry because a component of the config asks for them."""
+    """The masks in every batch, as components of the config need them."""
     return tuple(name for name, wanted in config["data_masks"].items() if wanted)
 
 
@@ -104,7 +104,7 @@ def build_module(
     _check_tracked(config["tracked_forwards"])
     plan = build(config["plan"], "plan")
     if not isinstance(plan, Plan):
-        raise UserError(f"plan is a {type(plan).__name__}, which does not list updates")
+        raise UserError(f"plan: a {type(plan).__name__} must have updates(); choose plan=joint or plan=four_adams")
     optimizers = build_optimizers(config)
     networks, terms = build_networks(config, identities, resolution), build_terms(config)
     _refuse_missing_derivatives(networks, terms)
@@ -139,15 +139,15 @@ def build_module(
 def _check_tracked(names: Sequence[str]) -> None:
     if {"reconstruction", "swap"} <= set(names):
         raise UserError(
-            "tracked_forwards names reconstruction and swap: a decoder's running statistics would be of whichever "
-            "is last; name the one that it is trained to make"
+            "tracked_forwards has reconstruction and swap, but a decoder's running statistics can follow only one; "
+            "keep the one that the decoder is trained for"
         )
 
 
 def _refuse_missing_derivatives(networks: nn.ModuleDict, terms: Mapping[str, LossTerm]) -> None:
-    """UserError for a gradient penalty on a discriminator whose attention has no second derivative."""
-    judges = networks[DISCRIMINATOR].modules() if DISCRIMINATOR in networks else ()
-    streaming = [type(module).__name__ for module in judges if getattr(module, "streaming", False)]
+    """Raise UserError for a gradient penalty on a discriminator whose attention has no second derivative."""
+    modules = networks[DISCRIMINATOR].modules() if DISCRIMINATOR in networks else ()
+    streaming = [type(module).__name__ for module in modules if getattr(module, "streaming", False)]
     penalties = [name for name, term in terms.items() if isinstance(term, GradientPenalty)]
     if streaming and penalties:
         raise UserError(
@@ -157,37 +157,39 @@ def _refuse_missing_derivatives(networks: nn.ModuleDict, terms: Mapping[str, Los
 
 
 def _refuse_bounded_scores(networks: nn.ModuleDict, terms: Mapping[str, LossTerm]) -> None:
-    """UserError for a loss on logits or margins where the discriminator ends in a sigmoid."""
+    """Raise UserError for a loss on logits or margins if the discriminator ends in a sigmoid."""
     if DISCRIMINATOR not in networks or not getattr(networks[DISCRIMINATOR], "sigmoid", False):
         return
     for name, term in terms.items():
         if getattr(term, "unbounded", False):
             raise UserError(
-                f"losses.{name} reads scores as any real number, but the discriminator's end in a sigmoid and never "
-                f"leave [0, 1]; set discriminator.sigmoid=false, or choose adversarial=lsgan"
+                f"losses.{name} needs unbounded scores, but the discriminator ends in a sigmoid; set "
+                f"discriminator.sigmoid=false or choose adversarial=lsgan"
             )
 
 
 def _init_from(module: SwapModule, source: Mapping[str, Any]) -> None:
-    """Take over another run's weights under the given prefixes; with ``frozen`` they stay as they are.
+    """Copy another run's weights under the given prefixes; ``frozen``: do not train them.
 
-    Of its generator that is the average, which is what it is judged by. Matched codes are measured, never taken.
+    The generator's weights are the averaged ones. The statistics of code_match are measured, never copied.
     """
     path, named = handed_on(source["run"]), source.get("weights")
     if named and named != content_of(path):
-        raise UserError(f"init_from.run={source['run']} has other weights than {named} by now; begin the run anew")
+        raise UserError(f"the weights of init_from.run={source['run']} are no longer {named}; start a new run")
     state = load_checkpoint(path)
     average = {f"{GENERATOR}.{name}": value for name, value in state["ema"].items() if not name.startswith(CODE_MATCH)}
     own, theirs = module.networks.state_dict(), state["networks"] | average
     prefixes = tuple(source.get("parts") or [""])
     unmatched = [p for p in prefixes if not any(name.startswith(p) for name in own)]
     if unmatched:
-        raise UserError(f"init_from.parts names {unmatched[0]!r}, which is no part of this run's networks")
+        raise UserError(f"init_from.parts has {unmatched[0]!r}, but no parameter of this run begins with it; remove it")
     at = {spectral.site_of(name): value for name, value in theirs.items()}
     taken = {name: at[site] for name in own if name.startswith(prefixes) and (site := spectral.site_of(name)) in at}
     put_weights(module.networks, own | taken, f"init_from.run={source['run']}")
     if not taken:
-        raise UserError(f"init_from.run={source['run']} has none of the parts {', '.join(prefixes)}")
+        raise UserError(
+            f"init_from.run={source['run']} has no weights under {', '.join(prefixes)}; check init_from.parts"
+        )
     if source.get("frozen"):
         for name, parameter in module.networks.named_parameters():
             if name in taken:

@@ -1,4 +1,4 @@
-"""Several ranks as one: gradients are summed over ranks, because every rank's loss is a share of the global one."""
+"""Distributed training: gradients are summed over ranks, because each rank's loss is its share of the global loss."""
 
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -19,7 +19,7 @@ from swaplab.training.launch import PARENT, Ranks
 from swaplab.training.watch import Watch
 
 BUCKET_BYTES = 25 * 2**20
-TIMEOUT = timedelta(minutes=10)  # for a rank that lives and does not come
+TIMEOUT = timedelta(minutes=10)  # for a rank that is alive but does not join
 
 
 def _buckets(tensors: Iterable[Tensor]) -> Iterator[list[Tensor]]:
@@ -37,7 +37,7 @@ def _buckets(tensors: Iterable[Tensor]) -> Iterator[list[Tensor]]:
 
 
 def _in_buckets(tensors: Iterable[Tensor], collective: Callable[[Tensor], object]) -> None:
-    """Pass tensors through a collective, many in one call, and put the results in their places."""
+    """Apply an in-place collective to tensors, many per call."""
     for bucket in _buckets(tensors):
         flat = torch.cat([tensor.reshape(-1) for tensor in bucket])
         collective(flat)
@@ -47,10 +47,9 @@ def _in_buckets(tensors: Iterable[Tensor], collective: Callable[[Tensor], object
 
 @torch.no_grad()
 def sum_gradients(parameters: Iterable[nn.Parameter]) -> None:
-    """Replace every gradient by its sum over all ranks, in buckets. Nothing to do on one rank.
+    """Replace every gradient by its sum over all ranks, in buckets; no-op on one rank.
 
-    A parameter without a gradient counts as zero, so that all ranks reduce the same tensors: which parameters a loss
-    reaches must not decide whether ranks wait for each other.
+    A missing gradient counts as zero, so that all ranks reduce the same tensors and none waits for the others.
     """
     if world_size() == 1:
         return
@@ -64,13 +63,13 @@ def sum_gradients(parameters: Iterable[nn.Parameter]) -> None:
 
 @torch.no_grad()
 def share_buffers(network: nn.Module) -> None:
-    """Give every rank rank 0's buffers: running statistics of a rank's own batches are not those of the others."""
+    """Copy rank 0's buffers to all ranks, because running statistics of a rank's own batches differ."""
     if world_size() > 1:
         _in_buckets(network.buffers(), lambda flat: dist.broadcast(flat, 0))
 
 
 def check_equal(networks: Mapping[str, nn.Module]) -> None:
-    """RuntimeError on every rank, naming the first parameter whose bytes are not the same on all of them."""
+    """Raise RuntimeError on every rank if parameters differ between ranks; it names the first one."""
     if world_size() == 1:
         return
     named = [(f"{n}.{name}", p) for n, network in networks.items() for name, p in network.named_parameters()]
@@ -78,19 +77,19 @@ def check_equal(networks: Mapping[str, nn.Module]) -> None:
     unequal = _unequal(raw)
     if unequal:
         raise RuntimeError(
-            f"ranks have drifted apart: {named[unequal[0]][0]} is not the same on all of them "
-            f"({len(unequal)} of {len(named)} parameters differ)"
+            f"ranks have different parameters: {named[unequal[0]][0]} ({len(unequal)} of {len(named)} differ)"
         )
 
 
 def check_same(facts: Mapping[str, str]) -> None:
-    """UserError on every rank if a fact is not the same on all of them: machines with other data, another version."""
+    """Raise UserError on every rank if a fact (such as data or versions) differs between ranks."""
     if world_size() > 1 and (unequal := _unequal([text.encode() for text in facts.values()])):
-        raise UserError(f"{list(facts)[unequal[0]]} is not the same on all ranks; give all machines the same")
+        name = list(facts)[unequal[0]]
+        raise UserError(f"{name} must be the same on all ranks; use the same config, data, packages and runs folder")
 
 
 def _unequal(contents: Sequence[bytes | memoryview]) -> list[int]:
-    """Which of them are not the same on all ranks, by 64 bits of a hash."""
+    """The indices of contents that differ between ranks, by a 64-bit hash."""
     hashes = [int.from_bytes(blake2b(content, digest_size=8).digest(), signed=True) for content in contents]
     mine = torch.tensor(hashes, dtype=torch.int64)
     least, most = mine.clone(), mine.clone()
@@ -100,27 +99,27 @@ def _unequal(contents: Sequence[bytes | memoryview]) -> list[int]:
 
 
 class _Launcher(_SubprocessScriptLauncher):
-    """Lightning's start of the other ranks, watched by us: its own observer would end rank 0 without a last word."""
+    """Lightning's launcher of the other ranks with our `Watch`; Lightning's observer would end rank 0 silently."""
 
     def __init__(self, watch: Watch, ranks: Ranks) -> None:
         super().__init__(ranks.environment, ranks.devices, ranks.nodes)
         self.watch = watch
 
     def launch(self, function: Callable[..., Any], *args: Any, trainer: pl.Trainer | None = None, **kwargs: Any) -> Any:
-        """Start the ranks that nobody else starts, then call ``function``."""
+        """Start the other ranks, unless a cluster does, then call ``function``."""
         if not self.cluster_environment.creates_processes_externally:
             os.environ[PARENT] = str(os.getpid())
-            os.environ.setdefault("TORCH_CPP_LOG_LEVEL", "ERROR")  # what the store says when rank 0 is gone
+            os.environ.setdefault("TORCH_CPP_LOG_LEVEL", "ERROR")  # messages of the store when rank 0 is gone
             self._call_children_scripts()
             self.watch.children = dict(enumerate(self.procs, 1))
         return function(*args, **kwargs)
 
 
 class SummedGradients(DDPStrategy):
-    """Lightning's process groups, without its gradient hooks and with ranks that notice each other's end.
+    """Lightning's process groups without DDP's gradient hooks, and with ranks that notice when another one ends.
 
-    The hooks average once per backward over the whole module, which suits neither several optimisers in alternation nor
-    odd shards; the module calls `sum_gradients` for what it steps instead. docs/distributed.md compares the two.
+    DDP's hooks average the whole module once per backward pass, which suits neither alternating optimisers nor uneven
+    shards. Instead, the module calls `sum_gradients` for the updated parameters. docs/distributed.md compares both.
     """
 
     def __init__(self, ranks: Ranks, watch: Watch, backend: str) -> None:
@@ -131,9 +130,9 @@ class SummedGradients(DDPStrategy):
         self._launcher = _Launcher(self._watch, self._ranks)
 
     def setup_environment(self) -> None:
-        """Meet the other ranks, and begin to watch them."""
+        """Join the process group and watch the other ranks."""
         super().setup_environment()
         self._watch.join()
 
     def configure_ddp(self) -> None:
-        """Nothing: the module sums its gradients itself."""
+        """Do not wrap the module in DDP; it sums its gradients itself."""

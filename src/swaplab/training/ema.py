@@ -1,4 +1,4 @@
-"""Exponential moving average of a network, with a half-life counted in images."""
+"""Exponential moving average (EMA) of a network, with a half-life in images."""
 
 import copy
 
@@ -9,20 +9,20 @@ from swaplab.networks.statistics import tracking
 
 
 def ema_decay(images: int, images_seen: int, half_life: float, ramp: float) -> float:
-    """How much of the average survives ``images`` more images.
+    """The weight of the old average after ``images`` more images; 0 at the first image.
 
-    The half-life grows as ``ramp * images_seen`` until ``half_life`` is reached, so that the start is forgotten
-    (Karras et al. 2020, StyleGAN2-ADA code). 0 at the first image.
+    The half-life is ``ramp * images_seen``, at most ``half_life``, so that the initial weights are forgotten (Karras et
+    al. 2020, StyleGAN2-ADA code).
     """
     effective = min(half_life, ramp * images_seen)
     return 0.5 ** (images / effective) if effective > 0 else 0.0
 
 
 class EMA:
-    """A copy of ``network`` whose parameters and running statistics follow it; all other buffers are copied.
+    """An average of the parameters and running statistics of ``network``; all other buffers are copied.
 
-    Running statistics are those of what the weights made. So averaged weights go with averaged statistics: those of the
-    live network would be of weights that this one does not have. ``network`` is in eval mode and without gradients.
+    Averaged weights need averaged statistics, because the current ones belong to other weights. The averaged
+    ``self.network`` is in eval mode and has no gradients.
     """
 
     def __init__(self, network: nn.Module, half_life: float, ramp: float = 0.05) -> None:
@@ -37,7 +37,7 @@ class EMA:
 
     @torch.no_grad()
     def follow(self, network: nn.Module, images: int, images_seen: int) -> None:
-        """Move towards ``network`` by ``images`` images, after ``images_seen`` in all."""
+        """Update the average with ``network`` for ``images`` more images, after ``images_seen``."""
         decay = ema_decay(images, images_seen, self.half_life, self.ramp)
         averages: list[Tensor] = list(self.network.parameters())
         torch._foreach_lerp_(averages, list(network.parameters()), 1 - decay)

@@ -1,4 +1,4 @@
-"""The last words of a run: closes its record and its dashboard, once, whatever the end was."""
+"""The end of a run: closes its record and its dashboard once, however the run ends."""
 
 import shutil
 import threading
@@ -15,9 +15,9 @@ from swaplab.training.watch import GONE
 
 
 class Ending:
-    """Called with how and why a run ended, by the thread that comes first; a later call does nothing.
+    """Called with the status and reason of a run's end; only the first call, from any thread, has an effect.
 
-    On ranks above 0 ``record`` is None, and there is nothing to close, but for a rank 0 that could not do it itself.
+    On ranks above 0 ``record`` is None and there is nothing to close, except for a rank 0 that is gone.
     """
 
     def __init__(
@@ -28,7 +28,7 @@ class Ending:
         self._begun = threading.Lock()  # never released
 
     def __call__(self, status: str, reason: str) -> None:
-        """Write what is known at the end."""
+        """Write the final weights, metrics and cost, and close."""
         record = self.record
         if record is None or not self._begun.acquire(blocking=False):
             return
@@ -54,10 +54,10 @@ class Ending:
             raise unwritable
 
     def lost(self, reason: str) -> tuple[str, str]:
-        """Another rank is gone: returns how the run has ended by that and why, which is in the record then.
+        """Record that another rank is gone; returns the run's status and reason.
 
-        Of a rank 0 that is gone, any other one says so, unless it has ended. A signal that this rank has heard too is
-        why the other one went.
+        If this rank also received a signal, the signal is the reason. If rank 0 is gone, another rank closes its
+        record, unless rank 0 has done so.
         """
         number = self.session.requests.number
         status, why = ("interrupted", str(Stopped(number))) if number else ("failed", reason)
@@ -69,13 +69,13 @@ class Ending:
         return status, why
 
     def forget(self) -> None:
-        """Close, and leave nothing: the run was refused before its first step."""
+        """Close and delete the run's folder: the run was rejected before its first step."""
         if self.record is not None and self._begun.acquire(blocking=False):
             self.dashboard.finish({}, failed=True)
             shutil.rmtree(self.folder, ignore_errors=True)
 
     def metrics(self) -> dict[str, float]:
-        """The newest value of every metric."""
+        """The latest value of every metric."""
         values: dict[str, float] = {}
         for row in self.record.metrics() if self.record is not None else []:
             values |= row

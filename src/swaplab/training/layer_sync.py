@@ -1,4 +1,4 @@
-"""Lightning's ``sync_batchnorm`` in our terms: plain batch norms become batch norms of all ranks for the fit."""
+"""Lightning's ``sync_batchnorm`` with our `SyncBatchNorm`."""
 
 from lightning.pytorch.plugins import LayerSync
 from torch import nn
@@ -9,12 +9,11 @@ PLAIN = (nn.BatchNorm2d, BatchNorm)
 
 
 class SyncBatchNorms(LayerSync):
-    """Makes every plain batch norm of a model a `SyncBatchNorm`, and plain again after the fit.
+    """Turns every plain batch norm of a model into a `SyncBatchNorm` during the fit.
 
-    Only layers that are exactly a ``nn.BatchNorm2d`` or our `BatchNorm`: another subclass has a forward of its own,
-    which must not be lost, and instance and group norms are of single samples anyway. A layer stays the object that it
-    was, with its parameters, statistics, hooks and its train or eval mode; what changes is its class. Lightning applies
-    it where there are several ranks; on one there is nothing to synchronise.
+    Only layers whose class is exactly ``nn.BatchNorm2d`` or our `BatchNorm`: other subclasses have their own forward
+    pass, and instance and group norms use single samples. A layer stays the same object, with its parameters,
+    statistics, hooks and mode; only its class changes. Lightning applies this if there are several ranks.
     """
 
     def __init__(self) -> None:

@@ -1,4 +1,4 @@
-"""What one swapped face costs in arithmetic."""
+"""Multiply-accumulates of one swapped face."""
 
 from typing import Any
 
@@ -27,11 +27,11 @@ class _Face(nn.Module):
 
 
 def macs_of(generator: nn.Module, resolution: int) -> int | None:
-    """Multiply-accumulates of swapping one face (1, 3, R, R): encoding, matching the code, decoding with its mask.
+    """Multiply-accumulates to swap one face (1, 3, R, R): encode, match the code, decode with mask.
 
-    Counted from shapes alone, nothing is computed: convolutions and matrix products, attention among them, as half of
-    what torch counts as floating-point operations; not what is done element by element (normalisation, activation).
-    The module is left as it was. None for a generator whose path depends on values.
+    Counted from shapes, without computing: convolutions and matrix products (also those of attention), as half of
+    torch's floating-point operations. Elementwise operations (norms, activations) are not counted. None for a generator
+    whose control flow depends on values. The module is not changed.
     """
     whole = _Face(generator)
     named = (*whole.named_parameters(), *whole.named_buffers())
@@ -39,7 +39,7 @@ def macs_of(generator: nn.Module, resolution: int) -> int | None:
     counter: Any = FlopCounterMode(display=False)
     generator.eval()
     try:
-        # the fused attention of CPUs is unknown to the counter; written out it is two products
+        # the counter does not know the fused CPU attention, only its two products
         with torch.no_grad(), FakeTensorMode(allow_non_fake_inputs=True), sdpa_kernel(SDPBackend.MATH), counter:
             shapes = {name: torch.empty_like(tensor, device="cpu") for name, tensor in named}
             dtype = next(generator.parameters()).dtype

@@ -1,4 +1,4 @@
-"""The LightningModule: walks the update plan once a step, in manual optimisation."""
+"""The LightningModule: makes the updates of the update order in each step, with manual optimisation."""
 
 import math
 from collections import Counter
@@ -33,14 +33,14 @@ NEVER = torch.iinfo(torch.int64).max  # a step that no run reaches
 
 @dataclass
 class Counters:
-    """Where a run is. ``images_seen`` counts the faces of all identities, parts and ranks."""
+    """Position of a run. ``images_seen`` counts the faces of all identities, all batches of a step and all ranks."""
 
     steps: int = 0
     images_seen: int = 0
 
 
 class LossMeter:
-    """Sums of losses on the device, read once a report: no step waits for a number."""
+    """Sums of losses on the device, read once per report, so that no step waits for the device."""
 
     def __init__(self) -> None:
         self._sums: dict[str, Tensor] = {}
@@ -49,9 +49,9 @@ class LossMeter:
         self._first_bad: Tensor | None = None
 
     def add(self, name: str, value: Tensor, step: int) -> None:
-        """Add a value (a scalar on the device) and remember the first step that was not finite.
+        """Add a value (a scalar on the device) and remember the first step with a non-finite one.
 
-        A step's values of one name are shares of one: those of each identity, where each has an update of its own.
+        Values of one name in one step are summed: each identity may have its own update.
         """
         value = value.detach().double()
         self._sums[name] = self._sums[name] + value if name in self._sums else value
@@ -61,7 +61,7 @@ class LossMeter:
         self._first_bad = bad if self._first_bad is None else torch.minimum(self._first_bad, bad)
 
     def report(self) -> tuple[dict[str, float], int | None]:
-        """Means since the last report, over all ranks together, and the first non-finite step of any or None."""
+        """Means per step since the last report, over all ranks, and the first non-finite step on any rank or None."""
         state = self.state()
         self._sums, self._first_bad = {}, None
         means = {name: total / self._counts[name] for name, (total, _) in state["losses"].items()}
@@ -69,18 +69,18 @@ class LossMeter:
         return means, state["first_bad"]
 
     def state(self) -> dict[str, Any]:
-        """Sum over all ranks and count of each loss since the last report, and the first non-finite step if any."""
+        """Sum over all ranks and number of steps of each loss since the last report; the first non-finite step."""
         names = sorted(self._sums)
         if self._first_bad is None:
             return {"losses": {}, "first_bad": None}
         totals = sum_over_ranks(torch.stack([self._sums[n] for n in names])).tolist()
-        # totals are the same on all ranks, so all of them ask or none
+        # totals are equal on all ranks, so either all ranks make this call or none
         first_bad = None if all(map(math.isfinite, totals)) else int(min_over_ranks(self._first_bad))
         losses = {name: (total, self._counts[name]) for name, total in zip(names, totals, strict=True)}
         return {"losses": losses, "first_bad": first_bad}
 
     def restore(self, state: Mapping[str, Any], share: bool) -> None:
-        """Go on from a state; only the rank with the ``share`` holds the sums, as they are of all ranks."""
+        """Restore a state. The sums are over all ranks, so only the rank with ``share`` holds them."""
         for name, (total, count) in state["losses"].items():
             self._sums[name] = torch.tensor(total if share else 0.0, dtype=torch.float64)
             self._counts[name] = count
@@ -88,13 +88,12 @@ class LossMeter:
 
 
 class SwapModule(pl.LightningModule):
-    """Networks, loss terms and a plan; one call of `training_step` makes every update that is due.
+    """Networks, loss terms and an update order; `training_step` makes all updates that are due.
 
     A batch is {"position": (parts * n,), "faces": {identity: {"input": uint8 (parts * n, 3, R, R), "target": ...}}}.
     Losses are shares of the global mean and gradients are summed over ranks, so any sharding gives the same step.
-    ``accumulate``: every update takes its faces in so many parts and sums their gradients, for less memory and the same
-    step; the generator's forward is then made for each update anew. UserError where a layer or a loss is of the whole
-    batch.
+    ``accumulate``: number of micro-batches per update, whose gradients are summed: less memory, the same step. Then
+    each update has its own forward pass of the generator. Raises UserError if a layer or a loss needs the whole batch.
     """
 
     def __init__(
@@ -131,64 +130,65 @@ class SwapModule(pl.LightningModule):
     def _check(self) -> None:
         for name, term in self.terms.items():
             if term.side not in SIDES:
-                raise UserError(f"losses.{name} trains side {term.side!r}; choose {' or '.join(SIDES)}")
+                raise UserError(f"losses.{name}.side={term.side} must be {' or '.join(SIDES)}")
         for update in self.updates:
             if update.network not in self.networks:
-                raise UserError(f"the plan steps a {update.network}, but there is none; choose another plan or network")
+                raise UserError(f"plan updates a {update.network}, but there is none; add one or choose another plan")
             if not self.terms_of(update):
                 raise UserError(
-                    f"no loss term trains the {update.side}; add one (such as adversarial=lsgan) or drop the network"
+                    f"no loss trains the {update.side}; add one, such as adversarial=lsgan, or remove the network"
                 )
         heads = getattr(self.networks[GENERATOR], "aux_heads", ())
         if heads and not any(isinstance(term, Auxiliary) for term in self.terms.values()):
-            raise UserError(
-                f"the generator's outputs {', '.join(heads)} would learn nothing; set auxiliary=faceswap_gan"
-            )
+            raise UserError(f"no loss trains the generator's outputs {', '.join(heads)}; set auxiliary=faceswap_gan")
         for action in self.actions.values():
             action.check(self.networks)
         idle = {t.side for t in self.terms.values()} - {u.side for u in self.updates}
         if idle:
             names = [name for name, term in self.terms.items() if term.side in idle]
-            raise UserError(f"loss terms {', '.join(names)} would do nothing: there is no {idle.pop()} to train")
+            side = idle.pop()
+            raise UserError(
+                f"losses {', '.join(names)} have no effect, because no {side} is trained; add a {side} or turn them off"
+            )
         self._check_accumulation()
 
     def _check_accumulation(self) -> None:
-        """UserError where parts of a batch, one after the other, are not the batch."""
-        parts = self.accumulate
-        if not isinstance(parts, int) or isinstance(parts, bool) or parts < 1:
-            raise UserError(f"accumulate={parts} cannot be; it counts parts of a batch, so give 1 or more")
-        if parts == 1:
+        """Raise UserError if micro-batches would not give the same step as the whole batch."""
+        count = self.accumulate
+        if not isinstance(count, int) or isinstance(count, bool) or count < 1:
+            raise UserError(f"accumulate={count} must be a whole number of at least 1")
+        if count == 1:
             return
         layers = [m for m in self.networks.modules() if isinstance(m, nn.modules.batchnorm._BatchNorm)]
         unlike = [type(m).__name__ for m in (*layers, *tracking(self.networks).values())]
         unlike += ["mixup"] if self.settings.mixup else []
         if unlike:
             raise UserError(
-                f"accumulate={parts} would be another step: {unlike[0]} depends on the faces that it sees together; "
+                f"accumulate={count} would change the step, because {unlike[0]} depends on the faces in a micro-batch; "
                 f"set accumulate=1, or norm=group and mixup=none"
             )
 
     @property
     def progress(self) -> float:
-        """How much of the budget is spent, in [0, 1]."""
+        """Share of the budget that is spent, in [0, 1]."""
         return min(1.0, self.counters.images_seen / self.total_images)
 
     @property
     def images_per_step(self) -> int:
-        """Faces that one step consumes over all ranks."""
+        """Faces per step over all ranks."""
         return self.settings.global_batch * len(self.identities) * self.parts
 
     def memories(self) -> dict[str, History]:
-        """What loss terms remember from step to step, by term."""
+        """The histories that loss terms keep across steps, by term."""
         histories = {name: getattr(term, "history", None) for name, term in self.terms.items()}
         return {name: history for name, history in histories.items() if history is not None}
 
     def terms_of(self, update: Update) -> dict[str, LossTerm]:
-        """The terms an update sums, by name."""
+        """The loss terms of an update, by name."""
         return {name: term for name, term in self.terms.items() if term.side == update.side}
 
     def parameters_of(self, update: Update) -> list[nn.Parameter]:
-        """The parameters an update moves."""
+        """The parameters of an update."""
         network = self.networks[update.network]
         foreign: tuple[str, ...] = ()
         if update.own and update.identities is not None:
@@ -206,7 +206,7 @@ class SwapModule(pl.LightningModule):
         ]
 
     def _penalise(self, update: Update) -> None:
-        """Add the gradient of ``l2 * sum(w ** 2)`` of regularised kernels, whatever decay the optimiser has besides."""
+        """Add the gradient of ``l2 * sum(w ** 2)`` of regularised kernels, in addition to any weight decay."""
         network = self.networks[update.network]
         l2 = float(getattr(network, "l2", 0.0))
         if l2 == 0:
@@ -218,10 +218,10 @@ class SwapModule(pl.LightningModule):
                 kernel.grad = pull if kernel.grad is None else kernel.grad.add_(pull)
 
     def configure_optimizers(self) -> list[torch.optim.Optimizer]:
-        """One optimiser an update, in the plan's order."""
+        """One optimiser per update, in the order of updates."""
         missing = {u.network for u in self.updates} - set(self.factories)
         if missing:
-            raise UserError(f"optimizer.{missing.pop()} is missing; every stepped network needs an optimiser")
+            raise UserError(f"optimizer.{missing.pop()} is missing; every network that plan updates needs an optimiser")
         optimizers = [self.factories[u.network](self.parameters_of(u)) for u in self.updates]
         for optimizer in optimizers:
             for group in optimizer.param_groups:
@@ -229,13 +229,15 @@ class SwapModule(pl.LightningModule):
         return optimizers
 
     def on_fit_start(self) -> None:
-        """UserError if a rank has fewer faces than parts to make of them; the same on all ranks."""
+        """Raise UserError, equally on all ranks, if there are more micro-batches than faces."""
         faces = self.settings.global_batch // world_size()
         if self.accumulate > faces:
-            raise UserError(f"accumulate={self.accumulate} is more than the {faces} faces of a process; lower it")
+            raise UserError(
+                f"accumulate={self.accumulate} must be at most {faces}, the faces of a process per identity"
+            )
 
     def training_step(self, batch: dict[str, Any], batch_idx: int) -> None:
-        """Make every action and then every update of the plan that is due, in order."""
+        """Make all actions and then all updates that are due, in order."""
         optimizers = self._optimizers()
         self._act([getattr(o, "optimizer", o) for o in optimizers])
         now = [u for u in self.updates if self.counters.steps % u.every == u.every - 1]
@@ -246,24 +248,24 @@ class SwapModule(pl.LightningModule):
                 group["lr"] = group["base_lr"] * value_at(self.learning_rate, self.progress)
             step = contexts[update.part]
             for part in step.micro_batches(self.accumulate, gradients=update.network == GENERATOR):
-                with part.update(update.network, update.identities), self._judges_frozen(update):
+                with part.update(update.network, update.identities), self._others_frozen(update):
                     self.manual_backward(self._loss(update, part))
             sum_gradients(p for group in optimizer.param_groups for p in group["params"])
             self._penalise(update)
             spectral.advance(self.networks[update.network])
             optimizer.step()
-            # also clears what a loss left in parameters that this update does not move
+            # also clears gradients of parameters that this update does not change
             self.networks.zero_grad(set_to_none=True)
             step.stepped(update.network)
             self.made[update.name] += 1
         before = self.counters.images_seen
         self.counters.steps += 1
         self.counters.images_seen += self.images_per_step
-        if self.ema:  # also where the generator rests: its average is over images, not over its own steps
+        if self.ema:  # also without a generator update: the half-life is in images, not in generator steps
             self.ema.follow(self.networks[GENERATOR], self.images_per_step, before)
 
     def _act(self, optimizers: list[torch.optim.Optimizer]) -> None:
-        """Make the one-off actions whose point has been reached, and note it."""
+        """Make the one-off actions that are due, and record them."""
         made = Counter(entry["action"] for entry in self.done)
         trainee = Trainee(self.networks, self.ema.network if self.ema else None, optimizers)
         for name in due(self.actions, made, self.progress):
@@ -275,7 +277,10 @@ class SwapModule(pl.LightningModule):
         return optimizers if isinstance(optimizers, list) else [optimizers]
 
     def contexts(self, batch: dict[str, Any], learning: set[int]) -> list[StepContext]:
-        """One context a part, with faces as floats in [0, 1]; ``learning``: parts that the generator learns from."""
+        """One context per ``Update.part``, with faces as floats in [0, 1].
+
+        ``learning``: parts that train the generator, so that its forward pass keeps gradients.
+        """
         dtype = next(self.networks.parameters()).dtype
         faces = {
             name: {kind: images.to(dtype).div_(255) for kind, images in of.items()}
@@ -293,10 +298,10 @@ class SwapModule(pl.LightningModule):
         ]
 
     @contextmanager
-    def _judges_frozen(self, update: Update) -> Iterator[None]:
-        """Networks that only judge in this update get no gradient; the generator's shared graph must stay whole."""
-        judges = [n for name, n in self.networks.items() if name not in (update.network, GENERATOR)]
-        learning = [p for judge in judges for p in judge.parameters() if p.requires_grad]
+    def _others_frozen(self, update: Update) -> Iterator[None]:
+        """A context without gradients for the other networks, except for the generator, whose graph is shared."""
+        others = [n for name, n in self.networks.items() if name not in (update.network, GENERATOR)]
+        learning = [p for other in others for p in other.parameters() if p.requires_grad]
         for parameter in learning:
             parameter.requires_grad_(False)
         try:
@@ -306,14 +311,14 @@ class SwapModule(pl.LightningModule):
                 parameter.requires_grad_(True)
 
     @contextmanager
-    def _in_parts(self, name: str) -> Iterator[None]:
-        """While a loss sees parts of the batch: UserError if it needs all of it."""
+    def _in_micro_batches(self, name: str) -> Iterator[None]:
+        """The context of a loss; with micro-batches it raises UserError if the loss needs the whole batch."""
         with part_of_a_batch() if self.accumulate > 1 else nullcontext():
             try:
                 yield
             except WholeBatchError:
                 raise UserError(
-                    f"losses.{name} is of the whole batch, so accumulate={self.accumulate} would change it; set "
+                    f"losses.{name} needs the whole batch, so accumulate={self.accumulate} would change it; set "
                     f"accumulate=1 or choose another loss"
                 ) from None
 
@@ -321,17 +326,19 @@ class SwapModule(pl.LightningModule):
         total: Tensor | None = None
         for name, term in self.terms_of(update).items():
             weight = value_at(term.weight, step.progress)
-            with torch.set_grad_enabled(weight != 0), self._in_parts(name):
+            with torch.set_grad_enabled(weight != 0), self._in_micro_batches(name):
                 value = term(step)
             self.meter.add(f"loss/{term.side}/{name}", value, self.counters.steps)
             self.meter.add(f"loss/{term.side}/{name}_weighted", weight * value, self.counters.steps)
             if weight != 0:
                 total = weight * value if total is None else total + weight * value
         if total is None:
-            raise UserError(f"every loss of the {update.side} has weight 0 at progress {step.progress:.2f}")
+            raise UserError(
+                f"every loss of the {update.side} has weight 0 at progress {step.progress:.2f}; increase one weight"
+            )
         return total
 
 
 def _within(name: str, prefixes: Collection[str]) -> bool:
-    """Whether a dotted name lies under one of the dotted prefixes; "" is above all."""
+    """Whether a dotted name begins with one of the dotted prefixes; "" is a prefix of all names."""
     return any(f"{name}.".startswith(f"{prefix}.") for prefix in prefixes if prefix) or "" in prefixes

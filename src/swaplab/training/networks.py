@@ -1,4 +1,4 @@
-"""From config nodes to networks."""
+"""Build networks from a config."""
 
 from collections.abc import Mapping
 from contextlib import suppress
@@ -15,12 +15,12 @@ from swaplab.networks.discriminator import Discriminator
 from swaplab.networks.generator import Generator
 from swaplab.networks.initialisation import initialise
 
-# Groups of parts that a network takes up where it has a place for them; the second four are the autoencoder's alone.
+# Groups of components that networks may use; only the autoencoder uses the last four.
 _PARTS = ("norm", "attention", "mask", "decoder", "bottleneck", "upsampling", "output")
 
 
 def build_networks(config: Mapping[str, Any], identities: tuple[str, ...], resolution: int) -> nn.ModuleDict:
-    """Generator and, where there is one, discriminator, started from (seed, site)."""
+    """The generator and, if configured, the discriminator, initialised by (seed, site)."""
     networks: dict[str, nn.Module] = {
         name: build(_sized(config[name], config["size"]["scale"]), name, identities=identities, resolution=resolution)
         for name in (GENERATOR, DISCRIMINATOR)
@@ -29,7 +29,7 @@ def build_networks(config: Mapping[str, Any], identities: tuple[str, ...], resol
     for name, protocol in ((GENERATOR, Generator), (DISCRIMINATOR, Discriminator)):
         if name in networks and not (isinstance(networks[name], protocol) and isinstance(networks[name], nn.Module)):
             raise UserError(
-                f"{name} {type(networks[name]).__name__} does not have the members of a {protocol.__name__}"
+                f"{name}: {type(networks[name]).__name__} lacks the members of swaplab's {protocol.__name__} protocol"
             )
     if config.get("spectral"):
         _normalise_spectra(networks, config["spectral"])
@@ -46,7 +46,8 @@ def build_networks(config: Mapping[str, Any], identities: tuple[str, ...], resol
 
 
 def check_networks(config: Mapping[str, Any], identities: tuple[str, ...], resolution: int) -> None:
-    """UserError for networks that cannot be built, without memory or time; one that needs them is passed over."""
+    """Raise UserError for networks that cannot be built. They are built on the meta device, without memory; a network
+    that needs values is skipped."""
     from hydra.errors import InstantiationException
 
     for name in (GENERATOR, DISCRIMINATOR):
@@ -57,7 +58,7 @@ def check_networks(config: Mapping[str, Any], identities: tuple[str, ...], resol
 
 
 def _sized(node: Mapping[str, Any], scale: float) -> dict[str, Any]:
-    """A network's node with its width and its bottleneck at the config's size."""
+    """A network's node with width and bottleneck scaled by ``size.scale``."""
     sized = dict(node)
     if node.get("width") is not None:
         sized["width"] = node["width"] * scale
@@ -67,49 +68,48 @@ def _sized(node: Mapping[str, Any], scale: float) -> dict[str, Any]:
 
 
 def _normalise_spectra(networks: Mapping[str, nn.Module], settings: Mapping[str, Any]) -> None:
-    """Spectral normalisation of the networks that ``spectral`` names; UserError for one that there is not."""
+    """Apply spectral normalisation to the networks that ``spectral`` names. Raises UserError for a missing network."""
     for name in settings["networks"]:
         if name not in networks:
-            raise UserError(f"spectral names the {name}, but there is none; choose spectral=none or add a {name}")
+            raise UserError(f"spectral needs a {name}, but there is none; choose spectral=none or add a {name}")
         spectral.apply(networks[name], settings["iterations"])
 
 
 def check_parts(config: Mapping[str, Any]) -> None:
-    """UserError for a part that no network has a place for, or an attention site of no network."""
+    """Raise UserError for a component that no network uses, and for an attention site that no network has."""
     nodes = {GENERATOR: config["generator"], DISCRIMINATOR: config.get("discriminator") or {}}
     for part in _PARTS:
         if config.get(part) and not any(node.get(part) for node in nodes.values()):
             names = " and ".join(str(node["_target_"]).rsplit(".", 1)[-1] for node in nodes.values() if node)
-            verb = "have" if " and " in names else "has"
-            hint = f"set {part}=none" if part in _PARTS[:3] else "drop it"
-            raise UserError(f"{part} would do nothing: {names} {verb} no place for it; {hint}")
+            verb = "do" if " and " in names else "does"
+            hint = f"set {part}=none" if part in _PARTS[:3] else "remove it"
+            raise UserError(f"{part} has no effect, because {names} {verb} not use it; {hint}")
     sites = config["attention_sites"] or ()
     if sites and not config["attention"]:
-        raise UserError("attention_sites would do nothing: there is no attention; choose one, such as attention=sagan")
+        raise UserError("attention_sites has no effect without attention; choose one, such as attention=sagan")
     for site in sites:
         network = DISCRIMINATOR if site.split(".")[0] == DISCRIMINATOR else GENERATOR
         if site.split(".")[0] not in ("encoder", "decoder", DISCRIMINATOR) or not nodes[network].get("attention"):
             raise UserError(
-                f"attention_sites names {site!r}, but no {network} of this config has attention there; drop it"
+                f"attention_sites has {site!r}, but no {network} of this config has attention there; remove it"
             )
 
 
 def _add_code_match(generator: nn.Module, node: dict[str, Any], identities: tuple[str, ...], resolution: int) -> None:
-    """Give a generator the part that matches codes between identities, whatever shape its codes have."""
+    """Add the module that matches codes between identities, for the generator's code shape."""
     assert isinstance(generator, Generator)
     if not generator.shared_encoder:
         raise UserError(
-            f"code_match would mean nothing: {type(generator).__name__} has no shared encoder, so its codes are not of "
-            f"one kind; set code_match=none"
+            f"code_match needs a shared encoder, which {type(generator).__name__} does not have; set code_match=none"
         )
     shape = _code_shape(generator, identities, resolution)
     generator.add_module("code_match", build(node, "code_match", identities=identities, shape=shape))
 
 
 def _code_shape(generator: nn.Module, identities: tuple[str, ...], resolution: int) -> torch.Size:
-    """The shape of one code."""
+    """The shape of one code, without the batch dimension."""
     assert isinstance(generator, Generator)
-    generator.eval()  # one look at a code must not move running statistics
+    generator.eval()  # must not update running statistics
     with torch.no_grad():
         code = generator.encode(torch.zeros(1, 3, resolution, resolution), identities[0])
     generator.train()

@@ -1,4 +1,4 @@
-"""Update plans: what is stepped, in what order, how often, on which losses, on the same or a fresh batch."""
+"""Update orders: what is updated, in what order, how often, by which losses, on the same or a new batch."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -11,13 +11,13 @@ from swaplab.ranges import Count
 
 @dataclass(frozen=True)
 class Update:
-    """One optimiser's step.
+    """One optimiser step.
 
-    name: names the optimiser and its counter. side: the loss terms that are summed. network: the network it steps.
-    trains: the parameters it moves, by dotted prefixes inside the network ("" is all of it). identities: those the
-    terms sum over, or None for all. own: of parts that a network keeps for each identity (a ModuleDict by name), it
-    moves those of ``identities`` only. part: updates of one part share batch and forward; another part has fresh faces.
-    every: the update is made at each ``every``-th step.
+    ``name``: name of the optimiser and its counter. ``side``: side of the loss terms to sum. ``network``: the network
+    to update. ``trains``: prefixes of the parameters to update ("" for all). ``identities``: identities that the terms
+    sum over; None for all. ``own``: of modules that a network has per identity (a ModuleDict by name), update only
+    those of ``identities``. ``part``: updates with equal ``part`` share batch and forward pass.
+    ``every``: update at every ``every``-th step.
     """
 
     name: str
@@ -32,18 +32,18 @@ class Update:
 
 @runtime_checkable
 class Plan(Protocol):
-    """Anything that lists updates for the identities and networks of a run, in the order in which they are made."""
+    """Any object that lists the updates for the identities and networks of a run, in order."""
 
     def updates(self, identities: Sequence[str], networks: Sequence[str]) -> list[Update]: ...
 
 
 @dataclass(frozen=True)
 class Joint:
-    """One optimiser for all generators and one for all discriminators, sharing one forward of the generator.
+    """One optimiser for the generator and one for the discriminator, which share one forward pass of the generator.
 
-    The discriminator is stepped first, so the generator's graph is still valid when it is judged. ``generator_every``:
-    generator steps happen at each such step only (WGAN's n_critic). ``fresh``: the discriminator sees other faces than
-    the generator, at the price of a second forward.
+    The discriminator is updated first, so that the generator's graph is still valid. ``generator_every``: update the
+    generator at every n-th step only (WGAN's n_critic). ``fresh``: the discriminator gets a batch of its own, which
+    needs a second forward pass.
     """
 
     generator_every: Count = 1
@@ -61,11 +61,12 @@ class Joint:
 
 @dataclass(frozen=True)
 class FourAdams:
-    """One optimiser for each discriminator and each generator of an identity (faceswap-GAN v2.2, section "training").
+    """One optimiser per identity for its discriminator and one for its generator (faceswap-GAN v2.2, section
+    "training").
 
-    In a step every discriminator moves, then, on ``fresh`` faces, the generator of the first identity, the generator
-    of the second, and so on: parts that the generators share, such as the encoder, move once for each identity, on its
-    losses, and have moments in each of the optimisers. ``generator_every``: see `Joint`.
+    A step updates every discriminator, then the generator of each identity in turn, on a new batch if ``fresh``.
+    Modules that identities share, such as the encoder, are updated once per identity by its losses and have moments in
+    each optimiser. ``generator_every``: see `Joint`.
     """
 
     generator_every: Count = 1
@@ -75,9 +76,9 @@ class FourAdams:
         _check_every(self.generator_every)
 
     def updates(self, identities: Sequence[str], networks: Sequence[str]) -> list[Update]:
-        judged = DISCRIMINATOR in networks
-        every, part = self.generator_every, int(self.fresh and judged)
-        judges = [
+        adversarial = DISCRIMINATOR in networks
+        every, part = self.generator_every, int(self.fresh and adversarial)
+        discriminators = [
             Update(f"{DISCRIMINATOR}_{name}", DISCRIMINATOR, DISCRIMINATOR, identities=(name,), own=True)
             for name in identities
         ]
@@ -85,14 +86,14 @@ class FourAdams:
             Update(f"{GENERATOR}_{name}", GENERATOR, GENERATOR, identities=(name,), own=True, part=part, every=every)
             for name in identities
         ]
-        return [*(judges if judged else []), *generators]
+        return [*(discriminators if adversarial else []), *generators]
 
 
 def _check_every(generator_every: int) -> None:
     if generator_every < 1:
-        raise UserError(f"plan.generator_every is {generator_every}; it counts steps, so give 1 or more")
+        raise UserError(f"plan.generator_every={generator_every} must be a whole number of at least 1")
 
 
 def parts(updates: Sequence[Update]) -> int:
-    """How many batches a step takes."""
+    """Number of batches per step."""
     return max(u.part for u in updates) + 1

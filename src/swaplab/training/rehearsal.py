@@ -1,4 +1,4 @@
-"""A step is rehearsed on two made-up faces before a run begins: what its losses ask for is known only when they ask."""
+"""A trial step on random faces before training, to find out which forward passes the losses use."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -17,10 +17,10 @@ SWAPS = frozenset({"swap", "clean swap", "cycle", "clean cycle"})
 
 
 def rehearse(module: SwapModule, resolution: int) -> None:
-    """UserError where a generator would be used in another way than it is trained; ``module`` stays as it was.
+    """Raise UserError if the generator would be trained in another way than it is used; ``module`` is not changed.
 
-    That is where it would be evaluated with running statistics that no step moves, and where a loss looks at swaps of
-    codes that are matched only outside training.
+    This is so if it would be evaluated with running statistics that no step updates, or if a loss uses swaps although
+    codes are matched only outside training.
     """
     generator = module.networks[GENERATOR]
     layers, matches = tracking(generator), getattr(generator, "code_match", None) is not None
@@ -31,21 +31,21 @@ def rehearse(module: SwapModule, resolution: int) -> None:
     swapping = [name for name, kinds in asked.items() if kinds & SWAPS]
     if matches and swapping:
         raise UserError(
-            f"losses.{swapping[0]} looks at swaps, whose codes are matched when they are used but not in training, so "
-            f"it would train what nobody sees; set code_match=none, or drop the loss"
+            f"losses.{swapping[0]} uses swaps, but code_match changes their codes outside training only, so the loss "
+            f"would train other swaps than those that are evaluated; set code_match=none or turn the loss off"
         )
     untouched = [path for path in layers if path not in moved]
     if untouched:
         kinds = sorted({kind for of in asked.values() for kind in of} & {"encode", "reconstruction", "swap"})
         raise UserError(
-            f"{GENERATOR}.{untouched[0]} would be evaluated with running statistics that no step moves: "
-            f"tracked_forwards={_listed(sorted(module.settings.tracked))} names nothing that passes it; the losses ask "
-            f"for {_listed(kinds)}, so name one of these, or choose norm=group"
+            f"{GENERATOR}.{untouched[0]} would be evaluated with running statistics that no step updates: no forward "
+            f"pass in tracked_forwards={_listed(sorted(module.settings.tracked))} reaches it; the losses use "
+            f"{_listed(kinds)}, so add one of these, or choose norm=group"
         )
 
 
 def _step(module: SwapModule, resolution: int) -> dict[str, set[str]]:
-    """Ask every loss once, update after update; the kinds of forward that were made for each."""
+    """Call every loss once, in the order of updates; returns the kinds of forward passes that each one used."""
     asked: dict[str, set[str]] = {}
     contexts = module.contexts(_batch(module, resolution), learning=set())
     for update in module.updates:
@@ -60,7 +60,7 @@ def _step(module: SwapModule, resolution: int) -> dict[str, set[str]]:
 
 
 def _batch(module: SwapModule, resolution: int) -> dict[str, Any]:
-    """Faces of noise, as a loader hands them over."""
+    """A batch of random faces."""
     random, count = torch.Generator().manual_seed(0), FACES * module.parts
 
     def images(channels: int) -> Tensor:
@@ -74,7 +74,7 @@ def _batch(module: SwapModule, resolution: int) -> dict[str, Any]:
 
 @contextmanager
 def _kept(module: SwapModule) -> Iterator[None]:
-    """Buffers of networks and memories of losses are afterwards what they were."""
+    """A context that restores the buffers of networks and the histories of losses."""
     buffers = {name: buffer.clone() for name, buffer in module.networks.named_buffers()}
     memories = {name: history.state() for name, history in module.memories().items()}
     try:
@@ -88,7 +88,7 @@ def _kept(module: SwapModule) -> Iterator[None]:
 
 @contextmanager
 def _moved(layers: dict[str, nn.Module]) -> Iterator[set[str]]:
-    """The paths of those layers whose running statistics some forward was allowed to move."""
+    """A context that collects the paths of layers whose running statistics a forward pass may update."""
     moved: set[str] = set()
 
     def note(path: str) -> Any:

@@ -1,4 +1,4 @@
-"""Picture sheets of fixed held-out faces: always the same indices, never chosen by eye."""
+"""Sample sheets of held-out faces at fixed indices."""
 
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -21,8 +21,8 @@ SAMPLES = 8  # faces of each identity
 
 
 class Shown(NamedTuple):
-    """Faces of an identity (n, 3, R, R) in [0, 1], the face masks (n, 1, R, R) that come with them, and their true
-    swaps (n, 3, R, R) to the identity that the sheet swaps them to; None where not known."""
+    """Faces of an identity (n, 3, R, R) in [0, 1], their face masks (n, 1, R, R), and their true swaps (n, 3, R, R) to
+    the identity that the sheet swaps them to; None if not known."""
 
     faces: Tensor
     masks: Tensor | None = None
@@ -32,9 +32,9 @@ class Shown(NamedTuple):
 def drawer(
     data: FaceData, truth: Mapping[tuple[str, str], NDArray[np.uint8]], use: Callable[[nn.Module], SwapModel]
 ) -> Callable[[nn.Module], NDArray[np.uint8]]:
-    """Draws the sheet of fixed validation faces that a generator makes; each identity is swapped to the next one.
+    """A function that draws a generator's sheet of fixed validation faces; each identity is swapped to the next one.
 
-    ``truth[source, target]``: the true swaps (n, R, R, 3) of the source's validation faces, where known.
+    ``truth[source, target]``: the true swaps (n, R, R, 3) of the source's validation faces, if known.
     """
     held_out, names = {name: data.held_out("val", name) for name in data.identities}, data.identities
     pairs = [(name, names[(i + 1) % len(names)]) for i, name in enumerate(names)]
@@ -59,8 +59,8 @@ def sample_sheet(
     faces: Mapping[str, Shown],
     pairs: Sequence[tuple[str, str]],
 ) -> NDArray[np.uint8]:
-    """One row per face: the face, its reconstruction, its swap and, where known, its true swap, for each pair of
-    identities (source, target). Returns an RGB sheet of what is measured."""
+    """An RGB sheet with one row per face: the face, its reconstruction, its swap and its true swap if known, for each
+    pair of identities (source, target)."""
     columns = []
     for source, target in pairs:
         own, masks, truth = faces[source]
@@ -70,7 +70,7 @@ def sample_sheet(
 
 
 def tiled(columns: Sequence[Tensor]) -> NDArray[np.uint8]:
-    """Columns of n faces (n, 3, R, R) in [0, 1] as one RGB sheet of n rows, with thin white lines between."""
+    """Columns of n faces (n, 3, R, R) in [0, 1] as one RGB sheet of n rows with thin white lines."""
     rows = torch.cat([F.pad(column.float().clamp(0, 1), (GAP,) * 4, value=1.0) for column in columns], 3)
     sheet = torch.cat(list(rows), 1).permute(1, 2, 0)
     return np.asarray((sheet * 255).round().byte().cpu().numpy())

@@ -1,4 +1,4 @@
-"""What happens between steps: reports, validation, samples, checkpoints, and the reasons to stop."""
+"""Work between steps: reports, validation, samples, checkpoints, and stopping."""
 
 import resource
 import sys
@@ -28,14 +28,14 @@ from swaplab.training.samples import save_sheet
 Validate = Callable[[nn.Module], dict[str, float]]
 Prepare = Callable[[nn.Module], None]
 Draw = Callable[[nn.Module], NDArray[np.uint8]]
-Listener = Callable[[dict[str, Any], "str | None"], None]  # hears of a row of metrics and the path of a sheet
+Listener = Callable[[dict[str, Any], "str | None"], None]  # gets a row of metrics and the path of a sheet
 
-PATIENCE = 2.0  # seconds that a signal to one of several ranks waits at the most
+PATIENCE = 2.0  # maximum seconds until several ranks react to a signal to one of them
 
 
 @dataclass(frozen=True)
 class Cadence:
-    """How many images lie between two reports, validations, sample sheets, checkpoints; 0 is never (but at the end)."""
+    """Images between two reports, validations, sample sheets and checkpoints; 0: only at the end."""
 
     report: int
     validate: int
@@ -45,7 +45,7 @@ class Cadence:
 
 
 class Session(Callback):
-    """Drives one process's share of a run. On ranks above 0 ``record`` is None and nothing is written."""
+    """The callback that runs this work in one process. On ranks above 0 ``record`` is None and nothing is written."""
 
     def __init__(
         self,
@@ -71,13 +71,13 @@ class Session(Callback):
         self.same = dict(same or {})
         self.outcome, self.reason = "interrupted", "stopped before the first step"
         self.best: float | None = None if resumed is None else resumed["best"]
-        self._training = 0.0  # seconds of this session without those of validation
+        self._training = 0.0  # seconds of this session without validation
         self._images = 0
         self._stride = 1
         self._peak = 0.0
 
     def on_fit_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        """Take over a checkpoint's state."""
+        """Restore the checkpoint's state, if there is one."""
         check_same(self.same)
         module = _typed(pl_module)
         module.ema = EMA(module.networks[GENERATOR], module.ema_half_life)
@@ -88,7 +88,7 @@ class Session(Callback):
         self._clock, self._clock_images = time.perf_counter(), self._start_images
 
     def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        """The first row of a new run; no further step of one that was killed between its last step and its end."""
+        """Write the first row of a new run; stop a run that was killed after its last step."""
         module = _typed(pl_module)
         if self.resumed is None:
             self._untrained(module)
@@ -96,16 +96,16 @@ class Session(Callback):
             trainer.should_stop = self._stop(module, done=True)
 
     def _untrained(self, module: SwapModule) -> None:
-        """The first row: what the untrained network is worth."""
+        """Measure the untrained network and write the first row."""
         values = self._measured(module)
         if self.record is not None:
             self._write({"images_seen": 0, "steps": 0, **values}, None)
         self._clock = time.perf_counter()
 
     def cost(self, seconds_before: float) -> dict[str, float]:
-        """Seconds of all sessions; images a second of this one's training; and the most memory of any of its ranks.
+        """Seconds of all sessions, images per second of training in this session, and peak memory of any rank.
 
-        seconds_before: those of earlier sessions.
+        ``seconds_before``: seconds of earlier sessions.
         """
         seconds = time.perf_counter() - self._started if hasattr(self, "_started") else 0.0
         cost = {
@@ -130,7 +130,7 @@ class Session(Callback):
     def on_train_batch_end(
         self, trainer: pl.Trainer, pl_module: pl.LightningModule, outputs: Any, batch: Any, batch_idx: int
     ) -> None:
-        """After each step: whatever is due by images seen, then the question whether to go on."""
+        """After each step: do what is due by images seen, then decide whether to stop."""
         module = _typed(pl_module)
         seen, before = module.counters.images_seen, module.counters.images_seen - module.images_per_step
         done = seen >= module.total_images
@@ -153,7 +153,7 @@ class Session(Callback):
             trainer.should_stop = True
 
     def average(self, module: SwapModule) -> nn.Module:
-        """The averaged generator as it is measured and kept: prepared once for each step that asks."""
+        """The averaged generator, prepared for evaluation at most once per step."""
         assert module.ema is not None
         if self._prepared != module.counters.steps:
             self.prepare(module.ema.network)
@@ -181,7 +181,7 @@ class Session(Callback):
         return losses | {"train/images_per_second": round(images / seconds, 2), "train/progress": module.progress}
 
     def _measured(self, module: SwapModule) -> dict[str, float]:
-        """What every rank measures its share of; RuntimeError if their networks are not the same."""
+        """Validation values; every rank measures its share. Raises RuntimeError if networks differ between ranks."""
         assert module.ema is not None
         check_equal({**module.networks, "average": module.ema.network})
         share_buffers(module.ema.network)
@@ -228,10 +228,10 @@ class Session(Callback):
         return False
 
     def _asked_to_stop(self, steps: int) -> int:
-        """The signal that asks the run to end after this step, with a checkpoint; 0 if none does."""
+        """The signal that asks the run to stop after this step, with a checkpoint, or 0."""
         if world_size() == 1:
             return self.requests.number
-        if steps % self._stride:  # ranks must stop together, and asking costs a round trip
+        if steps % self._stride:  # ranks must stop together, and agreeing costs a round trip
             return 0
         return int(max_over_ranks(torch.tensor(float(self.requests.number))))
 
@@ -256,7 +256,7 @@ class Session(Callback):
             self._keep(module)
 
     def _keep(self, module: SwapModule) -> None:
-        """Keep this moment's average too, and only the newest ``keep`` of them."""
+        """Also save the current average, and delete all but the latest ``keep``."""
         assert self.record is not None
         folder, seen = self.record.checkpoints, module.counters.images_seen
         save_weights(folder / f"ema-{seen:09d}.safetensors", self.average(module), {"images_seen": str(seen)})
@@ -265,11 +265,11 @@ class Session(Callback):
 
 
 def peak_memory_mb() -> float:
-    """The most memory in MB that this process has held: of its GPU where it has used one, else of the machine."""
+    """Peak memory of this process in MB: GPU memory if it has used a GPU, else main memory."""
     if torch.cuda.is_available() and torch.cuda.max_memory_allocated():
         return torch.cuda.max_memory_allocated() / 2**20
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return peak / (2**20 if sys.platform == "darwin" else 2**10)  # in bytes there, in kilobytes here
+    return peak / (2**20 if sys.platform == "darwin" else 2**10)  # bytes on macOS, kilobytes on Linux
 
 
 def _typed(module: pl.LightningModule) -> SwapModule:

@@ -1,4 +1,4 @@
-"""Notices that a rank is gone: no collective tells, on GPUs it waits for ever."""
+"""Detects that a rank is gone; a collective does not tell, and waits forever on GPUs."""
 
 import contextlib
 import os
@@ -15,28 +15,28 @@ import torch.distributed as dist
 from swaplab.stopping import Requests, Stopped, signal_of
 from swaplab.training.launch import Ranks, own_child
 
-BEAT = 1.0  # seconds between two signs of life
-SILENCE = 20  # signs of its own that a rank waits for one of another's; what stops both counts for neither
-GRACE = 10.0  # seconds in which the main thread may end in order
-PATIENCE = SILENCE * BEAT + 5  # seconds in which a loss has a name
+BEAT = 1.0  # seconds between two heartbeats
+SILENCE = 20  # own heartbeats without one of another rank; a pause of the whole machine does not count
+GRACE = 10.0  # seconds for the main thread to end in order
+PATIENCE = SILENCE * BEAT + 5  # seconds after which a lost rank is known
 GONE = "rank 0 is gone"
 SENTENCE = "{}; the same command resumes from the last checkpoint"
 
 
 def of_the_connection(error: BaseException) -> bool:
-    """Whether an error of a collective says no more than that another rank is gone."""
+    """Whether an error only means that the connection to another rank broke."""
     return isinstance(error, dist.DistError) or (type(error) is RuntimeError and "gloo" in str(error).lower())
 
 
 class Watch:
-    """One rank's thread that looks after the others, whatever the main thread waits for.
+    """A thread that watches the other ranks while the main thread may be blocked; on one rank it does nothing.
 
-    Every rank beats in the store where the ranks met; rank 0 looks at all, the others at rank 0. The store is rank 0's,
-    and a call to it waits as long as that rank stalls: the beat is a thread of its own, and no answer is no sign of
-    life. Ranks that rank 0 started are also watched as its processes, and end with it. When one is lost, the main
-    thread has `GRACE` seconds to end by itself (a collective over gloo fails at once); then ``close`` is called with
-    the reason, and the process ends. Where ``requests`` has asked this rank to end, it does not wait so long. On one
-    rank there is nothing to watch.
+    Every rank sends heartbeats to the store of the process group; rank 0 watches all ranks, the others watch rank 0.
+    The store is in rank 0, and calls to it block while rank 0 is stuck: so heartbeats have a thread of their own, and a
+    blocked call counts as a missing heartbeat. Rank 0 also watches the ranks that it started as child processes; they
+    end with it. If a rank is lost, the main thread has `GRACE` seconds to end by itself (a gloo collective fails at
+    once). Then ``close`` is called with the reason, and the process ends. If ``requests`` has a request to stop, it
+    waits less.
     """
 
     def __init__(self, ranks: Ranks, close: Callable[[str], object], requests: Requests) -> None:
@@ -45,33 +45,33 @@ class Watch:
         self._parent = os.getppid() if own_child() else None
         self._store: dist.Store | None = None
         self._beats: dict[int, tuple[int, int]] = {}
-        self._answers, self._amiss = 0, ""  # of the store; what it says
+        self._answers, self._amiss = 0, ""  # number of answers of the store; the reason it gave
         self._reason: str | None = None
         self._found, self._over = threading.Event(), threading.Event()
         if ranks.world > 1:
             threading.Thread(target=self._run, name="watch", daemon=True).start()
 
     def join(self) -> None:
-        """Begin to beat: the ranks have met. A connection of its own, as another waits for what ranks have to say."""
+        """Start heartbeats when the process group exists, on a separate connection, because others may block."""
         place, port = os.environ["MASTER_ADDR"], int(os.environ["MASTER_PORT"])
         self._store = dist.TCPStore(place, port, None, False, timedelta(seconds=SILENCE))
         threading.Thread(target=self._beat, args=(self._store,), name="beat", daemon=True).start()
 
     def lost(self, patience: float = 0.0) -> str | None:
-        """Which rank is gone and why, as soon as it is known; None if none is after ``patience`` seconds."""
+        """Wait up to ``patience`` seconds for a lost rank; returns which one is gone and why, or None."""
         self._found.wait(patience)
         return self._reason
 
     def leave(self, reason: str | None = None) -> None:
-        """This rank's main thread is at its end; ``reason``: why that is before its time, for the others to tell."""
+        """Tell the other ranks that this one ends. ``reason``: why it ends early, if it does."""
         self._over.set()
         if self._store is not None:
             said = threading.Thread(target=self._say, args=(self._store, reason or ""), daemon=True)
             said.start()
-            said.join(SILENCE * BEAT)  # a rank 0 that stalls does not keep those that are done
+            said.join(SILENCE * BEAT)  # do not wait longer for a stuck rank 0
 
     def reap(self, patience: float = GRACE) -> None:
-        """Wait until the processes that this rank started have ended; end those that do not."""
+        """Wait for the processes that this rank started; kill those that do not end."""
         until = time.monotonic() + patience
         for child in self.children.values():
             try:
@@ -91,7 +91,7 @@ class Watch:
             answers = self._answers
             ended = self._processes_amiss()
             if ended:
-                time.sleep(2 * BEAT)  # until the beat has brought what a rank said before it ended
+                time.sleep(2 * BEAT)  # until a heartbeat has delivered the rank's reason
             found = self._amiss or ended or (GONE if missed > SILENCE else None)
             if found and not self._over.is_set():
                 self._reason = found
@@ -99,13 +99,13 @@ class Watch:
         asked = self._requests.number
         if self._over.wait(BEAT if asked else GRACE):
             return
-        # the main thread waits for what will never come
+        # the main thread is blocked
         closing = threading.Thread(target=self._close, args=(self._reason,), daemon=True)
         closing.start()
         if asked:
             closing.join(GRACE)
         else:
-            time.sleep(GRACE)  # the main thread may still come
+            time.sleep(GRACE)  # the main thread may still end
         for child in self.children.values():
             child.kill()
         if self.ranks.main:
@@ -114,7 +114,7 @@ class Watch:
         os._exit(128 + asked if asked else 1)
 
     def _beat(self, store: dist.Store) -> None:
-        """Give signs of life and look for those of others, as often as the store answers."""
+        """Send heartbeats and look for those of other ranks, as long as the store answers."""
         while not self._amiss:
             try:
                 store.add(f"beat/{self.ranks.rank}", 1)
@@ -130,7 +130,7 @@ class Watch:
         for rank, child in self.children.items():
             code = child.poll()
             if code:
-                # asked to end before it could listen; so was this one, which hears nothing while it waits for that one
+                # it had no signal handler yet; this rank got the same signal, but cannot handle it while it waits
                 self._requests.number = self._requests.number or signal_of(code)
                 how = f"was killed by {signal.Signals(-code).name}" if code < 0 else f"ended with exit code {code}"
                 return f"rank {rank} {how}"
@@ -147,11 +147,11 @@ class Watch:
             if left:
                 return left
             if left is None and missed > SILENCE:
-                return GONE if rank == 0 else f"rank {rank} gave no sign of life for {SILENCE * BEAT:.0f} seconds"
+                return GONE if rank == 0 else f"rank {rank} sent no heartbeat for {SILENCE * BEAT:.0f} seconds"
         return None
 
     def _left(self, store: dist.Store, rank: int) -> str | None:
-        """Why a rank left before its time; empty where it left in order, None where it has not left."""
+        """Why a rank ended early; empty if it ended in order, None if it has not ended."""
         if not store.check([f"left/{rank}"]):
             return None
         reason = store.get(f"left/{rank}").decode()
