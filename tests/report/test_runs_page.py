@@ -163,7 +163,7 @@ def test_what_differs_besides_the_factors_is_said_first_and_by_run(study_folder:
 
 def test_other_yardsticks_and_frames_are_said_and_take_the_trivial_baseline_away(study_folder: Make) -> None:
     folder = study_folder(seeds=[1, 2])
-    assert "best trivial baseline" in render_runs(read(folder))
+    assert "best trivial baseline</span>" in render_runs(read(folder))
     file = folder / "s1-none/evaluation/final/test.json"
     content = json.loads(file.read_text())
     for way in content["directions"]:
@@ -171,7 +171,7 @@ def test_other_yardsticks_and_frames_are_said_and_take_the_trivial_baseline_away
     file.write_text(json.dumps(content))
     text = render_runs(read(folder))
     assert "their scores and identities do not compare" in text
-    assert "best trivial baseline</th>" not in text
+    assert "best trivial baseline</span>" not in text
 
 
 def test_the_same_faces_stand_beside_each_other(study_folder: Make) -> None:

@@ -111,7 +111,8 @@ def every_seed(study: Study, found: Outcome) -> Grid:
         spread = interval_of_mean(found.name, values)
         rows.append((level, [*items, item(found.name, fmean(values) if values else None, spread)]))
     note = (
-        "One number a run: all frames of all clips, then the directions averaged. Small: 95 % over seeds, of the mean."
+        "One number per run: the mean over all frames of all clips, then over the directions. Small: 95 % interval "
+        "of the mean over seeds."
     )
     return Grid(
         f"Every seed: {found.name}", study.factor, [f"seed {seed}" for seed in study.seeds] + ["mean"], rows, note
@@ -157,8 +158,9 @@ def beside_anchors(study: Study, outcomes: Sequence[Outcome]) -> Grid:
         if means:
             rows.append((label, [item(each.name, means.get(each.name), mark=kind) for each in outcomes]))
     note = (
-        "Levels: mean and range over seeds. Below them the trivial baselines and the ceilings of the same frames: what "
-        "a level has to be read against. What the models make of the true swap (re encoded) is the mean over all runs."
+        "Levels: mean and range over seeds. Below them stand the trivial baselines and the ceilings of the same "
+        "frames, to compare each level with. Re encoded: what the models make of the true swap, as a mean over all "
+        "runs."
     )
     return Grid("Levels beside trivial baselines and ceilings", "answer", [each.name for each in outcomes], rows, note)
 
@@ -216,8 +218,8 @@ def level_costs(study: Study, best: str) -> Grid:
         small = f"{len(known)} of {len(runs)} runs" if len(known) < len(runs) else ""
         rows.append((level, [*items, Item(duration(mean), mean, small)]))
     note = (
-        "Means over complete runs. MACs: encoding one face and decoding it once. The validation score whose time is "
-        "compared is the median last value of the reference; its time is that of training alone."
+        "Means over complete runs. MACs: to encode and decode one face. The last column is the training time until "
+        "the validation metric is as good as the reference's median last value."
     )
     return Grid("Cost", study.factor, [title for title, _ in units] + [reached], rows, note)
 
@@ -239,7 +241,8 @@ def tails(study: Study) -> Grid:
             items += [item(name, float(value)) for value in np.mean(found, 0)] if found else [Item(NOTHING)] * 3
         rows.append((level, items))
     note = (
-        "A good mean hides bad frames: the quantile on the bad side of all frames, averaged over directions and seeds."
+        "A good mean can hide bad frames. Quantiles are taken on the bad side of all frames, then averaged over "
+        "directions and seeds."
     )
     return Grid("Worst frames", study.factor, head, rows, note)
 
@@ -280,8 +283,8 @@ def best_of(study: Study, found: Outcome) -> Grid:
         rows.append((level, items))
     head = ["mean", "best", f"mean − mean of {base}", f"best − best of {base}", f"best − mean of {base}"]
     note = (
-        "Why seeds are averaged: the same runs, if the best seed were shown instead. The last column is what a paper "
-        "reports that tunes its own method and runs the baseline once."
+        "Why seeds are averaged: the same runs, if only the best seed were shown. The last column is what a paper "
+        "reports when it tunes its own method and runs the baseline once."
     )
     return Grid(f"Best of n instead of the mean: {found.name}", study.factor, head, rows, note)
 
