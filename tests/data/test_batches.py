@@ -152,6 +152,13 @@ def test_shards_cover_each_part_once(batch: int, world: int) -> None:
         assert max(sizes) - min(sizes) <= 2
 
 
+def test_several_steps_may_come_at_once() -> None:
+    one, three = (PositionSampler(5, 1, 2, start_position=5, total=45, parts=2, steps=n) for n in (1, 3))
+    assert one.per_step == 2 * 2
+    assert [len(positions) for positions in three] == [3 * 4, 4]  # the last ones are what is left
+    assert sum(three, []) == sum(one, [])
+
+
 def test_loading_leaves_the_global_generator_alone(make_faceset: Any) -> None:
     torch.manual_seed(0)
     before = torch.get_rng_state()

@@ -1,7 +1,7 @@
 """Positions of a run -> noisy faces of all identities."""
 
 from bisect import bisect_right
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import accumulate
 from typing import Any, TypedDict
 
@@ -82,3 +82,12 @@ def collate(samples: Sequence[dict[str, Any]]) -> Batch:
 
 def _stacked(pictures: list[Picture]) -> Tensor:
     return torch.from_numpy(np.stack(pictures)).permute(0, 3, 1, 2)
+
+
+def divided(batch: Batch, size: int) -> Iterator[Batch]:
+    """Batches of ``size`` positions each, in order: views of a larger one."""
+    count = len(batch["position"])
+    for begin in range(0, count, size):
+        part = slice(begin, begin + size)
+        faces = {name: {kind: pictures[part] for kind, pictures in of.items()} for name, of in batch["faces"].items()}
+        yield {"position": batch["position"][part], "faces": faces}

@@ -1,7 +1,7 @@
 """Facesets as training batches and as held-out faces."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import cv2
 import lightning.pytorch as pl
@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch.utils.data import DataLoader
 
-from swaplab.data.dataset import Batch, NoisyFaces, collate
+from swaplab.data.dataset import Batch, NoisyFaces, collate, divided
 from swaplab.data.sampler import PositionSampler
 from swaplab.data.splits import of_split, split
 from swaplab.errors import UserError
@@ -20,6 +20,9 @@ from swaplab.noise.colour_shift import ColourShift
 from swaplab.noise.operation import Operation, Picture
 from swaplab.noise.pipeline import NoisePipeline
 from swaplab.stopping import follow_parent, shielded
+
+# Positions that a worker hands over at once, at least: to hand over a batch costs milliseconds, however small it is.
+AHEAD = 64
 
 
 class Faces(NamedTuple):
@@ -145,10 +148,18 @@ class FaceData(pl.LightningDataModule):
         # would wait for them for ever. On faces of this size they only cost time.
         one_thread()
         rank, world = (self.trainer.global_rank, self.trainer.world_size) if self.trainer else (0, 1)
+        shard = -(-self.batch_size // world) * self.parts
         positions = PositionSampler(
-            self.batch_size, rank, world, self.start_position, total=self.total, parts=self.parts
+            self.batch_size,
+            rank,
+            world,
+            self.start_position,
+            total=self.total,
+            parts=self.parts,
+            steps=max(1, AHEAD // shard) if self.workers else 1,
         )
         return _Loader(
+            positions.per_step,
             self._dataset,
             batch_sampler=positions,
             num_workers=self.workers,
@@ -178,11 +189,19 @@ def one_thread() -> None:
 
 
 class _Loader(DataLoader[Batch]):
-    """Its workers hear no signal from their first moment on: one that dies of it takes the run along."""
+    """Batches of ``size`` positions; what workers hand over at once is divided into them.
+
+    Its workers hear no signal from their first moment on: one that dies of it takes the run along.
+    """
+
+    def __init__(self, size: int, *data: Any, **settings: Any) -> None:
+        super().__init__(*data, **settings)
+        self.size = size
 
     def __iter__(self) -> Iterator[Batch]:  # type: ignore[override]
         with shielded():
-            return super().__iter__()
+            several = super().__iter__()
+        return (batch for item in several for batch in divided(item, self.size))
 
 
 def _begin_worker(number: int) -> None:

@@ -15,9 +15,9 @@ from torch import Tensor, nn
 from swaplab.errors import UserError
 from swaplab.losses.mixup import Mixup, mixed_with_next
 from swaplab.networks.composition import Composition
-from swaplab.networks.draws import Draws, drawing
+from swaplab.networks.draws import Draws, drawing, draws_numbers
 from swaplab.networks.generator import Generator, SwapOutput, decoded, matched
-from swaplab.networks.statistics import tracking, untracked
+from swaplab.networks.statistics import tracks, untracked
 from swaplab.randomness import generator_at
 
 GENERATOR, DISCRIMINATOR = "generator", "discriminator"
@@ -73,7 +73,9 @@ class StepContext:
         self._trained: str | None = None
         self._cache: dict[tuple[str, ...], object] = {}
         self.asked: set[str] = set()  # the kinds of forward pass made so far
-        self._moves = bool(tracking(networks[GENERATOR]))
+        modules = list(networks[GENERATOR].modules())
+        self._moves = any(tracks(module) for module in modules)
+        self._draws = any(draws_numbers(module) for module in modules)
         self._shown: Mapping[str, Mapping[str, Tensor]] = faces
         if settings.mixup is not None:
             self._shown = {n: {k: self._mixed(v, n) for k, v in of.items()} for n, of in faces.items()}
@@ -295,8 +297,8 @@ class StepContext:
             faces = [(name, place) for name in sources or key[1:2] for place in self.position.tolist()]
             # ignores the caller's grad mode: a term that is only measured must not cache a value without its graph
             with (
-                nullcontext() if tracked else untracked(network),
-                drawing(network, Draws(self.settings.seed, key[0], faces)),
+                nullcontext() if tracked or not self._moves else untracked(network),
+                drawing(network, Draws(self.settings.seed, key[0], faces)) if self._draws else nullcontext(),
                 torch.set_grad_enabled(self._gradients),
             ):
                 self._cache[key] = compute()

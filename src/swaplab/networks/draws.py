@@ -45,13 +45,18 @@ class Draws:
         return torch.from_numpy(np.stack(rows)).to(like.device)
 
 
+def draws_numbers(layer: nn.Module) -> bool:
+    """Whether a layer draws random numbers in train mode."""
+    return hasattr(layer, "draws")
+
+
 @contextmanager
 def drawing(network: nn.Module, draws: Draws) -> Iterator[None]:
     """A context in which the layers of ``network`` draw from ``draws``, each at its own site; may be nested.
 
     A network in eval mode draws nothing. A site's name leaves out the wrapper that an attention adds to the path.
     """
-    layers = [(path, m) for path, m in network.named_modules() if hasattr(m, "draws")] if network.training else []
+    layers = [(path, m) for path, m in network.named_modules() if draws_numbers(m)] if network.training else []
     before = [layer.draws for _, layer in layers]
     for path, layer in layers:
         site = ".".join(part for part in path.split(".") if part != "attended")

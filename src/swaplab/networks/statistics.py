@@ -9,7 +9,12 @@ from torch import nn
 def tracking(network: nn.Module) -> dict[str, nn.Module]:
     """The layers, by path, that update running statistics in train mode: those with ``track_running_stats`` set, such
     as torch's batch and instance norms."""
-    return {p: m for p, m in network.named_modules() if getattr(m, "track_running_stats", False) is True}
+    return {path: layer for path, layer in network.named_modules() if tracks(layer)}
+
+
+def tracks(layer: nn.Module) -> bool:
+    """Whether a layer updates running statistics in train mode."""
+    return getattr(layer, "track_running_stats", False) is True
 
 
 @contextmanager
