@@ -82,7 +82,7 @@ class Surface:
         self.corners = likeness.triangles.take(fragments.triangle, 0).astype(np.intp)
         self.part = likeness.part.take(fragments.triangle)
         self.vertices = vertices
-        values = self.interpolate(np.concatenate([normals, likeness.attributes], 1))
+        values = np.asfortranarray(self.interpolate(np.concatenate([normals, likeness.attributes], 1)))
         normal = values[:, :3]
         self.normal = normal / np.maximum(np.sqrt(np.einsum("ij,ij->i", normal, normal))[:, None], np.float32(1e-9))
         self.place = values[:, 3:5]
@@ -102,7 +102,8 @@ class Surface:
         place = np.zeros((rows * MAP_WIDTH, 2), np.float32)
         place[: len(self.place)] = self.place
         sampled = cv2.remap(image, place.reshape(rows, MAP_WIDTH, 2), None, cv2.INTER_LINEAR)
-        return np.asarray(sampled.reshape(rows * MAP_WIDTH, -1)[: len(self.place)])
+        # columns first in memory: NumPy is slow where the axis that it runs along has three values
+        return np.asfortranarray(sampled.reshape(rows * MAP_WIDTH, -1)[: len(self.place)])
 
 
 def shade(surface: Surface, state: FrameState) -> tuple[Array, Array]:
