@@ -32,6 +32,7 @@ ALLOWED = {
 }
 GROUND_FLOOR = {
     "places",
+    "captions",
     "catalogue",
     "collectives",
     "devices",

@@ -135,19 +135,14 @@ def _claim(
     done: "Report",
 ) -> "Claim":
     """What is signed of the output. ``weights``: their SHA-256 as they were read."""
-    from swaplab.marking.claim import Claim, GroundDigest
+    from swaplab.cli.recorded import claim_of
 
-    source, target = (
-        GroundDigest(record.facts["grounds"][name]["kind"], record.facts["grounds"][name]["digest"])
-        for name in (swapper.source, swapper.target)
-    )
-    return Claim(
+    return claim_of(
+        record,
+        weights,
+        swapper.source,
+        swapper.target,
         kind=kind,
-        run=record.folder.resolve().name,
-        config_sha256=record.config_sha256,
-        weights_sha256=weights,
-        source=source,
-        target=target,
         frames=done.frames_out,
         faces_swapped=done.faces,
         label=label,

@@ -1,5 +1,6 @@
 """swaplab evaluate: measure a trained run on held-out clips, beside trivial answers and ceilings."""
 
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -18,8 +19,8 @@ swaplab evaluate: measure a trained run on held-out clips, both ways, beside tri
   swaplab evaluate run=runs/quick/s1-0123456789 split=val
   swaplab evaluate run=runs/quick/s1-0123456789 split=test weights=best
 
-Writes evaluation/WEIGHTS/SPLIT.json, SPLIT.md and picture sheets into the run folder, and a W&B run beside the
-trained one. Verdicts read the final weights.
+Writes evaluation/WEIGHTS/SPLIT.json, SPLIT.md, picture sheets and, of rendered people, clips SPLIT-A_to_B.mp4 into the
+run folder, and a W&B run beside the trained one. Verdicts read the final weights.
 """
 ADVICE = "; the same command measures the run again"
 
@@ -34,13 +35,16 @@ def run(words: Sequence[str]) -> None:
     from swaplab.runs.registry import run_folder
 
     config = parsed(KEYS, words)
-    evaluate_run(
-        run_folder(expanded(config["runs"]), config["run"]), config["split"], config["weights"], config["threads"]
-    )
+    folder = run_folder(expanded(config["runs"]), config["run"])
+    place, _ = evaluate_run(folder, config["split"], config["weights"], config["threads"], config["clip"])
+    print(place.with_suffix(".md").read_text())
+    print(f"evaluation: {place.with_suffix('.md')}; {place.name}, picture sheets and clips beside it")
 
 
-def evaluate_run(folder: Path, split: str, weights: str, threads: int | None) -> None:
-    """Evaluate one run folder and print the tables."""
+def evaluate_run(
+    folder: Path, split: str, weights: str = "final", threads: int | None = None, clip: bool = True
+) -> "tuple[Path, list[Evaluation]]":
+    """Evaluate one run folder; returns where it is written, in JSON, and what it says of each direction."""
     import torch
     from rich.progress import track
 
@@ -71,9 +75,21 @@ def evaluate_run(folder: Path, split: str, weights: str, threads: int | None) ->
     content = {"split": split, "weights": weights, "weights_digest": digest[:16]}
     write_evaluation(place, content | {"weak": split in data.weak_splits}, evaluations)
     draw_sheets(place, model, tasks, evaluations)
-    print(place.with_suffix(".md").read_text())
-    print(f"evaluation: {place.with_suffix('.md')}, {place.name} and picture sheets beside them")
+    if clip and config["data"]["kind"] == "synthetic":
+        show_clips(record, config, model, digest, place)
     tell_dashboard(record, config, place)
+    return place, evaluations
+
+
+def show_clips(record: "RunRecord", config: dict[str, Any], model: "SwapModel", weights: str, place: Path) -> None:
+    """Write the clips beside an evaluation; where they cannot be marked there are none, and that is said."""
+    from swaplab.cli.clip import write_clips
+    from swaplab.errors import UserError
+
+    try:
+        write_clips(record, config["data"], model, weights, place)
+    except UserError as error:
+        print(f"no clip: {error}", file=sys.stderr)
 
 
 def tell_dashboard(record: "RunRecord", config: dict[str, Any], place: Path) -> None:

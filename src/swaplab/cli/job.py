@@ -71,7 +71,7 @@ def _evaluate(folder: Path, split: str) -> None:
     from swaplab.sweeps.process import wait_for
 
     environment = {k: v for k, v in os.environ.items() if not k.endswith(("RANK", "WORLD_SIZE"))}
-    command = [sys.executable, "-m", "swaplab", "evaluate", f"run={folder}", f"split={split}"]
+    command = [sys.executable, "-m", "swaplab", "evaluate", f"run={folder}", f"split={split}", "clip=false"]
     sys.stdout.flush()
     evaluation = subprocess.Popen(command, env=environment | {PARENT: str(os.getpid())})
     code = wait_for(evaluation)

@@ -7,6 +7,7 @@ from swaplab.config.border import checked
 from swaplab.errors import UserError
 from swaplab.faces.alignment import Alignment
 from swaplab.losses.context import GENERATOR
+from swaplab.marking.claim import Claim, GroundDigest
 from swaplab.networks.swap_model import ColourShifts, SwapModel, swap_model
 from swaplab.runs.record import RunRecord
 from swaplab.training.checkpoint import BEST, FINAL, put_weights, read_weights
@@ -56,3 +57,19 @@ def load_model(record: RunRecord, config: dict[str, Any], weights: str) -> tuple
     generator = build_networks(config, faces.identities, faces.alignment.region)[GENERATOR]
     put_weights(generator, state, str(path))
     return swap_model(generator.requires_grad_(False), config, faces.colour_shifts), digest
+
+
+def claim_of(record: RunRecord, weights: str, source: str, target: str, **stated: Any) -> Claim:
+    """What is signed of faces of ``source`` that a run swapped to ``target``; ``stated``: the claim's other fields.
+
+    ``weights``: the SHA-256 of the model's, as they were read.
+    """
+    grounds = {name: GroundDigest(known["kind"], known["digest"]) for name, known in record.facts["grounds"].items()}
+    return Claim(
+        run=record.folder.resolve().name,
+        config_sha256=record.config_sha256,
+        weights_sha256=weights,
+        source=grounds[source],
+        target=grounds[target],
+        **stated,
+    )

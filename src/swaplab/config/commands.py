@@ -33,12 +33,28 @@ class Detector(TypedDict):
 
 
 @with_config(STRICT)
+class Demo(TypedDict):
+    """Keys of `swaplab demo`."""
+
+    seed: Annotated[Whole, Field(ge=0, lt=2**32, description="of start, data order and noise"), Default(1)]
+    images: Annotated[
+        Annotated[Whole, Field(ge=1)] | None,
+        Field(description="faces to train on; none: 45,000 (experiment=demo)"),
+        NONE,
+    ]
+    runs: Runs
+
+
+@with_config(STRICT)
 class Evaluate(TypedDict):
     """Keys of `swaplab evaluate`."""
 
     run: Run
     split: Annotated[Literal["val", "test"], Field(description="use test only for final results"), Default("val")]
     weights: Weights
+    clip: Annotated[
+        bool, Field(description="write clips of rendered people: source, swap and true swap, marked"), Default(True)
+    ]
     threads: Cores
     runs: Runs
 

@@ -14,7 +14,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, dataclass, replace
-from itertools import permutations
+from itertools import islice, permutations
 from pathlib import Path
 from typing import Any
 
@@ -85,15 +85,7 @@ def build(
     all arguments except ``cache`` and ``workers``. Two processes may build the same dataset at once; one result is
     kept. Raises UserError if ``cache`` cannot be written.
     """
-    known = {
-        "renderer": RENDERER_VERSION,
-        "region": region,
-        "seed": seed,
-        "identities": {name: who.to_dict() for name, who in identities.items()},
-        "profile": {name: asdict(profile[name]) for name in identities},
-        "retrieval": list(retrieval),
-    }
-    key = hashlib.sha256(json.dumps(known, sort_keys=True).encode()).hexdigest()[:16]
+    known, key = identified(identities, profile, region, seed, retrieval=list(retrieval))
     folder = cache / key
     if folder.is_dir():
         return SyntheticDataset.load(folder)
@@ -101,6 +93,21 @@ def build(
         write(albums(identities, profile, seed, retrieval), unfinished, Alignment(region), workers)
         (unfinished / "dataset.json").write_text(json.dumps(known, indent=2) + "\n")
     return SyntheticDataset.load(folder)
+
+
+def identified(
+    identities: Mapping[str, Person], profile: Mapping[str, IdentityProfile], region: int, seed: int, **more: Any
+) -> tuple[dict[str, Any], str]:
+    """All that rendered pixels depend on, and 16 hex digits over it; ``more``: what else is asked for."""
+    known = {
+        "renderer": RENDERER_VERSION,
+        "region": region,
+        "seed": seed,
+        "identities": {name: who.to_dict() for name, who in identities.items()},
+        "profile": {name: asdict(profile[name]) for name in identities},
+        **more,
+    }
+    return known, hashlib.sha256(json.dumps(known, sort_keys=True).encode()).hexdigest()[:16]
 
 
 @dataclass(frozen=True)
@@ -127,7 +134,7 @@ def albums(
     }
     facesets = [Album(f"facesets/{name}", name, shots[name]) for name in identities]
     truths = [
-        Album(f"truth/{source}_to_{target}", target, _true_swaps(shots[source], identities[target]))
+        Album(f"truth/{source}_to_{target}", target, true_swaps(shots[source], identities[target]))
         for source, target in permutations(identities, 2)
     ]
     sets = [
@@ -140,14 +147,17 @@ def albums(
 
 def write(plan: Sequence[Album], folder: Path, alignment: Alignment, workers: int) -> None:
     """Render the albums into ``folder`` with ``workers`` processes."""
-    with Studio(alignment, workers, sum(len(album.shots) for album in plan)) as studio:
+    shots = [shot for album in plan for shot in album.shots]
+    with Studio(alignment, workers, len(shots)) as studio:
+        faces = studio.shoot(shots)  # of all albums: between two of them no process has to wait
         for album in plan:
             with FacesetWriter(folder / album.path, album.identity, Ground("synthetic"), alignment) as writer:
-                for face in studio.shoot(album.shots):
+                for face in islice(faces, len(album.shots)):
                     writer.add(face.crop, face.masks, **face.record)
 
 
-def _true_swaps(shots: Sequence[Shot], target: Person) -> list[Shot]:
+def true_swaps(shots: Sequence[Shot], target: Person) -> list[Shot]:
+    """The true swaps to ``target`` of those of the shots that are held out, in their order."""
     return [replace(s, person=target, state=swapped(s.state)) for s in shots if s.split in _HELD_OUT]
 
 

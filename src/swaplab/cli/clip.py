@@ -1,0 +1,56 @@
+"""A held-out clip of rendered people as a video: source, swap and true swap beside each other, marked."""
+
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from torch import Tensor
+
+from swaplab.cli.experiment import directions
+from swaplab.cli.recorded import claim_of
+from swaplab.conversion.side_by_side import write_side_by_side
+from swaplab.marking.label import Label
+from swaplab.marking.writer import write_marked
+from swaplab.metrics.swapping import swapped
+from swaplab.metrics.task import SwapTask, swap_task
+from swaplab.networks.swap_model import SwapModel
+from swaplab.runs.record import RunRecord
+from swaplab.synthetic.film import RATE, build_film
+
+
+def write_clips(record: RunRecord, data: Mapping[str, Any], model: SwapModel, weights: str, place: Path) -> list[Path]:
+    """Write the film of a config's rendered people as ``SPLIT-A_to_B.mp4`` beside an evaluation ``place``, both ways.
+
+    ``weights``: the SHA-256 of the model's. UserError if a film cannot be written or marked; what was there stays.
+    """
+    film = build_film(data, place.stem)
+    written = []
+    for a, b in directions(tuple(film.facesets)):
+        task, path = (
+            swap_task(film.facesets, a, b, place.stem, film.truth),
+            place.with_name(f"{place.stem}-{a}_to_{b}.mp4"),
+        )
+        _write(path, task, swapped(model, task.query, a, b, task.query_mask)[2], record, weights)
+        written.append(path)
+    return written
+
+
+def _write(path: Path, task: SwapTask, swaps: Tensor, record: RunRecord, weights: str) -> None:
+    assert task.truth is not None
+    a, b, label = task.source, task.target, Label("AI-altered: the middle face")
+    source = {f"{a}: source": _pixels(task.query)}
+    columns = source | {f"{a} to {b}: model": _pixels(swaps), f"{a} to {b}: true swap": _pixels(task.truth)}
+    shown = len(swaps)
+    claim = claim_of(record, weights, a, b, kind="video", frames=shown, faces_swapped=shown, label=label)
+    with tempfile.TemporaryDirectory() as folder:
+        original = Path(folder) / "source.mp4"  # what the credentials say was edited
+        write_side_by_side(original, source, RATE)
+        write_marked(path, original, claim, lambda to: write_side_by_side(to, columns, RATE, label), overwrite=True)
+
+
+def _pixels(faces: Tensor) -> NDArray[np.uint8]:
+    """Faces (n, 3, R, R) in [0, 1] as (n, R, R, 3), 0 to 255."""
+    return np.asarray((faces * 255).round().byte().permute(0, 2, 3, 1).numpy())
