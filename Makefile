@@ -9,8 +9,8 @@ DOCS := .venv-docs
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-9s %s\n", $$1, $$2}' Makefile
 
-demo: $(MARK) ## render two people, train on them, measure the swap, write a report
-	$(BIN)/python scripts/demo.py
+demo: $(MARK) ## see a face swap within five minutes (swaplab demo)
+	$(BIN)/python -m swaplab demo
 
 test: $(MARK) ## the fast tests (10 minutes on two cores)
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 -m "not slow"

@@ -37,7 +37,7 @@ def build(place: Path) -> subprocess.CompletedProcess[str]:
 
 
 def test_every_page_is_built_and_nothing_is_loaded_from_elsewhere(copy: Path) -> None:
-    (copy / "docs" / "data.md").open("a").write("[a](../scripts/demo.py) [b](../README.md) `[c](c.md)`\n")
+    (copy / "docs" / "data.md").open("a").write("[a](../scripts/audit.py) [b](../README.md) `[c](c.md)`\n")
     done = build(copy)
     assert done.returncode == 0, done.stderr
     built = {page.relative_to(copy / "site").with_suffix("").as_posix() for page in (copy / "site").rglob("*.html")}
@@ -48,7 +48,7 @@ def test_every_page_is_built_and_nothing_is_loaded_from_elsewhere(copy: Path) ->
         assert re.findall(r'<(?:script|img|iframe)[^>]*\ssrc="?(?:https?:)?//', text) == []
         assert re.findall(r'<link[^>]*\shref="?(?:https?:)?//', text) == []
     data = (copy / "site" / "data.html").read_text()
-    assert 'href="source/scripts/demo.py"' in data
+    assert 'href="source/scripts/audit.py"' in data
     assert 'href="index.html"' in data
     assert (copy / "site" / "source" / "scripts" / "demo.py").read_text() == (ROOT / "scripts" / "demo.py").read_text()
 

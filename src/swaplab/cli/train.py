@@ -10,6 +10,8 @@ from swaplab.stopping import Stopped
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from swaplab.training.session import Listener
+
 HELP = """
 swaplab train: train one face-swap model and leave a run folder with its record.
 
@@ -52,8 +54,11 @@ def run(words: Sequence[str]) -> None:
         train_run(config)
 
 
-def train_run(config: dict[str, Any]) -> float | None:
-    """Train the run of a resolved config; returns `_objective` for sweepers."""
+def train_run(config: dict[str, Any], tell: "Listener | None" = None) -> float | None:
+    """Train the run of a resolved config; returns `_objective` for sweepers.
+
+    ``tell`` hears of every row of metrics and of every sheet.
+    """
     from contextlib import nullcontext
     from pathlib import Path
 
@@ -68,10 +73,10 @@ def train_run(config: dict[str, Any]) -> float | None:
     check_numbers(config, ranks)
     speaks = ranks.main
     with claimed(folder) if speaks else nullcontext():  # before it is looked at: another may be about to end it
-        return _train(config, folder, speaks)
+        return _train(config, folder, speaks, tell)
 
 
-def _train(config: dict[str, Any], folder: "Path", speaks: bool) -> float | None:
+def _train(config: dict[str, Any], folder: "Path", speaks: bool, tell: "Listener | None") -> float | None:
     from dataclasses import asdict
 
     from swaplab.cli.experiment import load_data, observers
@@ -97,7 +102,7 @@ def _train(config: dict[str, Any], folder: "Path", speaks: bool) -> float | None
         },
         "grounds": grounds,
     }
-    run = fit(config, folder, data, observers(config, sources, data), facts)
+    run = fit(config, folder, data, observers(config, sources, data, tell), facts)
     if speaks:
         print(f"{run.status}: {run.reason}; run record: {run.folder}")
         if run.signal:  # the other ranks end with 0: a launcher that sees one fail kills those that still write

@@ -16,6 +16,10 @@ SHOWN = {"val/oracle_swap_psnr": "swap", "val/reconstruction_psnr": "reconstruct
 class ImagesBar(Callback):
     """Images seen of the budget, the time left, and the newest validation PSNR; on a terminal, on rank 0 only."""
 
+    def __init__(self) -> None:
+        self._bar: Progress | None = None
+        self._quality = ""
+
     def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Show the bar."""
         assert isinstance(pl_module, SwapModule)
@@ -31,23 +35,26 @@ class ImagesBar(Callback):
             disable=not (trainer.is_global_zero and console.is_terminal),
         )
         done, total = pl_module.counters.images_seen, pl_module.total_images
-        self._task = self._bar.add_task("training", total=total, completed=done, quality="")
+        self._task = self._bar.add_task("training", total=total, completed=done, quality=self._quality)
         self._bar.start()
 
     def tell(self, row: dict[str, Any], sheet: str | None) -> None:
         """Show the quality that a new row of metrics states, if it does."""
         found = next((name for name in SHOWN if name in row), None)
-        if found is not None and hasattr(self, "_bar"):
-            self._bar.update(self._task, quality=f", {SHOWN[found]} {row[found]:.1f} dB")
+        if found is not None:
+            self._quality = f", {SHOWN[found]} {row[found]:.1f} dB"
+        if self._bar is not None:
+            self._bar.update(self._task, quality=self._quality)
 
     def on_train_batch_end(
         self, trainer: pl.Trainer, pl_module: pl.LightningModule, outputs: Any, batch: Any, batch_idx: int
     ) -> None:
         """Move the bar."""
         assert isinstance(pl_module, SwapModule)
+        assert self._bar is not None
         self._bar.update(self._task, completed=pl_module.counters.images_seen)
 
     def teardown(self, trainer: pl.Trainer, pl_module: pl.LightningModule, stage: str) -> None:
         """Take the bar down, also after an error."""
-        if hasattr(self, "_bar"):
+        if self._bar is not None:
             self._bar.stop()

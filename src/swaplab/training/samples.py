@@ -11,6 +11,7 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from swaplab.captions import captions
 from swaplab.data.module import FaceData
 from swaplab.networks.swap_model import SwapModel
 from swaplab.runs.atomic import write_atomically
@@ -74,6 +75,13 @@ def tiled(columns: Sequence[Tensor]) -> NDArray[np.uint8]:
     rows = torch.cat([F.pad(column.float().clamp(0, 1), (GAP,) * 4, value=1.0) for column in columns], 3)
     sheet = torch.cat(list(rows), 1).permute(1, 2, 0)
     return np.asarray((sheet * 255).round().byte().cpu().numpy())
+
+
+def enlarged(sheet: NDArray[np.uint8], names: Sequence[str], rows: int, scale: int) -> NDArray[np.uint8]:
+    """The first ``rows`` rows of a sheet, so many times as large, under the ``names`` of its columns."""
+    height = rows * (sheet.shape[1] // len(names))
+    large = cv2.resize(sheet[:height], None, fx=scale, fy=scale, interpolation=cv2.INTER_CUBIC)
+    return np.concatenate([captions(names, large.shape[1]), large])
 
 
 def save_sheet(path: Path, sheet: NDArray[np.uint8]) -> None:

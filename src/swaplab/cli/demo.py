@@ -1,0 +1,106 @@
+"""swaplab demo: invented people are rendered, swapped, measured and shown within minutes."""
+
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from swaplab.config.commands import Demo as KEYS
+
+if TYPE_CHECKING:
+    from swaplab.cli.ahead import Ahead
+
+HELP = """
+swaplab demo: see a face swap within five minutes, on two CPU cores and without any data.
+
+  swaplab demo                     render two invented people, train on them, measure the swap, write a page
+  swaplab demo seed=2              another start and another order of faces: how much is luck?
+  swaplab demo images=180000       four times as long, and better
+
+A picture of the swap, demo.png in the run's folder, is there within a minute and is drawn anew as training goes on.
+Ctrl-C stops it at any time, and the same command resumes.
+"""
+ADVICE = "; the same command resumes from the last finished stage or checkpoint"
+
+SPLIT = "test"
+ROWS, SCALE = 4, 3  # of the picture: faces shown, and how much larger than they are
+
+
+def run(words: Sequence[str]) -> None:
+    """Train on the built-in pair, measure and show it."""
+    from swaplab.cli.ahead import Ahead
+    from swaplab.cli.evaluate import evaluate_run
+    from swaplab.cli.train import train_run
+    from swaplab.config.keys import parsed
+    from swaplab.metrics.summary import summary
+    from swaplab.report.page import write_report
+    from swaplab.runs.identity import run_id_of
+
+    keys, say = parsed(KEYS, words), _clock()
+    config = _config(keys)
+    folder = Path(config["runs"]) / config["name"] / run_id_of(config)
+    say("rendering two invented people, unless they are in the cache")
+    with Ahead(config, SPLIT) as ahead:
+        train_run(config, _Follower(folder, config, ahead, say))
+        say("measuring the swap on clips that no training saw")
+        ahead.wait()
+        _, evaluations = evaluate_run(folder, SPLIT, threads=config["trainer"]["threads"])
+    page = write_report([folder], folder / "report.html")
+    print(f"\n{summary(evaluations)}\n\n{folder}/evaluation/final/{SPLIT}.md has every number.\n")
+    say("done")
+    print(f"look at this picture:  {_picture(folder)}")
+    print(f"open this page:        {page}")
+    print("try this next:         swaplab train experiment=demo code_match=none   (the model of 2017)")
+
+
+def _config(keys: dict[str, Any]) -> dict[str, Any]:
+    """The config of ``experiment=demo`` with what the command line asks for."""
+    from swaplab.config.border import checked
+    from swaplab.config.compose import composer
+    from swaplab.config.read import resolved
+    from swaplab.places import expanded
+
+    words = ["experiment=demo", f"seed={keys['seed']}", "wandb.mode=disabled"]
+    words += [] if keys["images"] is None else [f"budget.images={keys['images']}"]
+    return checked(resolved(composer("train")(words)) | {"runs": str(expanded(keys["runs"]))})
+
+
+def _clock() -> Callable[[str], None]:
+    """A function that prints a line with the seconds since now."""
+    began = time.perf_counter()
+    return lambda text: print(f"{time.perf_counter() - began:4.0f} s  {text}", flush=True)
+
+
+def _picture(folder: Path) -> Path:
+    return folder / "demo.png"
+
+
+class _Follower:
+    """Hears how training goes: draws the picture anew with every sheet, and lets what can be done ahead begin."""
+
+    def __init__(self, folder: Path, config: dict[str, Any], ahead: "Ahead", say: Callable[[str], None]) -> None:
+        self.folder, self.config, self.ahead, self.say = folder, config, ahead, say
+
+    def __call__(self, row: dict[str, Any], sheet: str | None) -> None:
+        if not self.ahead.begun:
+            self.say(f"training on {self.config['budget']['images']:,} images")
+            self.ahead.begin()
+        if sheet is None:
+            return
+        self._draw(Path(sheet))
+        quality = row["val/oracle_swap_psnr"]
+        self.say(f"{row['images_seen']:,} images: swap {quality:.1f} dB to the true one, see {_picture(self.folder)}")
+
+    def _draw(self, sheet: Path) -> None:
+        import cv2
+
+        from swaplab.training.samples import enlarged, save_sheet
+
+        names = list(self.config["data"]["identities"])
+        columns = [
+            caption
+            for a, b in zip(names, names[1:] + names[:1], strict=True)
+            for caption in (a, f"{a} rebuilt", f"{a} as {b}", "true swap")
+        ]
+        drawn = cv2.cvtColor(cv2.imread(str(sheet)), cv2.COLOR_BGR2RGB)
+        save_sheet(_picture(self.folder), enlarged(drawn, columns, ROWS, SCALE))
