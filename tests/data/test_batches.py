@@ -231,9 +231,9 @@ def test_wrong_data_is_named(make_faceset: Any) -> None:
 
     with pytest.raises(UserError, match=r"identity A has 32 training faces in .*A-16.* than batch_size=33"):
         built({"A": a, "B": b}, batch_size=33)
-    with pytest.raises(UserError, match=r"resolution 64 .* 16 pixels"):
+    with pytest.raises(UserError, match=r"data.resolution is 64, .* have 16 pixels"):
         built({"A": a}, resolution=64)
-    with pytest.raises(UserError, match=r"A and B are aligned unequally .*region=16.*region=32"):
+    with pytest.raises(UserError, match=r"A and B are aligned differently .*region=16.*region=32"):
         built({"A": a, "B": make_faceset("B", region=32)})
     with pytest.raises(UserError, match="A and B are the same person 'A'"):
         built({"A": a, "B": make_faceset("A")})
@@ -243,7 +243,7 @@ def test_wrong_data_is_named(make_faceset: Any) -> None:
         built({"A": a}, masks=("nose",))
     with pytest.raises(UserError, match="has no masks"):
         built({"A": a}, masks=("face",)).train_dataloader()
-    with pytest.raises(UserError, match="split 'dev'"):
+    with pytest.raises(UserError, match="split must be one of train, val, test; got 'dev'"):
         built({"A": a}).held_out("dev", "A")
-    with pytest.raises(UserError, match="batch_size=2 cannot be shared by 3"):
+    with pytest.raises(UserError, match="batch_size must be at least 3, the number of processes; got 2"):
         PositionSampler(2, 0, 3)

@@ -53,11 +53,11 @@ def test_a_declared_split_is_kept(make_faceset: Any) -> None:
 
 def test_what_cannot_be_split_is_said(make_faceset: Any) -> None:
     short = make_faceset(clips={"only": [0.0, 0.5, 1.0]})
-    with pytest.raises(UserError, match=r"no faces for .*three clips") as caught:
+    with pytest.raises(UserError, match=r"no faces for split .*three") as caught:
         split(short)
     assert str(short.folder) in str(caught.value)
     clips = {"a": [0.0], "b": [0.0], "c": [0.0]}
-    with pytest.raises(UserError, match="no faces for test"):
+    with pytest.raises(UserError, match="no faces for split test"):
         split(make_faceset(clips=clips, splits={"a": "train", "b": "val", "c": "train"}))
     with pytest.raises(UserError, match=r"faces/000001.png has split 'dev'"):
         split(make_faceset(clips=clips, splits={"a": "train", "b": "dev", "c": "test"}))

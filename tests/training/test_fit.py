@@ -131,8 +131,8 @@ def test_what_a_run_takes_from_another_is_part_of_which_run_it_is(
             ["checkpoint.best=val/oracle_swap_psnr"],
             ["val/oracle_swap_psnr is not measured", "val/reconstruction_psnr/A"],
         ),
-        (["checkpoint.best=loss/generator/reconstruction"], ["is not measured while training"]),
-        (["norm=group", "norm.groups=7"], ["norm.groups=7", "must divide"]),
+        (["checkpoint.best=loss/generator/reconstruction"], ["is not measured during training"]),
+        (["norm=group", "norm.groups=7"], ["norm.groups=7 must divide the number of channels, 64"]),
         (["seed=-1"], ["seed=-1"]),
     ],
 )

@@ -1,1 +1,1 @@
-"""From facesets to batches: splits, order, the LightningDataModule."""
+"""From facesets to batches: splits, sampling order, the LightningDataModule."""

@@ -1,4 +1,4 @@
-"""Positions of a run -> noisy faces of all identities."""
+"""A dataset that maps positions of a run to noisy faces of all identities."""
 
 from bisect import bisect_right
 from collections.abc import Iterator, Mapping, Sequence
@@ -16,9 +16,9 @@ from swaplab.noise.pipeline import NoisePipeline
 
 
 class Batch(TypedDict):
-    """``position``: int64 (n,). ``faces[identity]``: ``input``, ``target`` and, if asked for, ``masks``.
+    """``position``: int64 (n,). ``faces[identity]``: ``input``, ``target`` and, if requested, ``masks``.
 
-    Pictures are uint8 (n, C, R, R), 0 to 255, in channels-last memory.
+    Images are uint8 (n, C, R, R), 0 to 255, in channels-last memory.
     """
 
     position: Tensor
@@ -26,7 +26,7 @@ class Batch(TypedDict):
 
 
 class Pool(Sequence[Picture]):
-    """The faces of all identities as one sequence, without a copy."""
+    """The faces of all identities as one sequence, without copying."""
 
     def __init__(self, stacks: Sequence[Picture]) -> None:
         self._stacks = list(stacks)
@@ -41,11 +41,11 @@ class Pool(Sequence[Picture]):
 
 
 class NoisyFaces(Dataset[Any]):
-    """What every identity shows at a position of the run: network input and target, both (R, R, 3).
+    """Network input and target, both (R, R, 3), of every identity at a position of the run.
 
-    ``faces[identity]``: stored crops uint8 (n, stored, stored, 3), held in memory and never written to;
-    ``masks`` the same with k channels, or empty. A sample is a function of (seed, position) alone. ``means``: the mean
-    colour (3,) of each identity, 0 to 255.
+    ``faces[identity]``: stored crops uint8 (n, stored, stored, 3), kept in memory read-only; ``masks``: the same with k
+    channels, or empty. ``means``: the mean colour (3,) of each identity, 0 to 255. A sample is a function of (seed,
+    position) only.
     """
 
     def __init__(
@@ -69,7 +69,7 @@ class NoisyFaces(Dataset[Any]):
 
 
 def collate(samples: Sequence[dict[str, Any]]) -> Batch:
-    """Samples stacked; pictures (R, R, C) become (n, C, R, R) views of channels-last memory."""
+    """Stack samples; images (R, R, C) become (n, C, R, R) views in channels-last memory."""
     first = samples[0]["faces"]
     return {
         "position": torch.tensor([sample["position"] for sample in samples], dtype=torch.int64),
@@ -85,7 +85,7 @@ def _stacked(pictures: list[Picture]) -> Tensor:
 
 
 def divided(batch: Batch, size: int) -> Iterator[Batch]:
-    """Batches of ``size`` positions each, in order: views of a larger one."""
+    """Split a batch into batches of ``size`` positions each, in order, as views."""
     count = len(batch["position"])
     for begin in range(0, count, size):
         part = slice(begin, begin + size)

@@ -1,4 +1,4 @@
-"""Facesets as training batches and as held-out faces."""
+"""The LightningDataModule: training batches and held-out faces from facesets."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
@@ -21,13 +21,12 @@ from swaplab.noise.operation import Operation, Picture
 from swaplab.noise.pipeline import NoisePipeline
 from swaplab.stopping import follow_parent, shielded
 
-# Positions that a worker hands over at once, at least: to hand over a batch costs milliseconds, however small it is.
+# minimum number of positions that a worker sends at once; sending a batch takes milliseconds, whatever its size
 AHEAD = 64
 
 
 class Faces(NamedTuple):
-    """Face regions (n, R, R, 3), their masks (n, R, R, 4) in the order of MASKS or None, uint8; and their
-    records."""
+    """Face regions (n, R, R, 3) and their masks (n, R, R, 4) in the order of MASKS, or None, uint8; and records."""
 
     images: Picture
     masks: Picture | None
@@ -35,7 +34,7 @@ class Faces(NamedTuple):
 
     @property
     def face_masks(self) -> Picture | None:
-        """The masks of the faces alone, (n, R, R, 1), or None."""
+        """The face masks (n, R, R, 1), or None."""
         face = MASKS.index("face")
         return None if self.masks is None else self.masks[..., face : face + 1]
 
@@ -43,15 +42,13 @@ class Faces(NamedTuple):
 class FaceData(pl.LightningDataModule):
     """Batches for training, and the faces of any split without noise.
 
-    ``batch_size`` counts the positions of a step over all ranks; at a position each identity shows one
-    face. ``parts``: fresh batches that a step consumes, one after the other in a batch. ``masks``: names of
-    MASKS, or ``hull``, that batches carry. ``parts`` and ``start_position`` (where a resumed run goes on) may be set
-    until training begins. Batches do not depend on ``workers``, on the number of ranks or on where a run
-    was resumed.
+    ``batch_size``: positions of a batch over all ranks; at each position there is one face per identity. ``parts``:
+    number of batches that a step consumes, concatenated. ``masks``: names of MASKS, or ``hull``, to include in batches.
+    ``parts`` and ``start_position`` (the position of a resumed run) may be set until training starts. Batches do not
+    depend on ``workers``, the number of ranks, or where a run was resumed.
 
-    Raises UserError if identities are missing, the same or aligned unequally, if ``resolution`` is not that
-    of the facesets, if a mask is not known, if a split is empty, or if an identity has fewer training faces
-    than a batch.
+    Raises UserError if identities are missing, identical or aligned differently, if ``resolution`` differs from the
+    facesets', if a mask is unknown, if a split is empty, or if an identity has fewer training faces than a batch.
     """
 
     def __init__(
@@ -90,7 +87,7 @@ class FaceData(pl.LightningDataModule):
 
     @property
     def identities(self) -> tuple[str, ...]:
-        """Names of the identities, in the order of the config."""
+        """Names of the identities in the order of the config."""
         return tuple(self._facesets)
 
     @property
@@ -99,13 +96,13 @@ class FaceData(pl.LightningDataModule):
         return self.alignment.region
 
     def split_facesets(self) -> dict[str, Faceset]:
-        """The facesets, every record's ``split`` set; faces in the gaps of a weak split are left out."""
+        """The facesets with the ``split`` of every record set, without the faces in the gaps of weak splits."""
         return dict(self._facesets)
 
     def held_out(self, name: str, identity: str) -> Faces:
         """The faces of ``identity`` in the split ``name``, without noise, in the order of the records."""
         if name not in SPLITS:
-            raise UserError(f"split '{name}' is not known; choose one of {', '.join(SPLITS)}")
+            raise UserError(f"split must be one of {', '.join(SPLITS)}; got '{name}'")
         chosen = of_split(self._facesets[identity], name)
         images = np.ascontiguousarray(self.alignment.region_of(chosen.faces()))
         masks = None
@@ -114,10 +111,10 @@ class FaceData(pl.LightningDataModule):
         return Faces(images, masks, chosen.records)
 
     def colour_shifts(self) -> dict[str, dict[str, list[float]]]:
-        """What training adds to every face of an identity, in [0, 1]: {identity: {"input": (3,), "target": (3,)}}.
+        """What training adds to every face of an identity, in units of [0, 1]: {identity: {"input": (3,), "target":
+        (3,)}}, without identities that are not shifted.
 
-        Identities whose colours are their own are left out. Raises UserError for a shift of an identity that there is
-        not.
+        Raises UserError for a shift of an unknown identity.
         """
         shifts: dict[str, dict[str, list[float]]] = {}
         for operation in self._noise.operations.values():
@@ -141,11 +138,11 @@ class FaceData(pl.LightningDataModule):
         self._dataset = NoisyFaces(faces, self._noise, self.seed, masks)
 
     def train_dataloader(self) -> DataLoader[Batch]:
-        """This rank's batches from ``start_position`` on; they do not end unless ``total`` says so."""
+        """This rank's batches from ``start_position`` on; without ``total`` they never end."""
         self.setup()
         assert self._dataset is not None
-        # Also here, before workers are forked: threads that OpenCV has started would be missing in a worker, and it
-        # would wait for them for ever. On faces of this size they only cost time.
+        # Also before workers are forked: a worker would lack OpenCV's threads and wait for them forever. On faces of
+        # this size, threads only cost time.
         one_thread()
         rank, world = (self.trainer.global_rank, self.trainer.world_size) if self.trainer else (0, 1)
         shard = -(-self.batch_size // world) * self.parts
@@ -168,7 +165,7 @@ class FaceData(pl.LightningDataModule):
             persistent_workers=self.workers > 0,
             prefetch_factor=4 if self.workers else None,
             pin_memory=torch.cuda.is_available(),
-            # The loader draws a seed for its workers; from the global generator it would change what a model draws.
+            # the loader draws a seed for its workers; drawn from the global generator, it would change a model's draws
             generator=torch.Generator(),
         )
 
@@ -178,20 +175,20 @@ def _check_clips(facesets: Mapping[str, Faceset], test_clips: Sequence[str]) -> 
     unknown = sorted(set(test_clips) - known)
     if unknown:
         raise UserError(
-            f"data.test_clips names {unknown[0]!r}, which is no clip of the facesets; choose among "
+            f"data.test_clips names {unknown[0]!r}, which is not a clip of the facesets; choose from "
             f"{', '.join(sorted(known)[:20])}"
         )
 
 
 def one_thread() -> None:
-    """OpenCV without threads of its own; a worker's PyTorch has one already."""
+    """Limit OpenCV to one thread; PyTorch in a worker already has only one."""
     cv2.setNumThreads(1)
 
 
 class _Loader(DataLoader[Batch]):
-    """Batches of ``size`` positions; what workers hand over at once is divided into them.
+    """A loader of batches of ``size`` positions, into which it splits what a worker sends at once.
 
-    Its workers hear no signal from their first moment on: one that dies of it takes the run along.
+    Its workers block signals from the start, because a worker killed by a signal fails the run.
     """
 
     def __init__(self, size: int, *data: Any, **settings: Any) -> None:
@@ -210,27 +207,27 @@ def _begin_worker(number: int) -> None:
 
 
 def _common_alignment(facesets: Mapping[str, Faceset], resolution: int | None) -> Alignment:
-    """The alignment that all facesets share."""
+    """The common alignment of all facesets. Raises UserError if there is none, and for invalid identities."""
     if not facesets:
-        raise UserError("there are no identities; name at least one, as in data.identities.A=DIR")
+        raise UserError("there are no identities; set at least one, such as data.identities.A=DIR")
     (first, reference), *others = facesets.items()
     for name, faceset in others:
         if faceset.alignment != reference.alignment:
             raise UserError(
-                f"identities {first} and {name} are aligned unequally ({reference.folder}: {reference.alignment}; "
-                f"{faceset.folder}: {faceset.alignment}); extract or render both alike"
+                f"identities {first} and {name} are aligned differently ({reference.folder}: {reference.alignment}; "
+                f"{faceset.folder}: {faceset.alignment}); extract or render both with the same settings"
             )
     seen: dict[str, str] = {}
     for name, faceset in facesets.items():
         if faceset.identity in seen:
             raise UserError(
                 f"identities {seen[faceset.identity]} and {name} are the same person '{faceset.identity}' "
-                f"({faceset.folder}); give facesets of different identities"
+                f"({faceset.folder}); use facesets of different people"
             )
         seen[faceset.identity] = name
     if resolution is not None and resolution != reference.alignment.region:
         raise UserError(
-            f"resolution {resolution} is asked for, but {reference.folder} holds faces of {reference.alignment.region} "
-            f"pixels; set the resolution to {reference.alignment.region} or make the facesets again"
+            f"data.resolution is {resolution}, but the faces in {reference.folder} have {reference.alignment.region} "
+            f"pixels; set data.resolution={reference.alignment.region} or create the facesets again"
         )
     return reference.alignment

@@ -1,5 +1,4 @@
-"""Positions of a run and the faces at them, as pure functions: nothing depends on workers, ranks or
-restarts."""
+"""The positions of a run and the faces at them, as pure functions that do not depend on workers, ranks or restarts."""
 
 from collections.abc import Iterator
 from functools import lru_cache
@@ -15,26 +14,25 @@ from swaplab.randomness import generator_at
 
 @lru_cache(maxsize=64)
 def epoch_order(seed: int, identity: str, epoch: int, faces: int) -> NDArray[np.int64]:
-    """The permutation (faces,) in which an identity's faces come in one epoch."""
+    """The permutation (faces,) of an identity's faces in one epoch."""
     return generator_at(seed, "order", identity, epoch).permutation(faces)
 
 
 def face_at(position: int, seed: int, identity: str, faces: int) -> int:
-    """The face of ``identity`` at a position of the run; every face comes once in an epoch of ``faces``
+    """The index of the face of ``identity`` at a position of the run; each face occurs once per epoch of ``faces``
     positions."""
     epoch, place = divmod(position, faces)
     return int(epoch_order(seed, identity, epoch, faces)[place])
 
 
 class PositionSampler(Sampler[list[int]]):
-    """A rank's positions of each step.
+    """The positions of one rank in each step.
 
-    A step consumes ``parts`` times ``batch_size`` positions over all ranks. Of every part each rank takes a
-    contiguous shard, the first ranks one more where the division leaves a rest; a rank's list holds its
-    shards part after part, so that it can be cut into ``parts`` equal pieces. The first step begins at
-    ``start_position``; without ``total`` there is no last one, with it no step goes beyond ``total``
-    positions. ``steps``: so many come as one list, the last one perhaps shorter. Raises UserError for fewer
-    positions than ranks.
+    A step consumes ``parts`` batches of ``batch_size`` positions over all ranks. Each rank takes a contiguous shard of
+    every batch; if the division leaves a remainder, the first ranks take one position more. A rank's list holds its
+    shards batch by batch, so that it can be split into ``parts`` equal pieces. The first step starts at
+    ``start_position``. With ``total``, no step goes beyond ``total`` positions; without it, steps never end. ``steps``:
+    number of steps per list; the last list may be shorter. Raises UserError if there are fewer positions than ranks.
     """
 
     def __init__(
@@ -48,9 +46,7 @@ class PositionSampler(Sampler[list[int]]):
         steps: int = 1,
     ) -> None:
         if batch_size < world_size:
-            raise UserError(
-                f"batch_size={batch_size} cannot be shared by {world_size} processes; set it to at least {world_size}"
-            )
+            raise UserError(f"batch_size must be at least {world_size}, the number of processes; got {batch_size}")
         self.batch_size, self.parts, self.steps = batch_size, parts, steps
         self.start_position, self.total = start_position, total
         share, rest = divmod(batch_size, world_size)
@@ -64,7 +60,7 @@ class PositionSampler(Sampler[list[int]]):
 
     @property
     def per_step(self) -> int:
-        """How many positions of a step are this rank's."""
+        """The number of this rank's positions per step."""
         return self.parts * len(self._shard)
 
     def _each(self) -> Iterator[list[int]]:

@@ -1,4 +1,4 @@
-"""Where the facesets of a run come from: folders of the user, or the renderer."""
+"""The sources of a run's facesets: folders of the user, or the renderer."""
 
 import hashlib
 from collections import Counter
@@ -16,10 +16,10 @@ KINDS = ("synthetic", "facesets")
 
 @dataclass(frozen=True)
 class Sources:
-    """Facesets by the run's names of the identities.
+    """Facesets by identity.
 
-    Rendered people come with ``truth[source, target]``, the true swaps, and ``retrieval[kind][name]``; else
-    both are empty. ``digest`` is a SHA-256 of all faces and labels.
+    Rendered people have true swaps, ``truth[source, target]``, and ``retrieval[kind][name]``; else both are empty.
+    ``digest``: SHA-256 over all faces and labels.
     """
 
     facesets: Mapping[str, Faceset]
@@ -29,8 +29,8 @@ class Sources:
 
 
 def load_sources(data: Mapping[str, Any]) -> Sources:
-    """What a ``data`` section of a config names. Raises UserError for an unknown kind, for a missing folder, and
-    where ``skip_flags`` leaves no face."""
+    """Load the sources of a config's ``data`` section. Raises UserError for an unknown kind, a missing folder, and if
+    ``skip_flags`` leaves no face."""
     if data["kind"] == "facesets":
         return _from_folders(data["identities"], data["skip_flags"])
     if data["kind"] == "synthetic":
@@ -38,7 +38,7 @@ def load_sources(data: Mapping[str, Any]) -> Sources:
 
         rendered = build_from_config(data)
         return Sources(rendered.facesets, rendered.digest(), rendered.truth, rendered.retrieval)
-    raise UserError(f"data.kind={data['kind']} is not known; choose one of {', '.join(KINDS)}")
+    raise UserError(f"data.kind must be one of {', '.join(KINDS)}; got {data['kind']}")
 
 
 def _from_folders(folders: Mapping[str, str], skip_flags: Sequence[str]) -> Sources:
@@ -46,7 +46,7 @@ def _from_folders(folders: Mapping[str, str], skip_flags: Sequence[str]) -> Sour
     if missing or not folders:
         name = missing[0] if missing else "A"
         raise UserError(
-            f"identity {name} has no folder; set data.identities.{name}=DIR, or remove it: ~data.identities.{name}"
+            f"identity {name} has no folder; set data.identities.{name}=DIR, or remove it with ~data.identities.{name}"
         )
     facesets = {name: _without_flags(Faceset.load(expanded(folder)), skip_flags) for name, folder in folders.items()}
     digests = "".join(f"{name}:{faceset.digest()}" for name, faceset in facesets.items())
@@ -54,16 +54,16 @@ def _from_folders(folders: Mapping[str, str], skip_flags: Sequence[str]) -> Sour
 
 
 def _without_flags(faceset: Faceset, skip_flags: Sequence[str]) -> Faceset:
-    """The faces that carry none of ``skip_flags``."""
+    """The faces without any of ``skip_flags``."""
     carried = Counter(flag for record in faceset.records for flag in record.flags)
     for flag in skip_flags:
         if flag not in {*FLAGS.values(), *carried}:
-            raise UserError(f"flag '{flag}' is not known; choose data.skip_flags from {', '.join(FLAGS.values())}")
+            raise UserError(f"data.skip_flags has unknown flag '{flag}'; choose from {', '.join(FLAGS.values())}")
     left = [i for i, record in enumerate(faceset.records) if not set(record.flags) & set(skip_flags)]
     if not left:
         counted = ", ".join(f"{carried[flag]} {flag}" for flag in skip_flags if carried[flag]) or "none flagged"
         raise UserError(
-            f"0 of the {len(faceset.records)} faces of faceset {faceset.folder} are left ({counted}); bring better "
-            f"clips, or train on flagged faces too: data.skip_flags=[]"
+            f"none of the {len(faceset.records)} faces in {faceset.folder} is left ({counted}); use better clips, or "
+            f"set data.skip_flags=[] to train on flagged faces, too"
         )
     return faceset if len(left) == len(faceset.records) else faceset.select(left)

@@ -1,5 +1,4 @@
-"""Which faces are trained on and which are held out: whole clips, never frames of a clip that is trained
-on."""
+"""Split faces into train, val and test by whole clips."""
 
 from collections.abc import Collection, Iterator
 from dataclasses import replace
@@ -9,16 +8,16 @@ from swaplab.faces.faceset import SPLITS, FaceRecord, Faceset
 from swaplab.randomness import key_of
 
 GAP = 1.0  # seconds between blocks of one clip
-_HELD_OUT = 0.1  # share of each of val and test
+_HELD_OUT = 0.1  # share of val, and of test
 
 
 def split(faceset: Faceset, test_clips: Collection[str] = ()) -> tuple[Faceset, frozenset[str]]:
-    """The faceset with every record's ``split`` set, and the names of the splits that are weak.
+    """The faceset with the ``split`` of every record set, and the names of its weak splits.
 
-    Splits that the source declared stay. Else whole clips are drawn, about 80/10/10 and at least one each; of
-    ``test_clips`` all that the faceset has are the test split. With too few clips, each is cut into blocks in time;
-    faces less than a second behind a block are dropped, and what was cut out is weak: frames of one clip resemble each
-    other. Raises UserError where only some faces declare a split, and where a split comes out empty.
+    Splits declared by the source stay. Else whole clips are drawn, about 80/10/10, at least one each; if the faceset
+    has any of ``test_clips``, those are the test split. With too few clips, each is cut into blocks in time, faces less
+    than a second after a block are dropped, and the held-out blocks are *weak* splits, because frames of one clip
+    resemble each other. Raises UserError if only some faces declare a split, and if a split is empty.
     """
     declared = {record.split for record in faceset.records}
     weak: frozenset[str] = frozenset()
@@ -26,12 +25,12 @@ def split(faceset: Faceset, test_clips: Collection[str] = ()) -> tuple[Faceset, 
         if not declared <= set(SPLITS):
             wrong = next(record for record in faceset.records if record.split not in SPLITS)
             raise UserError(
-                f"faceset {faceset.folder}: {wrong.file} has split '{wrong.split}' where others declare one; "
+                f"faceset {faceset.folder}: {wrong.file} has split '{wrong.split}', while other faces declare one; "
                 f"give every face one of {', '.join(SPLITS)}, or none"
             )
         if test_clips:
             raise UserError(
-                f"faceset {faceset.folder} declares its splits, so data.test_clips would do nothing; leave it out"
+                f"faceset {faceset.folder} declares its splits, so data.test_clips has no effect; remove it"
             )
         records = list(faceset.records)
     else:
@@ -49,21 +48,21 @@ def split(faceset: Faceset, test_clips: Collection[str] = ()) -> tuple[Faceset, 
     for name in SPLITS:
         if name not in found:
             raise UserError(
-                f"faceset {faceset.folder} has no faces for {name}: {len(faceset.records)} faces, "
-                f"{_seconds(faceset):.1f} s; bring at least three clips, or one of more than {10 * GAP:.0f} s"
+                f"faceset {faceset.folder} has no faces for split {name} ({len(faceset.records)} faces over "
+                f"{_seconds(faceset):.1f} s); add clips: at least three, or one of more than {10 * GAP:.0f} s"
             )
     return replace(faceset, records=tuple(records)), weak
 
 
 def of_split(faceset: Faceset, name: str) -> Faceset:
-    """The records of one split, in their order."""
+    """The records of one split, in order."""
     return faceset.select([i for i, record in enumerate(faceset.records) if record.split == name])
 
 
 def _whole_clips(
     records: list[FaceRecord], clips: list[str], held_out: tuple[str, ...], identity: str
 ) -> Iterator[FaceRecord]:
-    """Clips in an order drawn by name, so that it is the same for every run and seed: test, val, train."""
+    """Assign whole clips to splits, drawn by name, so that every run and seed has the same splits."""
     drawn = iter(sorted(clips, key=lambda clip: key_of(0, "split", identity, clip)))
     count = max(1, round(_HELD_OUT * len(clips)))
     splits = dict.fromkeys(clips, "train")
@@ -82,7 +81,7 @@ def _blocks(records: list[FaceRecord], clips: list[str], held_out: tuple[str, ..
 
 
 def _block(time: float, usable: float, held_out: tuple[str, ...]) -> str | None:
-    """The split at ``time`` seconds into a clip, of which ``usable`` seconds remain beside the gaps."""
+    """The split at ``time`` seconds into a clip that has ``usable`` seconds without gaps; None in a gap."""
     begins, share = 0.0, 1 - _HELD_OUT * len(held_out)
     for name in ("train", *held_out):
         ends = begins + share * usable
