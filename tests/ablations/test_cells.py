@@ -51,13 +51,17 @@ def test_the_name_of_an_experiment_gives_way_but_a_user_s_counts(compose: Compos
 @pytest.mark.parametrize(
     ("change", "overrides", "said"),
     [
-        ({}, ["norm=batch"], "norm=batch: this is what ablation norm varies"),
+        ({}, ["norm=batch"], "norm=batch: ablation norm varies this key"),
         ({}, ["seed=3"], "ablation.seeds instead"),
         ({}, ["generator.widt=1"], "ablation norm, level none: Could not override"),
         ({}, ["batch_size=1,2"], "level none: .*sweep"),
         ({"levels": {"none": ["norm=none"], "group": ["norm=grup"]}}, [], "level group: .*norm/grup"),
-        ({"levels": {"none": ["norm=none"], "group": ["norm=group", "batch_size=2"]}}, [], "in batch_size, which is"),
-        ({"levels": {"none": ["norm=none"], "group": ["workers=3"]}}, ["norm=none"], "this is what"),
+        (
+            {"levels": {"none": ["norm=none"], "group": ["norm=group", "batch_size=2"]}},
+            [],
+            "in batch_size, which is not in ablation.changes",
+        ),
+        ({"levels": {"none": ["norm=none"], "group": ["workers=3"]}}, ["norm=none"], "varies this key"),
         ({"levels": {"none": [], "group": ["workers=3"]}}, [], "the same run as level none"),
     ],
 )

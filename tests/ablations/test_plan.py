@@ -58,24 +58,24 @@ def test_every_field_is_in_the_digest() -> None:
         ({"levels": {"none": []}, "contrast": None, "direction": "higher"}, "1 level"),
         ({"levels": {False: ["norm=none"], "on": ["norm=group"]}}, "quote it"),
         ({"levels": {"none": "norm=none", "group": ["norm=group"]}}, "levels.none"),
-        ({"reference": "batch"}, "reference 'batch' is no level"),
-        ({"contrast": {"level": "batch", "direction": "higher"}}, "contrast.level 'batch' is no level"),
-        ({"contrast": {"level": "none", "direction": "higher"}}, "reference itself"),
-        ({"contrast": {"level": "group", "direction": "better"}}, "'better' is not known"),
+        ({"reference": "batch"}, "reference 'batch' is not a level"),
+        ({"contrast": {"level": "batch", "direction": "higher"}}, "contrast.level 'batch' is not a level"),
+        ({"contrast": {"level": "none", "direction": "higher"}}, "another level than the reference"),
+        ({"contrast": {"level": "group", "direction": "better"}}, "'better' must be"),
         ({"contrast": {"level": "group", "direction": "equal"}}, "needs a margin"),
-        ({"margin": 0.1}, "no use for a margin"),
+        ({"margin": 0.1}, "does not use a margin"),
         ({"margin": -1}, "above 0"),
-        ({"direction": "higher"}, "drop the other"),
-        ({"contrast": None}, "direction is None"),
+        ({"direction": "higher"}, "remove direction"),
+        ({"contrast": None}, "direction=None"),
         ({"seeds": [1, 1]}, "different whole numbers"),
         ({"seeds": [True, 2]}, "different whole numbers"),
         ({"seeds": []}, "different whole numbers"),
         ({"split": "train"}, "split 'train'"),
         ({"split": None}, "measured after training"),
-        ({"guards": ["score"]}, "named once"),
+        ({"guards": ["score"]}, "named twice"),
         ({"changes": []}, "changes is empty"),
-        ({"claim": " "}, "claim is ' '"),
-        ({"clam": "x"}, "no field 'clam'"),
+        ({"claim": " "}, "claim=' '"),
+        ({"clam": "x"}, "unknown field 'clam'"),
     ],
 )
 def test_a_plan_that_says_nothing_is_refused(change: dict[str, Any], said: str) -> None:
@@ -101,9 +101,9 @@ def test_a_stored_plan_is_not_changed(tmp_path: Path) -> None:
     other = [Cell("none", 1, "s1-2"), Cell("group", 1, "s1-3")]
     with pytest.raises(UserError, match=r"base is now with size=tiny.*name=OTHER"):
         store(tmp_path / "norm", Plan.parse("norm", NODE | {"base": ["experiment=quick", "size=tiny"]}), other)
-    with pytest.raises(UserError, match="metric was 'score' and is 'psnr'"):
+    with pytest.raises(UserError, match="metric was 'score', now 'psnr'"):
         store(tmp_path / "norm", Plan.parse("norm", NODE | {"metric": "psnr"}), cells)
-    with pytest.raises(UserError, match=r"contrast was group higher and is every level different"):
+    with pytest.raises(UserError, match=r"contrast was group higher, now every level different"):
         store(tmp_path / "norm", Plan.parse("norm", HOLM), cells)
     assert (tmp_path / "norm" / "plan.json").read_bytes() == before
 

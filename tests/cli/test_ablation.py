@@ -84,7 +84,7 @@ def test_every_level_has_every_seed_once_and_the_plan_is_older_than_all(
     assert plan.stat().st_mtime <= min(starts)
     before = plan.read_bytes()
     code, output, _ = train()
-    assert (code, output.count("it was already")) == (0, 4)
+    assert (code, output.count("already finished")) == (0, 4)
     assert plan.read_bytes() == before
     _, output, _ = command("ablation", "plan", "mine", "--config-dir", str(plans), *tiny)
     assert "4 runs, 0 images to train on" in output
@@ -129,8 +129,8 @@ def test_a_plan_that_was_begun_is_not_changed_but_another_stands_beside_it(train
         (["ablation.metric=coherence", "ablation.split=test"], "coherence[?] is one of octaves"),
         (["ablation.metric=score"], "score is measured after training; set split"),
         (["ablation.levels.group=['norm=group','norm.groups=3']"], "norm=group seed=1: "),
-        (["+ablation.levels.more=['norm=batch','reconstruction=mse']"], "which is not declared"),
-        (["norm=batch"], "this is what ablation mine varies"),
+        (["+ablation.levels.more=['norm=batch','reconstruction=mse']"], "which is not in ablation.changes"),
+        (["norm=batch"], "ablation mine varies this key"),
         (["hydra/launcher=joblib"], "none of Hydra's own settings"),
         (["slots=many"], "slots=many must be a whole number"),
         (["generator.width=0"], "generator.width=0 must be"),

@@ -53,7 +53,7 @@ def test_the_same_command_in_another_order_goes_on_and_starts_nothing_twice(trai
     assert {tuple(record.config()["factors"]) for record in records(tmp_path)} == {("norm",)}
     code, output, _ = train("seed=1,2", "norm=none,group", "--multirun", "hydra.launcher.slots=1")
     assert code == 0
-    assert output.count("it was already") == 4
+    assert output.count("already finished") == 4
     assert len(list((tmp_path / "runs" / "sweeps").iterdir())) == 1
     assert all(len((r.folder / "starts.txt").read_text().splitlines()) == 1 for r in records(tmp_path))
 

@@ -34,7 +34,7 @@ def test_runs_of_one_and_of_two_ranks_in_one_sweep_agree(process: Process, tiny:
     assert sorted(path.name for path in tmp_path.iterdir()) == ["runs"]
     again = process("train", *words, cwd=tmp_path)
     assert again.wait() == 0
-    assert again.out.count("it was already") == 2
+    assert again.out.count("already finished") == 2
 
 
 @pytest.mark.slow

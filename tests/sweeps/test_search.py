@@ -170,7 +170,7 @@ def test_ends_are_told_as_what_they_are(space: Space, tmp_path: Path, ended: Cal
     assert rows[0]["norm"] in ("none", "group")
     record = ended(5, 0.5)
     record.end("complete", "", metrics={"loss/a": 1.0})
-    with pytest.raises(UserError, match="val/error is not measured; choose among loss/a"):
+    with pytest.raises(UserError, match="val/error is not measured; choose from loss/a"):
         search.tell(5, "complete", "", record)
 
 
@@ -182,11 +182,11 @@ def test_a_stopped_trial_whose_end_was_not_seen_is_not_run_again(space: Space, t
 
 
 def test_one_process_at_a_time_and_one_search_a_folder(space: Space, tmp_path: Path) -> None:
-    with opened(tmp_path, GOAL, space), pytest.raises(UserError, match="running already"):
+    with opened(tmp_path, GOAL, space), pytest.raises(UserError, match="is already running"):
         opened(tmp_path, GOAL, space).__enter__()
     with opened(tmp_path, GOAL, space):
         pass
-    with pytest.raises(UserError, match="is another search: its goal differ"):
+    with pytest.raises(UserError, match="belongs to another search with other goal"):
         opened(tmp_path, replace(GOAL, seed=4), space).__enter__()
     more = Space((*space.fixed, "runs=elsewhere"), space.searched)
     with opened(tmp_path, GOAL, more):  # where it is written moves no number
@@ -222,11 +222,11 @@ def test_a_study_cut_short_by_a_kill_goes_on(space: Space, tmp_path: Path) -> No
 @pytest.mark.parametrize(
     ("change", "sentence"),
     [
-        ({"direction": "up"}, "choose one of minimize, maximize"),
-        ({"sampler": "grid"}, "choose one of tpe, random"),
-        ({"pruner": "asha"}, "choose one of median, none"),
-        ({"startup_trials": -1}, "give 0 or more"),
-        ({"cadence": 0}, "known at the end only"),
+        ({"direction": "up"}, "must be minimize or maximize"),
+        ({"sampler": "grid"}, "must be tpe or random"),
+        ({"pruner": "asha"}, "must be median or none"),
+        ({"startup_trials": -1}, "must be at least 0"),
+        ({"cadence": 0}, "measured at the end only"),
     ],
 )
 def test_a_goal_that_cannot_be_is_refused(change: dict[str, object], sentence: str) -> None:
@@ -238,5 +238,5 @@ def test_a_search_goes_towards_the_better_side_of_its_metric() -> None:
     assert direction_of("val/reconstruction_mse") == "minimize"
     assert direction_of("val/reconstruction_psnr/A") == "maximize"
     for metric in ("loss/discriminator/adversarial", "loss/other"):
-        with pytest.raises(UserError, match=r"has no better side; set hydra\.sweeper\.direction"):
+        with pytest.raises(UserError, match=r"is unknown; set hydra\.sweeper\.direction"):
             direction_of(metric)

@@ -1,1 +1,1 @@
-"""``hydra/sweeper=optuna``: the jobs of a sweep are drawn by a search."""
+"""``hydra/sweeper=optuna``: a hyperparameter search draws the jobs of a sweep."""

@@ -1,4 +1,4 @@
-"""Hands Hydra's overrides and launcher to ``swaplab.cli.search``. Imports little: Hydra reads it at every start."""
+"""Passes Hydra's overrides and launcher to ``swaplab.cli.search``. Few imports, as Hydra loads it at every start."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -12,11 +12,11 @@ from omegaconf import DictConfig
 
 @dataclass
 class OptunaSweeperConf:
-    """What is searched for, and how; `swaplab.sweeps.search.Goal` has the words.
+    """Settings of a search; `swaplab.sweeps.search.Goal` describes the others.
 
-    ``n_trials``: trials in all, those of earlier sessions included. ``n_jobs``: trials that are drawn and run together.
+    ``n_trials``: number of trials, including earlier sessions. ``n_jobs``: trials that are drawn and run together.
     ``metric``: None for ``checkpoint.best``. ``direction``: None for the metric's better side. ``storage``: None for
-    ``study.journal`` in the sweep's folder, or a URL of Optuna such as sqlite:///FILE.
+    ``study.journal`` in the sweep's folder, or an Optuna URL such as sqlite:///FILE.
     """
 
     _target_: str = "hydra_plugins.swaplab_optuna_sweeper.sweeper.OptunaSweeper"
@@ -36,7 +36,7 @@ ConfigStore.instance().store(group="hydra/sweeper", name="optuna", node=OptunaSw
 
 
 class OptunaSweeper(Sweeper):
-    """Draws the jobs of a sweep with Optuna's ask and tell."""
+    """Draws the jobs of a sweep with Optuna's ask-and-tell interface."""
 
     def __init__(self, **settings: Any) -> None:
         self.settings = settings

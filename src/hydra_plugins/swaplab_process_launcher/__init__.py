@@ -1,1 +1,1 @@
-"""``hydra/launcher=swaplab``: every job of a sweep in a process of its own."""
+"""``hydra/launcher=swaplab``: each job of a sweep runs in its own process."""

@@ -1,4 +1,4 @@
-"""Hands the jobs of Hydra's sweepers to ``swaplab.sweeps``. Imports little: Hydra reads it at every start."""
+"""Passes the jobs of Hydra's sweepers to ``swaplab.sweeps``. Few imports, as Hydra loads it at every start."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -13,7 +13,7 @@ from omegaconf import DictConfig
 
 @dataclass
 class ProcessLauncherConf:
-    """``slots``: how many devices are used at once; None: all GPUs, and as many cores as there are."""
+    """``slots``: number of devices to use at once; None: all GPUs or CPU cores."""
 
     _target_: str = "hydra_plugins.swaplab_process_launcher.launcher.ProcessLauncher"
     slots: int | None = None
@@ -23,7 +23,7 @@ ConfigStore.instance().store(group="hydra/launcher", name="swaplab", node=Proces
 
 
 class ProcessLauncher(Launcher):
-    """Composes and checks all jobs, then runs each from its resolved config file."""
+    """Composes and validates all jobs, then runs each one from its resolved config file."""
 
     def __init__(self, slots: int | None = None) -> None:
         self.slots = slots
@@ -60,7 +60,7 @@ class ProcessLauncher(Launcher):
 
 
 class FailedJob(JobReturn):
-    """The return of a job that failed: a sweeper that wants its value ends the command; the table has been shown."""
+    """The result of a failed job. A sweeper that reads its value ends the command, after the table was shown."""
 
     @property  # type: ignore[misc]
     def return_value(self) -> Any:

@@ -1,1 +1,1 @@
-"""Ablations: a question with its answer's rules fixed before the first run."""
+"""Ablations: experiments whose hypothesis, metric and rule are stored before the first run."""

@@ -1,4 +1,4 @@
-"""From a plan to the configs of its runs: one for each level and seed, alike in all but what the plan varies."""
+"""The configs of an ablation plan: one run per level and seed, equal except for what the plan varies."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -14,28 +14,28 @@ from swaplab.runs.identity import changed_keys, pinned, run_id_of
 
 Compose = Callable[[Sequence[str]], DictConfig]  # overrides of conf/train.yaml -> the composed config
 
-# What a plan decides for each of its runs, and where it says so.
+# Keys that the plan sets for each run, and the fields of the plan that set them.
 DECIDED = {"seed": "ablation.seeds", "factors": "ablation.factor", "run_id": "ablation.seeds"}
 
 
 @dataclass(frozen=True)
 class Planned:
-    """A plan and the resolved config of each of its cells."""
+    """An ablation plan and the resolved configs of its cells."""
 
     plan: Plan
     configs: dict[Cell, dict[str, Any]]
 
     @property
     def cells(self) -> list[Cell]:
-        """The cells, seed by seed: all levels have their first run before any has its second."""
+        """The cells ordered by seed, so that all levels run once before any level runs twice."""
         return sorted(self.configs, key=lambda cell: self.plan.seeds.index(cell.seed))
 
 
 def planned(id: str, node: Mapping[str, Any], overrides: Sequence[str], compose: Compose) -> Planned:
-    """The plan of ``node``, a file of conf/ablation, with a user's ``overrides`` of all runs, and its cells.
+    """The plan of ``node`` (a file of conf/ablation) with the user's ``overrides`` of all runs, and its configs.
 
-    Raises UserError, naming the level, where a cell cannot be composed, where a level is the reference under another
-    name or differs from it in more than ``changes`` declares, and for an override of what the ablation varies.
+    Raises UserError if a config does not compose, if two levels are the same run, if a level differs from the reference
+    in keys outside ``changes``, and for an override of a key that the ablation varies.
     """
     plan = Plan.parse(id, {**node, "base": [*node.get("base", ()), *overrides]})
     _refuse_overrides(plan, overrides)
@@ -53,7 +53,7 @@ def planned(id: str, node: Mapping[str, Any], overrides: Sequence[str], compose:
 
 
 def _configs(plan: Plan, level: str, compose: Compose) -> list[dict[str, Any]]:
-    """The config of a level with each seed."""
+    """The configs of a level, one per seed."""
     words = [f"name={plan.id}", "wandb.job_type=ablation", *plan.base, *plan.levels[level]]
     configs = []
     try:
@@ -67,37 +67,37 @@ def _configs(plan: Plan, level: str, compose: Compose) -> list[dict[str, Any]]:
 
 
 def key_of(word: str) -> str:
-    """The key that an override sets, adds or removes."""
+    """The key of an override."""
     return word.lstrip("+~").partition("=")[0]
 
 
 def _refuse_overrides(plan: Plan, overrides: Sequence[str]) -> None:
-    """UserError for an override that a level or the plan itself would undo."""
+    """Raise UserError for an override of a key that the levels or the plan set."""
     varied = {key_of(word) for words in plan.levels.values() for word in words}
     for word in overrides:
         key = key_of(word)
         if key in DECIDED:
-            raise UserError(f"{word}: the ablation decides it for each of its runs; change {DECIDED[key]} instead")
+            raise UserError(f"{word}: the ablation sets this key for each run; change {DECIDED[key]} instead")
         if key in varied:
             raise UserError(
-                f"{word}: this is what ablation {plan.id} varies, so its levels would undo it; change ablation.levels, "
-                f"or take a level away: ~ablation.levels.NAME"
+                f"{word}: ablation {plan.id} varies this key, so the override would have no effect; change "
+                f"ablation.levels, or remove a level with ~ablation.levels.NAME"
             )
 
 
 def _check_level(plan: Plan, level: str, configs: Mapping[str, Mapping[str, Any]]) -> None:
-    """UserError for a level that equals an earlier one, or differs from the reference in more than is declared."""
+    """Raise UserError for a level that equals an earlier one, or differs from the reference in undeclared keys."""
     own, where = _measured(configs[level]), f"ablation {plan.id}, level {level}"
     for other in plan.levels:
         if other == level:
             break
         if not changed_keys(_measured(configs[other]), own):
-            raise UserError(f"{where} is the same run as level {other}; drop one of them")
+            raise UserError(f"{where} is the same run as level {other}; remove one of them")
     more = [key for key in changed_keys(_measured(configs[plan.reference]), own) if not _declared(key, plan.changes)]
     if more:
         raise UserError(
-            f"{where} differs from the reference {plan.reference} in {more[0]}, which is not declared; hold it equal "
-            f"in base, or add it to ablation.changes"
+            f"{where} differs from the reference {plan.reference} in {more[0]}, which is not in ablation.changes; set "
+            f"it in base for all levels, or add it to ablation.changes"
         )
 
 

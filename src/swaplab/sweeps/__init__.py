@@ -1,1 +1,1 @@
-"""Many runs from one command: jobs, the slots they run in, the processes that do the work, and the table of it."""
+"""Sweeps: many runs from one command, each in its own process, with slots for devices and a table of progress."""

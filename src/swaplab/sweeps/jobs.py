@@ -1,4 +1,4 @@
-"""A job of a sweep: one run to be made, and what its folder says about how far it is."""
+"""A job of a sweep: one run to train, and its state as read from the run's folder."""
 
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -16,10 +16,10 @@ from swaplab.runs.rows import last_rows
 
 @dataclass(frozen=True)
 class Job:
-    """One run to be made in a process of its own.
+    """One run to train in its own process.
 
-    ``label`` is what a table shows. ``config`` is resolved and without ``hydra``. ``evaluate`` is the split that is
-    measured after training (``val`` or ``test``), or None.
+    ``label``: name in tables. ``config``: resolved, without ``hydra``. ``evaluate``: the split to evaluate after
+    training (``val`` or ``test``), or None.
     """
 
     label: str
@@ -28,18 +28,18 @@ class Job:
 
     @property
     def folder(self) -> Path:
-        """The run's folder; the same config leads to the same one."""
+        """The run's folder, which only depends on the config."""
         return Path(self.config["runs"]) / self.config["name"] / run_id_of(self.config)
 
     @property
     def budget(self) -> int:
-        """Images that the whole run sees."""
+        """The run's budget in images."""
         return int(self.config["budget"]["images"])
 
     def done(self) -> RunRecord | None:
-        """The record of a run that has its result, measured if that was asked for; else None.
+        """The record of a finished run, also evaluated if ``evaluate`` is set, or None.
 
-        A diverged run leaves no weights to measure. Raises UserError if the folder holds a run of another config.
+        A diverged run needs no evaluation. Raises UserError if the folder holds a run of another config.
         """
         record = finished(self.folder, self.config)
         if record is None or (record.status == "complete" and self.evaluate and not evaluated(record, self.evaluate)):
@@ -47,24 +47,24 @@ class Job:
         return record
 
     def check_code(self) -> None:
-        """UserError if the run that is there was made by other code than this."""
+        """Raise UserError if other code made the existing run."""
         check_code(self.folder, self.config, code_of(named_packages(self.config)))
 
     def record(self) -> RunRecord | None:
-        """The record as it is now; None where there is none yet, or none that can be read."""
+        """The current record; None if there is none or it cannot be read."""
         try:
             return RunRecord.load(self.folder) if is_run(self.folder) else None
         except Damaged:
             return None
 
     def images_seen(self) -> int:
-        """How far the run is, by the last full line of its metrics."""
+        """Images seen so far, from the last complete line of the metrics."""
         rows = last_rows(self.folder / "metrics.jsonl")
         return int(rows[-1]["images_seen"]) if rows else 0
 
 
 def evaluated(record: RunRecord, split: str) -> bool:
-    """Whether a split was measured with the final weights that the run has now."""
+    """Whether a split was evaluated with the run's current final weights."""
     report, weights = evaluation_file(record.folder, JUDGED, split), record.checkpoints / "final.safetensors"
     if not (report.exists() and weights.exists()):
         return False
@@ -73,7 +73,7 @@ def evaluated(record: RunRecord, split: str) -> bool:
 
 @dataclass(frozen=True)
 class Outcome:
-    """How a job ended: ``complete``, ``diverged``, ``interrupted`` or ``failed``, why, and the seconds it took here."""
+    """How a job ended. ``status``: complete, diverged, interrupted or failed. ``seconds``: of this session only."""
 
     job: Job
     status: str
@@ -82,13 +82,13 @@ class Outcome:
 
     @property
     def ended(self) -> bool:
-        """Whether the job has its result, or has done the share of its budget that it was given."""
+        """Whether the job has finished, or has done its share of the budget (``budget.session_images``)."""
         share = self.job.config["budget"]["session_images"]
         return self.status in ENDED or (self.status == "interrupted" and share is not None)
 
     @property
     def objective(self) -> float:
-        """The last value of the metric ``checkpoint.best``, turned so that less is better; nan without a result."""
+        """The last value of ``checkpoint.best``, negated if higher is better; nan if the run is not complete."""
         record = self.job.record()
         if self.status != "complete" or record is None:
             return float("nan")

@@ -1,4 +1,4 @@
-"""One job's process: started apart from the terminal, asked to stop, ended for good, and judged by what it left."""
+"""The process of a job: start it in a separate session, stop or kill it, and read its outcome from the run's record."""
 
 import os
 import signal
@@ -18,7 +18,7 @@ COMMAND = (sys.executable, "-m", "swaplab", "train")
 
 
 def wait_for(process: "subprocess.Popen[bytes]") -> int:
-    """The exit code of a process of ours. A request to end is passed on, and raised as Stopped when it has ended."""
+    """The exit code of a child process. Stop requests are passed on to it, and raised as Stopped after it has ended."""
     passed = 0
     with stop_requests() as requests:
         while True:
@@ -34,7 +34,7 @@ def wait_for(process: "subprocess.Popen[bytes]") -> int:
 
 
 class JobProcess:
-    """A running job. Its session is its own, so the terminal's Ctrl-C does not reach it."""
+    """A running job in its own session, which the terminal's Ctrl-C does not reach."""
 
     def __init__(self, job: Job, share: Share, file: Path, command: Sequence[str]) -> None:
         self.job, self.share = job, share
@@ -58,22 +58,22 @@ class JobProcess:
         return time.monotonic() - self._started
 
     def ask(self) -> None:
-        """Ask the run to stop with a checkpoint; its first process tells the others."""
+        """Ask the run to stop with a checkpoint; its first process informs its ranks."""
         self._asked = True
         if self._process.poll() is None:
             self._process.terminate()
 
     def kill(self) -> None:
-        """End everything the job has started, at once."""
+        """Kill all processes of the job."""
         self._asked = True
         self._end_group()
 
     def outcome(self) -> Outcome | None:
-        """How the job ended, or None while it runs."""
+        """The outcome, or None while the job runs."""
         code = self._process.poll()
         if code is None:
             return None
-        self._end_group()  # what a job leaves behind would keep its slots busy
+        self._end_group()  # remaining processes would keep the slots busy
         try:
             done = self.job.done()
         except Damaged as error:
@@ -91,14 +91,14 @@ class JobProcess:
         return Outcome(self.job, status, reason, self.seconds)
 
     def _complaint(self, code: int) -> str:
-        """The last thing the job said, or the signal that ended it."""
+        """The last line of the job's log, or the signal that killed it."""
         if code < 0:
             return f"killed by {signal.Signals(-code).name}"
         with self.log.open("rb") as file:
             file.seek(self._begin)
             lines = [line.strip() for line in file.read().decode(errors="replace").splitlines() if line.strip()]
-        return lines[-1].removeprefix("swaplab train: ") if lines else f"exit code {code}, without a word"
+        return lines[-1].removeprefix("swaplab train: ") if lines else f"exit code {code} without a message"
 
     def _end_group(self) -> None:
-        with suppress(ProcessLookupError):  # nothing is left of it
+        with suppress(ProcessLookupError):  # no process is left
             os.killpg(self._process.pid, signal.SIGKILL)

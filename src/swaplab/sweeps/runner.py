@@ -1,4 +1,4 @@
-"""Runs jobs, each in a process of its own, as many at once as there are slots, until all have ended."""
+"""Run jobs in their own processes, as many at once as there are slots."""
 
 import time
 from collections.abc import Callable, Sequence
@@ -14,8 +14,8 @@ from swaplab.sweeps.process import COMMAND, JobProcess
 from swaplab.sweeps.slots import Slots
 from swaplab.sweeps.table import Board, State
 
-_PAUSE = 0.1  # seconds between two looks at the processes
-_REDRAW = 1.0  # seconds between two looks at how far they are
+_PAUSE = 0.1  # seconds between two checks of the processes
+_REDRAW = 1.0  # seconds between two checks of their progress
 
 
 def run_jobs(
@@ -27,15 +27,15 @@ def run_jobs(
     command: Sequence[str] = COMMAND,
     watch: Callable[[Job], bool] | None = None,
 ) -> list[Outcome]:
-    """Run jobs and return how each ended, in their order. A failed job stops no other.
+    """Run jobs and return their outcomes in order. A failed job stops no other.
 
-    Jobs that have their result already are left alone, begun ones go on. ``folder/jobs/NNN.yaml`` is the config of
-    job NNN (counted from ``first``), ``NNN.log`` its console. ``command`` gets ``resolved=FILE`` and, where asked for,
-    ``evaluate=SPLIT``. ``slots`` is how many devices are used at once; see `Slots`. ``watch`` is asked about
-    every running job, once a second; where it says True the job is asked to stop, and ends ``interrupted``.
+    Finished runs are skipped, started ones resume. ``folder/jobs/NNN.yaml`` is the config of job NNN (counted from
+    ``first``), ``NNN.log`` its output. ``command`` gets the arguments ``resolved=FILE`` and, if the job has
+    ``evaluate``, ``evaluate=SPLIT``. ``slots``: number of devices to use at once; see `Slots`. ``watch`` is called for
+    every running job once per second; if it returns True, the job is asked to stop and ends ``interrupted``.
 
-    SIGINT, SIGTERM and SIGHUP ask the running jobs for a checkpoint and end in Stopped; a second SIGINT ends them at
-    once. Raises UserError for a job that cannot run here.
+    SIGINT, SIGTERM and SIGHUP make the running jobs write a checkpoint, then Stopped is raised; a second SIGINT kills
+    them. Raises UserError for a job that cannot run here.
     """
     (folder / "jobs").mkdir(parents=True, exist_ok=True)
     with Board(jobs) as board, stop_requests() as requests:
@@ -44,7 +44,7 @@ def run_jobs(
             asked = 0
             while not sweep.over:
                 if requests.count > asked:
-                    board.say("ending the jobs at once" if asked else _STOPPING)
+                    board.say("killing the running jobs" if asked else _STOPPING)
                     sweep.stop(at_once=asked > 0)
                     asked = requests.count
                 sweep.advance()
@@ -57,15 +57,15 @@ def run_jobs(
         raise Stopped(requests.number)
     outcomes = [sweep.outcomes[i] for i in range(len(jobs))]
     if any(outcome.status == "failed" for outcome in outcomes):
-        board.say(f"what they said: {folder / 'jobs'}/NNN.log; the same command tries them again")
+        board.say(f"logs of the failed jobs: {folder / 'jobs'}/NNN.log; the same command runs these jobs again")
     return outcomes
 
 
-_STOPPING = "stopping: the running jobs write a checkpoint; Ctrl-C ends them at once"
+_STOPPING = "stopping: the running jobs write a checkpoint; press Ctrl-C again to kill them"
 
 
 class _Sweep:
-    """The jobs that wait, run and have ended, by their place among all."""
+    """The waiting, running and ended jobs, by index."""
 
     def __init__(
         self,
@@ -87,20 +87,20 @@ class _Sweep:
             try:
                 done = job.done()
                 job.check_code()
-            except UserError as error:  # the others can be made all the same
+            except UserError as error:  # does not affect the other jobs
                 self._end(i, Outcome(job, "failed", str(error), 0.0))
                 continue
             if done is None:
                 self.waiting.append(i)
             else:
-                self._end(i, Outcome(job, done.status, "it was already", 0.0))
+                self._end(i, Outcome(job, done.status, "already finished", 0.0))
 
     @property
     def over(self) -> bool:
         return not self.waiting and not self.running
 
     def advance(self) -> None:
-        """Collect what has ended, start what has room, look how far the others are."""
+        """Collect ended jobs, start jobs that fit into free slots, and read the progress of the others."""
         for i, process in list(self.running.items()):
             outcome = process.outcome()
             if outcome is not None:
@@ -121,7 +121,7 @@ class _Sweep:
                     process.ask()
 
     def stop(self, at_once: bool) -> None:
-        """Start nothing more, and ask the running jobs to stop or end them."""
+        """Start no more jobs, and stop or kill the running ones."""
         while self.waiting:
             i = self.waiting.pop()
             self._end(i, Outcome(self.jobs[i], "interrupted", "not started", 0.0))

@@ -1,6 +1,6 @@
-"""A search for the best value of a metric: an Optuna study that is asked for trials and told how their runs ended.
+"""Hyperparameter search: an Optuna study that draws trials and learns from the results of their runs.
 
-The study is a file beside the jobs, written as it goes, so that the same command goes on where it stopped.
+The study is a journal file beside the jobs, so that the same command resumes it.
 """
 
 import csv
@@ -33,12 +33,12 @@ PRUNERS = ("median", "none")
 
 @dataclass(frozen=True)
 class Goal:
-    """What is searched for, and how.
+    """The objective and the method of a search.
 
-    ``metric`` is a name of ``metrics.jsonl``; its last value is the objective. ``sampler``: ``tpe`` (Bergstra et al.
-    2011) or ``random``, drawn under ``seed``; the first ``startup_trials`` are random and never pruned. ``pruner``:
-    ``median`` stops a trial whose best value yet is worse than the median of the ended ones' at as many images
-    (Golovin et al. 2017), looked at every ``cadence`` images and not before ``warmup_images``; ``none`` stops none.
+    ``metric``: a name in ``metrics.jsonl``, whose last value is the objective. ``sampler``: ``tpe`` (Bergstra et al.
+    2011) or ``random``, seeded by ``seed``; the first ``startup_trials`` are random and never pruned. ``pruner``:
+    ``median`` stops a trial whose best value so far is worse than the median of ended trials at the same number of
+    images (Golovin et al. 2017), checked every ``cadence`` images after ``warmup_images``; ``none`` stops none.
     """
 
     metric: str
@@ -51,34 +51,35 @@ class Goal:
     cadence: int
 
     def check(self) -> None:
-        """UserError for what no search can have."""
+        """Raise UserError for invalid values."""
         for key, allowed in (("direction", DIRECTIONS), ("sampler", SAMPLERS), ("pruner", PRUNERS)):
             if getattr(self, key) not in allowed:
-                raise UserError(f"hydra.sweeper.{key}={getattr(self, key)}: choose one of {', '.join(allowed)}")
+                raise UserError(f"hydra.sweeper.{key}={getattr(self, key)} must be {' or '.join(allowed)}")
         for key in ("startup_trials", "warmup_images"):
             if getattr(self, key) < 0:
-                raise UserError(f"hydra.sweeper.{key}={getattr(self, key)}: give 0 or more")
+                raise UserError(f"hydra.sweeper.{key}={getattr(self, key)} must be at least 0")
         if self.pruner != "none" and self.cadence <= 0:
             raise UserError(
-                f"{self.metric} is known at the end only, so no trial can be stopped by it; "
+                f"{self.metric} is measured at the end only, so it cannot prune trials; "
                 "set every.validate (every.report for a loss) or hydra.sweeper.pruner=none"
             )
 
 
 def direction_of(metric: str) -> str:
-    """The direction towards a metric's better side. UserError where it has none."""
+    """The direction of a metric. Raises UserError if neither side is better."""
     entry = known(metric)
     side = {"lower": "minimize", "higher": "maximize"}.get(str(entry.better)) if entry else None
     if side is None:
         raise UserError(
-            f"hydra.sweeper.metric={metric} has no better side; set hydra.sweeper.direction=minimize or maximize"
+            f"the direction of hydra.sweeper.metric={metric} is unknown; set hydra.sweeper.direction to minimize or "
+            f"maximize"
         )
     return side
 
 
 @dataclass(frozen=True)
 class Drawn:
-    """A trial that is to be run: its number, the command-line words of its run, and the searched ones among them."""
+    """A trial to run. ``overrides``: all overrides of its run; ``levels``: the values of the searched keys."""
 
     number: int
     overrides: tuple[str, ...]
@@ -86,7 +87,7 @@ class Drawn:
 
 
 def identity_of(goal: Goal, space: Space) -> dict[str, Any]:
-    """What makes two searches the same one: the goal, the distributions, and the fixed words that move numbers."""
+    """The identity of a search: the goal, the distributions, and the fixed overrides that can change numbers."""
     from optuna.distributions import distribution_to_json
 
     searched = {key: distribution_to_json(value) for key, value in space.searched.items()}
@@ -96,10 +97,10 @@ def identity_of(goal: Goal, space: Space) -> dict[str, Any]:
 
 
 class Search:
-    """An Optuna study in ``folder``: ask for trials with `batch`, `watch` them, `tell` how they ended.
+    """An Optuna study in ``folder``: get trials with `batch`, `watch` them, and `tell` their results.
 
-    ``storage``: None for ``folder/study.journal``, else a URL of Optuna (``sqlite:///FILE``). One process at a time:
-    use it in `opened`. Raises UserError for a storage that cannot be used or holds another search.
+    ``storage``: None for ``folder/study.journal``, or an Optuna URL (``sqlite:///FILE``). Only one process at a time
+    may use it, so open it with `opened`. Raises UserError for a storage that does not work or holds another search.
     """
 
     def __init__(self, folder: Path, goal: Goal, space: Space, storage: str | None = None) -> None:
@@ -114,21 +115,21 @@ class Search:
         elif stored != described:
             other = [key for key in described if stored[key] != described[key]]
             raise UserError(
-                f"the study {folder.name} is another search: its {' and '.join(other)} differ; "
-                "choose another folder with hydra.sweep.dir, or leave it out"
+                f"the study {folder.name} belongs to another search with other {' and '.join(other)}; "
+                "choose another folder with hydra.sweep.dir=DIR, or remove that override"
             )
 
     def batch(self, n_trials: int, n_jobs: int) -> list[Drawn]:
-        """The next trials to run together, at most ``n_jobs``; none when ``n_trials`` have been told.
+        """The next trials to run together, at most ``n_jobs``; none if ``n_trials`` have ended.
 
-        Trials that an earlier session left behind come first, as they were drawn.
+        Unfinished trials of an earlier session come first, unchanged.
         """
         from optuna.trial import TrialState
 
         left = [t for t in self.study.get_trials(deepcopy=False) if t.state == TrialState.RUNNING]
         for trial in left:
             if set(trial.params) != set(self.space.searched):
-                self.study.tell(trial.number, state=TrialState.FAIL)  # the end came while it was being drawn
+                self.study.tell(trial.number, state=TrialState.FAIL)  # the session ended while drawing it
             elif "pruned" in trial.user_attrs:
                 self.study.tell(trial.number, state=TrialState.PRUNED)
         if left := self._left():
@@ -142,7 +143,7 @@ class Search:
         return [t for t in self.trials() if t.state == TrialState.RUNNING]
 
     def trials(self) -> "list[FrozenTrial]":
-        """All trials that were drawn in full, by number."""
+        """All completely drawn trials, by number."""
         return [t for t in self.study.get_trials(deepcopy=False) if set(t.params) == set(self.space.searched)]
 
     def _draw(self, n_jobs: int) -> Drawn:
@@ -155,7 +156,7 @@ class Search:
         return Drawn(trial.number, tuple(self.space.overrides(trial.params)), self.space.levels(trial.params))
 
     def watch(self, number: int, rows: Sequence[Mapping[str, float]]) -> bool:
-        """Take the values that a running trial has had; True where it is to be stopped."""
+        """Report the values of a running trial; returns whether to stop it."""
         if self.goal.pruner == "none":
             return False
         trial = self._trial(number)
@@ -177,10 +178,10 @@ class Search:
         return Trial(self.study, self.study.get_trials(deepcopy=False)[number]._trial_id)
 
     def tell(self, number: int, status: str, reason: str, record: RunRecord | None) -> None:
-        """Say how a trial's run ended: ``complete``, ``diverged``, ``interrupted`` or ``failed``, why, and its record.
+        """Report how a trial's run ended. ``status``: complete, diverged, interrupted or failed.
 
-        One that was interrupted by others than this search stays open, to go on later. A diverged one counts as pruned:
-        the sampler is to stay away from it. Raises UserError where a run that is complete has no such metric.
+        A trial that this search did not interrupt itself stays open, to be resumed. A diverged one counts as pruned, so
+        that the sampler avoids it. Raises UserError if a complete run does not have the metric.
         """
         from optuna.trial import TrialState
 
@@ -207,12 +208,12 @@ class Search:
         metrics = record.facts["metrics"]
         if self.goal.metric not in metrics:
             raise UserError(
-                f"hydra.sweeper.metric={self.goal.metric} is not measured; choose among {', '.join(sorted(metrics))}"
+                f"hydra.sweeper.metric={self.goal.metric} is not measured; choose from {', '.join(sorted(metrics))}"
             )
         return float(metrics[self.goal.metric])
 
     def best(self) -> "FrozenTrial | None":
-        """The complete trial with the best value, the first of equal ones; None while none is complete."""
+        """The complete trial with the best value, the first one in case of a tie; None if none is complete."""
         from optuna.trial import TrialState
 
         complete = [t for t in self.trials() if t.state == TrialState.COMPLETE]
@@ -220,7 +221,7 @@ class Search:
         return min(complete, key=lambda t: (sign * _objective(t), t.number), default=None)
 
     def write_table(self) -> Path:
-        """Write ``trials.csv``: a row for each trial."""
+        """Write ``trials.csv`` with one row per trial; returns its path."""
         file = io.StringIO()
         writer = csv.writer(file)
         keys = list(self.space.searched)
@@ -241,9 +242,9 @@ def _objective(trial: "FrozenTrial") -> float:
 
 
 def steps(rows: Sequence[Mapping[str, float]], goal: Goal) -> list[tuple[int, float]]:
-    """(how many cadences of images were seen, the metric's value) of the rows that have the metric, after the start.
+    """(images seen in units of the cadence, metric value) of the rows with the metric, without the first.
 
-    So trials of other batch sizes, which report at slightly other counts, are compared at the same step.
+    So trials with different batch sizes, which report at slightly different images, are compared at the same steps.
     """
     found = {
         int(row["images_seen"]) // goal.cadence: float(row[goal.metric])
@@ -255,13 +256,13 @@ def steps(rows: Sequence[Mapping[str, float]], goal: Goal) -> list[tuple[int, fl
 
 @contextmanager
 def opened(folder: Path, goal: Goal, space: Space, storage: str | None = None) -> Iterator[Search]:
-    """A search that no other process has open; UserError if one has."""
+    """A context with a locked search. Raises UserError if another process has it open."""
     folder.mkdir(parents=True, exist_ok=True)
     with (folder / ".lock").open("a") as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            raise UserError(f"the search in {folder} is running already; wait for it, or stop it first") from None
+            raise UserError(f"the search in {folder} is already running; wait for it, or stop it first") from None
         yield Search(folder, goal, space, storage)
 
 
@@ -281,12 +282,12 @@ def _study(folder: Path, goal: Goal, storage: str | None) -> "Study":
     except (OSError, ValueError, LookupError, ImportError, SQLAlchemyError, optuna.exceptions.OptunaError) as error:
         reason = str(error).splitlines()[0]
         raise UserError(
-            f"the study {storage or journal} cannot be used ({reason}); move it away or name another"
+            f"the study {storage or journal} cannot be used ({reason}); move it away or choose another one"
         ) from None
 
 
 def _drop_torn_line(journal: Path) -> None:
-    """Cut off a last line that a kill left unfinished: what is appended to it could not be read."""
+    """Remove an incomplete last line after a kill, because a line appended to it could not be read."""
     if journal.exists():
         whole = journal.read_bytes().rpartition(b"\n")
         if whole[2]:
@@ -295,7 +296,7 @@ def _drop_torn_line(journal: Path) -> None:
 
 
 def _sampler(goal: Goal, number: int, n_jobs: int) -> "BaseSampler":
-    """The sampler of one trial. Each has a seed of its own, so that a resumed search draws what it would have drawn."""
+    """The sampler of one trial, with its own seed, so that a resumed search draws the same trials."""
     from optuna.samplers import RandomSampler, TPESampler
 
     seed = key_of(goal.seed, "search", number) % 2**32

@@ -1,4 +1,4 @@
-"""Where jobs run: slots of processor cores and of GPUs, each an environment that its job cannot look beyond."""
+"""Slots of CPU cores and GPUs: the environment of a job hides all devices but its own."""
 
 import os
 from collections.abc import Mapping, Sequence
@@ -9,14 +9,14 @@ from swaplab.devices import AUTO, devices_of, number_of, on_gpu, visible_gpus
 from swaplab.errors import UserError
 from swaplab.sweeps.jobs import Job
 
-# What one launched run tells its own ranks; a job that inherited it would believe it were one of them.
+# Variables that a launcher sets for ranks; a job that inherited them would take itself for a rank.
 _RANKS = ("RANK", "LOCAL_RANK", "WORLD_SIZE", "NODE_RANK", "GROUP_RANK", "MASTER_ADDR", "MASTER_PORT", "SLURM_NTASKS")
 _THREADS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
 
 
 @dataclass(frozen=True)
 class Share:
-    """The slots that a job holds, and the environment it runs in."""
+    """The slots of a job and its environment variables."""
 
     kind: str
     ids: tuple[str, ...]
@@ -24,16 +24,16 @@ class Share:
 
 
 class Slots:
-    """As many jobs at once as there are slots; a job of k devices takes k of them.
+    """The slots of this machine; a job with k devices takes k slots.
 
-    A CPU slot has ``trainer.threads`` cores (1 where that is null), so there are cores // threads; ``count`` says
-    otherwise, and then cores // count threads are the default. A GPU slot is a GPU. Raises UserError for a job that
-    can never run here.
+    A CPU slot has ``trainer.threads`` cores (1 if that is null), so there are cores // threads of them; ``count``
+    overrides this, and then the default is cores // count threads. A GPU slot is one GPU. Raises UserError for a job
+    that can never run here.
     """
 
     def __init__(self, jobs: Sequence[Job], count: int | None = None) -> None:
         if count is not None and count < 1:
-            raise UserError(f"{count} slots run nothing; give 1 or more with hydra.launcher.slots, or leave it out")
+            raise UserError(f"hydra.launcher.slots={count} must be a whole number of at least 1, or null")
         cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
         kinds = {_kind(job.config["trainer"]) for job in jobs}
         wanted = [int(job.config["trainer"]["threads"] or 0) for job in jobs]
@@ -48,7 +48,7 @@ class Slots:
             _check_fits(job, self._total["gpu"])
 
     def take(self, job: Job) -> Share | None:
-        """The slots for a job, or None while too few are free. A job wider than this machine's cores takes all."""
+        """The slots for a job, or None if too few are free. A job with more devices than CPU slots takes all."""
         settings = job.config["trainer"]
         kind = _kind(settings)
         needed = min(devices_of(settings, self._total["gpu"]), self._total[kind])
@@ -63,7 +63,7 @@ class Slots:
         return Share(kind, ids, environment)
 
     def give(self, share: Share) -> None:
-        """Take slots back."""
+        """Free slots."""
         self._free[share.kind] = [*share.ids, *self._free[share.kind]]
 
 
@@ -77,11 +77,11 @@ def _check_fits(job: Job, gpus: int) -> None:
     if elsewhere or settings["launcher"] == "srun":
         asked = f"nodes={settings['nodes']}" if elsewhere else "launcher=srun"
         raise UserError(
-            f"{job.label}: trainer.{asked}, but these jobs run on this machine; start such runs one by one (scripts/), "
-            f"or through a launcher for clusters"
+            f"{job.label}: trainer.{asked}, but these jobs run on this machine only; start such runs one by one with "
+            f"the files in scripts/, or use a cluster launcher"
         )
     if _kind(settings) == "gpu" and (devices_of(settings, gpus) > gpus or not gpus):
         raise UserError(
-            f"{job.label}: trainer.devices={settings['devices']} GPUs, but a job can have {gpus} here; lower it, or "
-            f"choose trainer=ddp_cpu"
+            f"{job.label}: trainer.devices={settings['devices']}, but this sweep has {gpus} GPU(s); lower it, or set "
+            f"trainer=ddp_cpu"
         )

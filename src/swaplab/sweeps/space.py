@@ -1,4 +1,4 @@
-"""What a search varies: Hydra's sweep grammar on the command line, as a space that a sampler draws from."""
+"""The search space of a command line: Hydra's sweep grammar as Optuna distributions."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -14,28 +14,28 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Space:
-    """The overrides that every trial has, and for every key that is searched its distribution."""
+    """The fixed overrides of every trial, and the distribution of each searched key."""
 
     fixed: tuple[str, ...]
     searched: dict[str, "BaseDistribution"]
 
     def overrides(self, drawn: Mapping[str, Any]) -> list[str]:
-        """The command-line words of a trial: what is fixed, then the values drawn for the searched keys."""
+        """The overrides of a trial: fixed ones, then the drawn values."""
         return [*self.fixed, *(f"{key}={_word(drawn[key], self.searched[key])}" for key in self.searched)]
 
     def levels(self, drawn: Mapping[str, Any]) -> dict[str, str]:
-        """The drawn values as the words they are given in."""
+        """The drawn values as text, by key."""
         return {key.lstrip("+"): _word(drawn[key], self.searched[key]) for key in self.searched}
 
 
 def space_of(overrides: Sequence["Override"]) -> Space:
-    """The space that a command line describes.
+    """The search space of the overrides on a command line.
 
-    ``a,b`` and ``choice``, ``glob``: one of them. ``range(start,stop,step)``: a number of the row, without ``stop``.
-    ``interval(low,high)``: any number between; ``int(interval(...))``: a whole one, without ``high``. ``tag(log,...)``
-    on either: evenly on a logarithmic scale. Everything else is fixed.
+    ``a,b``, ``choice`` and ``glob``: one of the values. ``range(start,stop,step)``: one number of the range, without
+    ``stop``. ``interval(low,high)``: any number in between; ``int(interval(...))``: a whole number, without ``high``.
+    ``tag(log,...)`` around a range or an interval: uniform on a logarithmic scale. Everything else is fixed.
 
-    Raises UserError where nothing is searched, the seed is, or a sweep says what a search cannot follow.
+    Raises UserError if nothing or the seed is searched, and for unsupported sweep syntax.
     """
     fixed, searched = [], {}
     for override in overrides:
@@ -45,12 +45,12 @@ def space_of(overrides: Sequence["Override"]) -> Space:
         key = override.get_key_element()
         if key == "seed":
             raise UserError(
-                "seed cannot be searched: the best seed says nothing; compare seeds with a plain sweep (-m)"
+                "seed cannot be searched, because the best seed is not a finding; use a plain sweep (-m) over seeds"
             )
         searched[key] = _distribution(override)
     if not searched:
         raise UserError(
-            "nothing is searched; give a key several values, such as norm=none,group or "
+            "no key is searched; set a key to several values, such as norm=none,group or "
             "'optimizer.generator.lr=tag(log,interval(1e-4,1e-2))'"
         )
     return Space(tuple(fixed), searched)
@@ -65,16 +65,16 @@ def _distribution(override: "Override") -> "BaseDistribution":
     words = override.input_line
     log = "log" in tags
     if tags - {"log"}:
-        raise UserError(f"{words}: a search knows the tag log alone; leave out {', '.join(sorted(tags - {'log'}))}")
+        raise UserError(f"{words}: a search supports only the tag log; remove {', '.join(sorted(tags - {'log'}))}")
     if getattr(sweep, "shuffle", False):
-        raise UserError(f"{words}: the sampler chooses the order; leave out shuffle")
+        raise UserError(f"{words}: the sampler sets the order; remove shuffle")
     try:
         if isinstance(sweep, IntervalSweep):
             return _between(sweep, log)
         if isinstance(sweep, RangeSweep):
             return _row(sweep, log)
         if log:
-            raise ValueError("a choice has no scale; take an interval or a range, or leave out tag(log, ...)")
+            raise ValueError("a choice has no scale; use an interval or a range, or remove tag(log, ...)")
         return CategoricalDistribution(list(dict.fromkeys(override.sweep_string_iterator())))
     except ValueError as error:
         raise UserError(f"{words}: {error}") from None
@@ -97,28 +97,28 @@ def _row(sweep: "RangeSweep", log: bool) -> "BaseDistribution":
 
     values = sorted(sweep.range())
     if not values:
-        raise ValueError("this range is empty; its end is not part of it")
+        raise ValueError("this range is empty, because it does not include its end")
     low, high, step = values[0], values[-1], abs(sweep.step)
     if isinstance(low, float):
         if log:
-            raise ValueError("on a logarithmic scale a range has whole numbers; take an interval")
+            raise ValueError("a range on a logarithmic scale must have whole numbers; use an interval")
         return FloatDistribution(low, high, step=float(step))
     if log:
         _check_bounds(low, high + 1, log)
         if step != 1:
-            raise ValueError("on a logarithmic scale a range has steps of 1; take an interval")
+            raise ValueError("a range on a logarithmic scale must have steps of 1; use an interval")
     return IntDistribution(low, high, log=log, step=int(step))
 
 
 def _check_bounds(low: float, high: float, log: bool) -> None:
     if not low < high:
-        raise ValueError(f"the lower end {low} is not below the upper end {high}")
+        raise ValueError(f"the lower end {low} must be below the upper end {high}")
     if log and low <= 0:
-        raise ValueError(f"on a logarithmic scale the lower end must be above 0, it is {low}")
+        raise ValueError(f"the lower end of a logarithmic scale must be above 0, not {low}")
 
 
 def _word(value: Any, distribution: "BaseDistribution") -> str:
-    """A drawn value for the command line; a step's rounding error is not the user's."""
+    """A drawn value as text, without the rounding error of steps."""
     step = getattr(distribution, "step", None)
     if isinstance(value, float) and step is not None:
         low = Decimal(str(distribution.low))  # type: ignore[attr-defined]

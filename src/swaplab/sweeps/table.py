@@ -1,4 +1,4 @@
-"""What a sweep shows: a live table in a terminal, a line for every change elsewhere, and the whole table at the end."""
+"""The display of a sweep: a live table in a terminal, else one line per change; in the end a table of all jobs."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -12,12 +12,12 @@ from rich.text import Text
 from swaplab.sweeps.jobs import Job
 
 COLOURS = {"complete": "green", "diverged": "magenta", "failed": "red", "running": "cyan", "interrupted": "yellow"}
-WIDTH = 140  # of a table that no terminal limits
+WIDTH = 140  # table width without a terminal
 
 
 @dataclass(frozen=True)
 class State:
-    """What is known of a job at a moment."""
+    """The current state of a job."""
 
     status: str = "waiting"
     images: int = 0
@@ -26,7 +26,7 @@ class State:
 
 
 class Board:
-    """Shows the states of jobs by their number. To be used in a ``with``."""
+    """Shows the states of jobs by index. Use it as a context manager."""
 
     def __init__(self, jobs: Sequence[Job], console: Console | None = None) -> None:
         self.jobs = jobs
@@ -48,7 +48,7 @@ class Board:
             self._live.stop()
 
     def show(self, states: Mapping[int, State]) -> None:
-        """Show the states as they are now."""
+        """Show the current states."""
         if self._live is not None:
             moving = {i: state for i, state in states.items() if state.status not in ("waiting", "complete")}
             self._live.update(self._table(moving, self._caption(states)), refresh=True)
@@ -60,16 +60,16 @@ class Board:
                 self.say(f"[{i + 1}/{len(self.jobs)}] {self.jobs[i].label}: {words}")
 
     def end(self, states: Mapping[int, State]) -> None:
-        """Show every job."""
+        """Show the table of all jobs."""
         self.console.print(self._table(states, self._caption(states)))
 
     def say(self, sentence: str) -> None:
-        """One line above the table."""
+        """Print one line above the table."""
         self.console.print(sentence, markup=False, highlight=False, soft_wrap=True)
 
     def _table(self, states: Mapping[int, State], caption: str) -> Table:
         table = Table(caption=caption, box=None, pad_edge=False, caption_justify="left")
-        for name in ("job", "run", "status", "images seen", "seconds", "why"):
+        for name in ("job", "run", "status", "images seen", "seconds", "reason"):
             table.add_column(name, justify="right" if name in ("job", "images seen", "seconds") else "left")
         for i, state in sorted(states.items()):
             status = Text(state.status, style=COLOURS.get(state.status, ""))
