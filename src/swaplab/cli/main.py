@@ -21,8 +21,8 @@ from swaplab.stopping import Stopped, end_with_parent, obey, stoppable
 
 # In the order in which a newcomer needs them.
 COMMANDS = {
-    "doctor": "check what this machine can do",
     "demo": "see a face swap within five minutes",
+    "doctor": "check what this machine can do",
     "options": "list every switch: groups, options, keys, sources",
     "extract": "cut one person's face out of videos: a faceset",
     "render": "render invented people: facesets whose true swaps are known",
