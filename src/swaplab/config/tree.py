@@ -19,6 +19,7 @@ from swaplab.errors import UserError
 LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 SYSTEM = re.compile(r"\b(?:faceswap-GAN(?: v[\d.]+\d)?|CycleGAN|pix2pix)\b")
 CITATION = re.compile(r"\(([^()]*(?:\([^()]*\)[^()]*)?\b(?:19|20)\d\d\b[^()]*)\)|([A-Z][\w&. ]*\b(?:19|20)\d\d[^.;:]*)")
+NO_CITATION = re.compile(r"\d{4}$|The ")  # a bare year, and a sentence that names one
 DEFAULT = re.compile(r"^\s*- /?(?P<group>[\w/]+): (?P<option>[\w-]+)(?:\s*# (?P<comment>.*))?$")
 COMMENT = re.compile(r"(?:^|\s)#\s*(.*)$")
 PACKAGE = re.compile(r"#\s*@package\s+(\S+)")
@@ -93,8 +94,9 @@ def option(group: str, name: str) -> Option:
     names = dict.fromkeys(_targets(yaml.load(text, LOADER)))
     documents = [docstring_of(target) for target in names if target.startswith("swaplab.")]
     shown = said or (documents[0] if documents else OFF)
-    cited = [a or b for document in [*documents, said] for a, b in CITATION.findall(document)] or SYSTEM.findall(said)
-    sources = list(dict.fromkeys(" ".join(citation.split()) for citation in cited))
+    cited = [" ".join((a or b).split()) for text in [*documents, said] for a, b in CITATION.findall(text)]
+    named = [citation for citation in cited if not NO_CITATION.match(citation)] or SYSTEM.findall(shown)
+    sources = list(dict.fromkeys(named))
     source = "; ".join(sources[:2]) or ("" if name == "none" else "ours")
     whole = "\n\n".join(filter(None, [said, *documents])) or OFF
     return Option(group, name, sentence(shown), source, whole, keys_of(file))
