@@ -1,10 +1,11 @@
-"""Two ranks three ways: our one all-reduce a stepped network, and the hooks of DistributedDataParallel that look for
-unused parameters, with our shares of the global loss and with each rank's own mean.
+"""Compare three ways to sum gradients over two ranks: our single all-reduce per updated network, and the hooks of
+DistributedDataParallel with unused parameters, with our shares of the global loss or with each rank's own mean.
 
-OMP_NUM_THREADS=1 python scripts/benchmark_distributed.py [experiment=faceswap_gan_corrected size=tiny ...]
+    OMP_NUM_THREADS=1 python scripts/benchmark_distributed.py [experiment=faceswap_gan_corrected size=tiny ...]
 
-Numbers: float64, the same start and batches, an even and an odd batch; the largest difference of any weight from one
-process with the whole batch. Time: float32, the ways in turn within one run, the median step of each round.
+Numbers: in float64, with the same start and batches, for an even and an odd batch, the largest difference of any weight
+from one process with the whole batch. Time: in float32, alternating the ways within one run, the median step of each
+round.
 """
 
 import logging
@@ -41,7 +42,7 @@ RANKS = 2
 
 
 class OwnGroup(SummedGradients):
-    """Our strategy among processes that this script has started, and looks after."""
+    """Our strategy with processes that this script starts itself."""
 
     def __init__(self) -> None:
         DDPStrategy.__init__(self, process_group_backend="gloo")
@@ -54,7 +55,7 @@ class OwnGroup(SummedGradients):
 
 
 class Clock(pl.Callback):
-    """Seconds of every step."""
+    """Measures the seconds of every step."""
 
     def __init__(self) -> None:
         self.seconds: list[float] = []
@@ -67,7 +68,7 @@ class Clock(pl.Callback):
 
 
 def batches(config: dict[str, Any], module: SwapModule, rows: slice, count: int) -> list[dict[str, Any]]:
-    """Random batches of two identities, of which a rank holds some rows of every part."""
+    """Random batches of two identities; ``rows`` are this rank's rows of each of the batches in a step."""
     size, parts = config["batch_size"], module.parts
     draw = torch.Generator().manual_seed(0)
 
@@ -88,7 +89,7 @@ def batches(config: dict[str, Any], module: SwapModule, rows: slice, count: int)
 
 @contextmanager
 def gradients_by(way: str, module: SwapModule, share: float) -> Iterator[None]:
-    """Makes a module leave its gradients to the hooks, which average over ranks what is a share of a sum."""
+    """A context in which the module leaves its gradients to the hooks, scaled for their averaging over ranks."""
     if way == "ours":
         yield
         return
@@ -100,7 +101,7 @@ def gradients_by(way: str, module: SwapModule, share: float) -> Iterator[None]:
 
 
 def train(words: list[str], way: str | None, rank: int, steps: int) -> tuple[Tensor, list[float]]:
-    """All weights after some steps one way, and the seconds of each step; None: one process with the whole batch."""
+    """All weights after ``steps`` steps by ``way`` (None: one process, whole batch), and the seconds of each step."""
     warnings.filterwarnings("ignore", module="lightning.*")
     for part in ("lightning.pytorch", "lightning.fabric"):
         logging.getLogger(part).setLevel(logging.ERROR)
@@ -162,7 +163,7 @@ def main() -> None:
         mp.spawn(work, (place, words), nprocs=RANKS)
         found = torch.load(Path(place) / "0.pt")
     print(f"{' '.join(words)}: {len(alone[BATCH])} parameters, {RANKS} ranks over gloo, {torch.__version__}\n")
-    print(f"| way | {BATCH} faces, 2 + 2 | {BATCH - 1} faces, 2 + 1 | seconds a step (median of {ROUNDS} rounds) |")
+    print(f"| way | {BATCH} faces, 2 + 2 | {BATCH - 1} faces, 2 + 1 | seconds per step (median of {ROUNDS} rounds) |")
     print("|---|---|---|---|")
     for way in WAYS:
         differences = [float((found[f"{way} {size}"] - alone[size]).abs().max()) for size in (BATCH, BATCH - 1)]

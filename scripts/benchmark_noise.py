@@ -1,4 +1,4 @@
-"""Time of the noise for one face on one core: the default noise, and each operation alone.
+"""Measure the time of the noise per face on one core: the default noise, and each operation alone.
 
 OMP_NUM_THREADS=1 python scripts/benchmark_noise.py [side ...]
 """
@@ -18,7 +18,7 @@ FACES = 3000
 
 
 def milliseconds(pipeline: NoisePipeline, faces: np.ndarray) -> float:
-    """Mean time of one face (input and target), the best of three rounds: other work only ever adds."""
+    """Mean milliseconds per face (input and target) in the best of three rounds; other processes only add time."""
     rounds = []
     for start in range(3):
         begin = time.process_time()
@@ -39,7 +39,7 @@ def main() -> None:
         shape = (64, alignment.stored, alignment.stored, 3)
         faces = np.random.Generator(np.random.Philox(key=0)).integers(0, 256, shape, dtype=np.uint8)
         whole = milliseconds(NoisePipeline(operations, alignment, 0), faces)
-        print(f"{side} px, default noise: {whole:.3f} ms a face")
+        print(f"{side} px, default noise: {whole:.3f} ms per face")
         for name, operation in {**operations, "motion_blur": blur}.items():
             print(f"    {name:13} {milliseconds(NoisePipeline({name: operation}, alignment, 0), faces):.3f} ms")
 

@@ -1,4 +1,7 @@
-"""Frames per second of the renderer on one thread: python scripts/benchmark_render.py [size]."""
+"""Measure the renderer's frames per second on one thread.
+
+python scripts/benchmark_render.py [size]
+"""
 
 import os
 import sys
@@ -27,7 +30,7 @@ def main() -> None:
         for state in states:
             render(person(name), state, size)
         wall, busy = time.perf_counter() - wall, time.process_time() - busy
-        print(f"{name}: {FRAMES / wall:.1f} frames/s, {FRAMES / busy:.1f} a processor second, {size} px")
+        print(f"{name}: {FRAMES / wall:.1f} frames/s, {FRAMES / busy:.1f} frames per CPU second, {size} px")
 
 
 if __name__ == "__main__":

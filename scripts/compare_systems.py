@@ -1,4 +1,4 @@
-"""Writes docs/systems.md: every system of the lineage on the built-in pair, at equal budget and with one seed.
+"""Write docs/systems.md: every system of the lineage on the built-in pair, at equal budget and with one seed.
 
     python scripts/compare_systems.py
     python scripts/compare_systems.py budget.images=64000 size=full
@@ -73,7 +73,7 @@ def measured(folder: Path) -> list[dict[str, Any]]:
 
 
 def value(row: dict[str, Any], start: str) -> float | None:
-    """The metric of a row whose name begins with ``start``."""
+    """The metric of a row whose name starts with ``start``."""
     return next((v for name, v in row["values"].items() if name.startswith(start)), None)
 
 
@@ -90,13 +90,13 @@ def line(label: str, answer: dict[str, Any], *facts: str) -> str:
 
 
 def untrained_and_trained(folder: Path) -> tuple[float, float]:
-    """PSNR of val swaps over both directions, of the untrained and the trained network."""
+    """PSNR of val swaps over both directions, before and after training."""
     first = json.loads((folder / "metrics.jsonl").read_text().splitlines()[0])
     return first[ORACLE], RunRecord.load(folder).facts["metrics"][ORACLE]
 
 
 def fastest(folder: Path) -> float:
-    """Images per second between the two reports where a run was fastest: where nothing else held it up."""
+    """The highest images per second between two reports of a run, least affected by other processes."""
     rows = [json.loads(line) for line in (folder / "metrics.jsonl").read_text().splitlines()]
     return float(max(row.get("train/images_per_second", 0.0) for row in rows))
 
@@ -107,7 +107,7 @@ def millions(count: int | None) -> str:
 
 
 def table(folders: dict[str, Path], macs: dict[str, int | None], way: int) -> str:
-    """One direction: the systems with their cost, then trivial baselines and ceilings of the first run."""
+    """One direction: the systems with their cost, then the trivial baselines and ceilings of the first run."""
     heads = [
         "system",
         *COLUMNS.values(),
@@ -135,7 +135,7 @@ def table(folders: dict[str, Path], macs: dict[str, int | None], way: int) -> st
 
 
 def verdicts(folders: dict[str, Path]) -> str:
-    """Which systems fall short of their own untrained network and of the trivial baselines, in sentences."""
+    """Sentences on the systems that do not beat their own untrained network or the trivial baselines."""
     starts = {name: untrained_and_trained(folder) for name, folder in folders.items()}
     worse = [f"`{name}` ({b:.1f} dB from {a:.1f})" for name, (a, b) in starts.items() if b <= a]
     said = [
@@ -155,7 +155,7 @@ def verdicts(folders: dict[str, Path]) -> str:
 
 
 def expression(folders: dict[str, Path]) -> str:
-    """Whether the shared encoder keeps an expression and CycleGAN does not, in this comparison."""
+    """A sentence on how well CycleGAN and systems with a shared encoder keep the expression."""
 
     def found(folder: Path, key: str = "model") -> str:
         values = [value(row(direction, key), EXPRESSION) for direction in measured(folder)]
@@ -172,9 +172,9 @@ def expression(folders: dict[str, Path]) -> str:
 
 
 def sheet(folders: dict[str, Path]) -> dict[str, int | None]:
-    """Draw fixed test frames of both directions: source, true swap, then every system in the table's order.
+    """Save a sheet of fixed test frames of both directions: source, true swap, then every system in table order.
 
-    Returns the cost of one face for each system, in multiply-accumulates.
+    Returns the multiply-accumulates per face of each system.
     """
     columns: list[torch.Tensor] = []
     macs = {}
@@ -197,7 +197,7 @@ def sheet(folders: dict[str, Path]) -> dict[str, int | None]:
 
 
 def paragraph(experiment: str) -> str:
-    """What a system is, from the comment at the head of its config file."""
+    """The description of a system, from the comment at the head of its config file."""
     lines = (EXPERIMENTS / f"{experiment}.yaml").read_text().splitlines()
     said = [x.removeprefix("# ") for x in lines if x.startswith("#") and not x.startswith("# @package")]
     text = f"### `{experiment}`\n\n"

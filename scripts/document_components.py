@@ -1,4 +1,4 @@
-"""Writes docs/components.md: every group, every option in one line, and its source.
+"""Write docs/components.md: every group, every option in one line, and its source.
 
     python scripts/document_components.py
 

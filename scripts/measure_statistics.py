@@ -1,11 +1,11 @@
-"""Which running statistics go with the averaged weights: the averaged, the live network's, or new ones?
+"""Compare running statistics for averaged weights: averaged, the live network's, or recomputed.
 
     python scripts/measure_statistics.py runs/NAME/s1-... runs/NAME/s2-...
 
-For runs with batch norm. Printed for each: the validation of its averaged generator in dB, with the running statistics
-that it keeps (averaged as the weights are), and the differences with those of the network that was trained, and with
-new ones of 512 training faces an identity without noise, as training forwards see them: identities encoded together,
-each decoded as itself.
+For runs with batch norm. Prints for each run the validation PSNR of its averaged generator with its own running
+statistics (averaged like the weights), and the differences with the statistics of the live network and with statistics
+recomputed on 512 training faces per identity without noise, in the forward passes of training: all identities encoded
+together, each decoded as itself.
 """
 
 import copy
@@ -24,13 +24,13 @@ from swaplab.training.checkpoint import LAST, load_checkpoint
 from swaplab.training.fit import preparer, some_faces
 from swaplab.training.networks import build_networks
 
-PART = 32  # faces of an identity in a forward
+PART = 32  # faces per identity and forward pass
 METRICS = {"reconstruction": "val/reconstruction_psnr", "swap": "val/oracle_swap_psnr"}
 
 
 @torch.no_grad()
 def renew(generator: nn.Module, faces: dict[str, Tensor]) -> None:
-    """Give ``generator`` the running statistics of faces (n, 3, R, R) uint8, the same n for each identity."""
+    """Recompute the running statistics of ``generator`` on faces (n, 3, R, R) uint8, the same n for each identity."""
     layers = tracking(generator).values()
     for layer in layers:
         layer.reset_running_stats()  # type: ignore[operator]
@@ -45,7 +45,7 @@ def renew(generator: nn.Module, faces: dict[str, Tensor]) -> None:
 
 
 def main(folder: Path) -> None:
-    """Print one line."""
+    """Print a line per metric."""
     config = recorded_config(RunRecord.load(folder))
     sources, data = load_data(config)
     shifts = data.colour_shifts()

@@ -1,11 +1,11 @@
-"""How much a swap turns the head: the pose of each held-out frame against that of its swap, read off the nearest faces.
+"""Measure how swaps change the head pose: the pose of each held-out frame compared with that of its swap.
 
     python scripts/pose_transfer.py runs/quick/s1-...
 
-For rendered people only. The pose of a picture is the mean pose of the three nearest training faces of the target, by
-pixel distance. Printed are slope, intercept and root mean square error of a line through the test frames: for the swap,
-for the true swap, and for the true swap re-encoded by the model. A slope of 1 keeps the pose; the true swap's own line
-shows how good the reading is.
+For rendered people only. The pose of a picture is estimated as the mean pose of the three nearest training faces of the
+target, by pixel distance. Prints slope, intercept and root mean square error of a linear fit over the test frames, for
+the swap, the true swap, and the true swap re-encoded by the model. A slope of 1 keeps the pose; the fit of the true
+swap shows the accuracy of the estimate.
 """
 
 import sys
@@ -31,7 +31,7 @@ def nearest(pictures: Tensor, gallery: Tensor) -> np.ndarray:
 
 
 def poses(faceset: Faceset, split: str, axis: str) -> np.ndarray:
-    """Degrees of the faces of a split, in the order of the records."""
+    """The angles in degrees of the faces of a split, in the order of the records."""
     return np.array([r.parameters[axis] for r in faceset.records if r.split == split and r.parameters])
 
 
@@ -43,7 +43,7 @@ def main(folder: Path) -> None:
     model, _ = load_model(record, config, "final")
     facesets = data.split_facesets()
     for task in tasks_of(sources, data, "test"):
-        assert task.truth is not None, "the true swap is known of rendered people only"
+        assert task.truth is not None, "only rendered people have a true swap"
         pictures = {
             "swap": model.swap(task.query, task.source, task.target, task.query_mask)[2],
             "true swap": task.truth,

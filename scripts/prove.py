@@ -1,11 +1,11 @@
-"""make prove: show that other code gives a run's losses bit for bit, so that the run may go on with it.
+"""make prove: show that changed code gives a run's losses bit for bit, so that the run may resume with it.
 
   python scripts/prove.py run=runs/quick/s1-0123456789 before=../old [images=640]
 
-``before`` is a checkout with the code that made the run (its commit is in run.json: git worktree add ../old COMMIT). It
-may be left out where only a package of your own has changed, whose old sources are in the run's folder. Both codes
-train the run's config from the start for ``images`` images. If every loss of every step and every weight is the same,
-this is noted in RUNS/.proofs.jsonl, which swaplab train reads. What the config does later is not shown by it.
+``before`` is a checkout of the code that made the run (its commit is in run.json: git worktree add ../old COMMIT). Omit
+it if only a package of your own has changed, because its old sources are in the run's folder. Both versions train the
+run's config from the start for ``images`` images. If every loss of every step and every weight are equal, this is
+recorded in RUNS/.proofs.jsonl, which swaplab train reads. It proves nothing about later images.
 """
 
 import json
@@ -27,7 +27,7 @@ from swaplab.runs.record import RunRecord, now
 from swaplab.training.checkpoint import LAST, load_checkpoint
 
 HERE = Path(__file__).parents[1]
-CLOCK = "train/images_per_second"  # the one value that no code repeats
+CLOCK = "train/images_per_second"  # the only value that is not reproducible
 
 
 def main() -> None:
@@ -44,7 +44,7 @@ def main() -> None:
 
 
 def prove(run: Path, before: Path, images: int) -> bool:
-    """Whether both codes give the same; then it is noted beside the run."""
+    """Whether both versions of the code give the same results; if so, record it beside the run."""
     record = RunRecord.load(run)
     config = record.config()
     with tempfile.TemporaryDirectory() as place:
@@ -54,21 +54,21 @@ def prove(run: Path, before: Path, images: int) -> bool:
         old = trial(config, images, Path(place) / "old", [sources, before.resolve() / "src"])
         new = trial(config, images, Path(place) / "new", [HERE / "src"])
         if not set(old.codes) & set(record.codes):
-            raise UserError(f"{before} is not the code that made {run}; see the commit in its run.json")
+            raise UserError(f"{before} is not the code that made {run}; check out the commit in its run.json")
         difference = first_difference(old, new)
     if difference is not None:
-        print(f"not the same: {difference}; nothing is noted")
+        print(f"different: {difference}; nothing was recorded")
         return False
     proofs = Path(config["runs"]) / PROOFS
     proof = {"config": config_hash(config), "codes": [*old.codes, *new.codes], "images": images, "proven": now()}
     with proofs.open("a") as file:
         file.write(json.dumps(proof) + "\n")
-    print(f"the same losses and weights over {images} images; noted in {proofs}")
+    print(f"the same losses and weights over {images} images; recorded in {proofs}")
     return True
 
 
 def trial(config: dict[str, Any], images: int, place: Path, paths: list[Path]) -> RunRecord:
-    """The first images of a run, with the code in ``paths``, and all losses of all steps."""
+    """Train the first images of a run with the code in ``paths``, reporting all losses of all steps."""
     never = dict.fromkeys(config["every"], 0) | {"report": 1}
     trial = config | {"runs": str(place), "name": "trial", "run_id": "trial", "every": never}
     trial |= {"budget": config["budget"] | {"session_images": images}, "wandb": config["wandb"] | {"mode": "disabled"}}
@@ -76,23 +76,23 @@ def trial(config: dict[str, Any], images: int, place: Path, paths: list[Path]) -
     (place / "config.yaml").write_text(yaml.safe_dump(trial, sort_keys=False))
     found = os.pathsep.join([*map(str, paths), os.environ.get("PYTHONPATH", "")])
     command = [sys.executable, "-m", "swaplab", "train", f"resolved={place / 'config.yaml'}"]
-    # else what lies in the current folder would be taken before the paths
+    # otherwise packages in the current folder would take precedence over the paths
     environment = os.environ | {"PYTHONPATH": found, "PYTHONSAFEPATH": "1"}
     done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
     if done.returncode:
-        raise UserError(f"the code in {paths[-1]} cannot train it: {done.stderr.strip().splitlines()[-1]}")
+        raise UserError(f"the code in {paths[-1]} cannot train this config: {done.stderr.strip().splitlines()[-1]}")
     return RunRecord.load(place / "trial" / "trial")
 
 
 def first_difference(one: RunRecord, other: RunRecord) -> str | None:
-    """Where two runs part, in words; None where they are the same."""
+    """A description of the first difference between two runs; None if they are equal."""
     rows = [[{k: v for k, v in row.items() if k != CLOCK} for row in record.metrics()] for record in (one, other)]
     for old, new in zip(*rows, strict=False):
         names = [name for name in old | new if repr(old.get(name)) != repr(new.get(name))]
         if names:
-            return f"{names[0]} after {new['images_seen']} images was {old.get(names[0])}, is {new.get(names[0])}"
+            return f"{names[0]} after {new['images_seen']} images was {old.get(names[0])}, now is {new.get(names[0])}"
     if len(rows[0]) != len(rows[1]):
-        return "one reports more steps than the other"
+        return "one run reports more steps than the other"
     states = [load_checkpoint(record.checkpoints / LAST) for record in (one, other)]
     for part in ("networks", "ema"):
         old, new = (state[part] for state in states)

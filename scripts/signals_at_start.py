@@ -1,11 +1,11 @@
-"""How strong signals are behind each layer of untrained networks, at full and at reduced width.
+"""Compare the signal strength after each layer of untrained networks at full and reduced width.
 
     python scripts/signals_at_start.py experiment=faceswap_gan_v1
     python scripts/signals_at_start.py experiment=cyclegan size=tiny
 
-Words are overrides of a run; the reduced width is `size=small` where none is named. Printed are the standard deviations
-of what convolutions and dense layers return for eight faces of noise, and full over reduced: 1 where a narrow network
-starts as the published one does.
+Arguments are overrides of a run; the reduced width is `size=small` by default. Prints the standard deviations of the
+outputs of convolutions and dense layers for eight random faces, at full and reduced width, and their ratio, which is 1
+if the narrow network starts like the published one.
 """
 
 import sys
@@ -23,7 +23,7 @@ from swaplab.training.networks import build_networks
 
 
 def signals(config: dict[str, Any], faces: Tensor) -> dict[str, float]:
-    """Deviations behind each layer, and of the colours and scores (n, ...) that come out, by site."""
+    """Standard deviations of each layer's output, and of the final colours and scores, by site."""
     networks, found = build_networks(config, ("A", "B"), faces.shape[-1]), dict[str, float]()
 
     def listen(site: str) -> Any:
@@ -44,7 +44,7 @@ def signals(config: dict[str, Any], faces: Tensor) -> dict[str, float]:
 
 
 def main(words: list[str]) -> None:
-    """Print one line a layer."""
+    """Print one line per layer."""
     torch.manual_seed(0)
     smooth = F.interpolate(torch.rand(8, 3, 8, 8), 64, mode="bicubic").clamp(0, 1)
     faces = 0.7 * smooth + 0.3 * torch.rand(8, 3, 64, 64)

@@ -1,6 +1,8 @@
-"""How often the paired interval holds the true mean, for normal and for skewed numbers. Prints a Markdown table.
+"""Simulate how often the paired interval contains the true mean, for normal and skewed differences.
 
-python scripts/simulate_coverage.py
+    python scripts/simulate_coverage.py
+
+Prints Markdown tables.
 """
 
 import math
@@ -17,7 +19,7 @@ REPEATS = 100_000
 SEEDS = (3, 6, 10, 20)
 Draw = Callable[[Generator, tuple[int, int]], NDArray[np.float64]]
 
-# Differences of level and reference over seeds, and their true mean.
+# differences between level and reference over seeds, and their true mean
 CASES: dict[str, tuple[Draw, float]] = {
     "normal differences": (lambda rng, shape: rng.normal(0.5, 1, shape), 0.5),
     "two lognormal arms, subtracted": (lambda rng, shape: rng.lognormal(size=shape) - rng.lognormal(size=shape), 0.0),

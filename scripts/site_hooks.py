@@ -1,8 +1,8 @@
-"""What MkDocs cannot do by itself for the documentation site (``hooks`` in mkdocs.yml).
+"""Hooks of MkDocs for the documentation site (``hooks`` in mkdocs.yml).
 
 Links in README.md and docs/ are written for the repository. The site has the pages of docs/, those at the top of the
 repository (``TOP``), and, below source/, a copy of every other file that a page links. Links are rewritten accordingly;
-one that leads to no file stops the build. MkDocs then checks pages and anchors.
+a broken link stops the build. MkDocs then checks pages and anchors.
 """
 
 import posixpath
@@ -27,7 +27,7 @@ LINK = re.compile(r"""(\]\(|(?:src|href)=")([^)"\s#:]+)(?=[)"\s#])""")  # a colo
 
 
 def on_config(config: Any) -> Any:
-    """Anchors are named as the repository's host names them: a dash for each space."""
+    """Name anchors like the repository's host: with a dash for each space."""
     config.mdx_configs.setdefault("toc", {})["slugify"] = slugify(case="lower")
     return config
 
@@ -40,13 +40,13 @@ def on_files(files: Files, config: Any) -> Files:
 
 
 def on_page_markdown(markdown: str, page: Page, config: Any, files: Files) -> str:
-    """Rewrite the links of a page, and add the files that they lead to."""
+    """Rewrite the links of a page, and add the linked files."""
     written = Path(page.file.abs_src_path).relative_to(ROOT).parent
 
     def rewrite(link: re.Match[str]) -> str:
         target = posixpath.normpath((written / link[2]).as_posix())
         if not (ROOT / target).is_file():
-            raise PluginError(f"{page.file.abs_src_path} links {link[2]}, which is no file of the repository")
+            raise PluginError(f"{page.file.abs_src_path} links {link[2]}, which is not a file in the repository")
         place = TOP.get(target) or target.removeprefix("docs/")
         if place == target:
             place = f"source/{target}"
@@ -54,5 +54,5 @@ def on_page_markdown(markdown: str, page: Page, config: Any, files: Files) -> st
                 files.append(File.generated(config, place, abs_src_path=str(ROOT / target)))
         return link[1] + posixpath.relpath(place, posixpath.dirname(page.file.src_uri) or ".")
 
-    parts = CODE.split(markdown)  # text and code by turns
+    parts = CODE.split(markdown)  # alternately text and code
     return "".join(part if number % 2 else LINK.sub(rewrite, part) for number, part in enumerate(parts))

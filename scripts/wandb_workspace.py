@@ -1,15 +1,15 @@
-"""Builds a W&B workspace that compares the levels of one factor: curves with ranges, final values, cost, samples.
+"""Create a W&B workspace that compares the levels of one factor: curves with ranges, final values, cost, samples.
 
     python scripts/wandb_workspace.py entity=ME group=norm factor=norm
     python scripts/wandb_workspace.py entity=ME project=swaplab group=norm factor=norm metric=score guards=psnr,ssim
 
-entity: whose project it is. group: the ablation, or the name= of a sweep. factor: what varies in it. metric and
-guards: full names from swaplab evaluate's tables, on the test clips. curve: over images seen
-(val/reconstruction_psnr). Runs that were interrupted and continued are left out: the session that went on tells them
-from the first row.
+entity: the owner of the project. group: the ablation, or the name= of a sweep. factor: the key that varies in it.
+metric, guards: full metric names from the tables of swaplab evaluate, on the test clips. curve: the metric to plot over
+images seen (default: val/reconstruction_psnr). Interrupted sessions are left out, because the session that resumed them
+contains all of their rows.
 
-Needs `pip install "swaplab[workspace]"` and `wandb login`. Tested against a stand-in of the service: what the saved
-workspace holds is checked, how the website draws it is not.
+Needs `pip install "swaplab[workspace]"` and `wandb login`. Tested against a mock of the service: the content of the
+saved workspace is checked, its display on the website is not.
 """
 
 import sys
@@ -32,20 +32,20 @@ MEASURED = "evaluation/final/test/"
 
 
 def settings_of(words: Sequence[str]) -> dict[str, str]:
-    """KEY=VALUE words over the defaults; UserError for an unknown key or a missing value."""
+    """The defaults with KEY=VALUE arguments. Raises UserError for an unknown key or a missing value."""
     given = dict(word.partition("=")[::2] for word in words)
     unknown = sorted(given.keys() - DEFAULTS.keys())
     if unknown:
-        raise UserError(f"{unknown[0]} is not known; choose among {', '.join(DEFAULTS)}")
+        raise UserError(f"unknown key {unknown[0]}; choose from {', '.join(DEFAULTS)}")
     settings = DEFAULTS | given
     missing = [key for key in ("entity", "group", "factor", "project", "metric", "curve") if not settings[key]]
     if missing:
-        raise UserError(f"{missing[0]} is not given; write {missing[0]}=..., see --help")
+        raise UserError(f"{missing[0]} is missing; set {missing[0]}=VALUE, see --help")
     return settings
 
 
 def workspace(settings: dict[str, str]):
-    """The workspace: one group of runs a level of the factor, sections for curves, final values, cost and samples."""
+    """The workspace: runs grouped by level of the factor, with sections for curves, final values, cost and samples."""
     import wandb_workspaces.reports.v2 as wr
     import wandb_workspaces.workspaces as ws
 
@@ -90,7 +90,7 @@ def workspace(settings: dict[str, str]):
 
 
 def main(words: Sequence[str]) -> None:
-    """Build the workspace, save it, print its address."""
+    """Create the workspace, save it and print its address."""
     if {"-h", "--help"} & set(words):
         print(__doc__.strip())
         return
@@ -100,12 +100,12 @@ def main(words: Sequence[str]) -> None:
             import wandb
             import wandb_workspaces  # noqa: F401
         except ModuleNotFoundError as error:
-            raise UserError(f'{error.name} is not installed; use pip install "swaplab[workspace]"') from None
+            raise UserError(f'{error.name} is not installed; run pip install "swaplab[workspace]"') from None
         try:
             print(workspace(settings).save().url)
         except (wandb.errors.Error, ValueError) as error:
             reason = str(error).strip().splitlines()[0]
-            raise UserError(f"W&B did not take the workspace ({reason}); use `wandb login`, and check entity") from None
+            raise UserError(f"W&B rejected the workspace ({reason}); run `wandb login` and check entity") from None
     except UserError as error:
         print(f"wandb_workspace: {error}", file=sys.stderr)
         raise SystemExit(2) from None

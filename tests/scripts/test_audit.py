@@ -30,10 +30,10 @@ def audit(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> Callable[[str, 
 @pytest.mark.parametrize(
     ("packages", "code", "says"),
     [
-        ([FINE], 0, "audited: no vulnerability is known of the 1 packages"),
-        ([FINE, FAULTY], 1, "faulty 2 is vulnerable: CVE-1; mended in 2.1"),
-        ([FINE, UNKNOWN], 2, "not audited: the database knows nothing of 1 of 2 packages"),
-        ([FAULTY, UNKNOWN], 1, "not audited: the database knows nothing of 1 of 2 packages"),
+        ([FINE], 0, "audited: 1 packages, no known vulnerability"),
+        ([FINE, FAULTY], 1, "faulty 2 is vulnerable: CVE-1; fixed in 2.1"),
+        ([FINE, UNKNOWN], 2, "not audited: the database does not know 1 of 2 packages"),
+        ([FAULTY, UNKNOWN], 1, "not audited: the database does not know 1 of 2 packages"),
         ([], 2, "not audited"),
     ],
 )
@@ -45,7 +45,7 @@ def test_what_was_found_is_said(packages: list[Any], code: int, says: str, audit
 def test_a_database_that_cannot_be_reached_is_said_in_one_sentence(audit: Callable[..., Any]) -> None:
     ended, said = audit("", 1)
     assert (ended, said.count("\n")) == (2, 1)
-    assert said.startswith("not audited: the database of vulnerabilities could not be reached")
+    assert said.startswith("not audited: the vulnerability database could not be reached")
     assert "no such host" in said
 
 

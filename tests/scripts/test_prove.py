@@ -31,7 +31,7 @@ def test_a_comment_is_proven_equal_and_another_loss_is_not(
 
     loss.write_text(text.replace("return (prediction - target).abs()", "return (prediction - target).abs() * 1.5"))
     assert loss.read_text() != text
-    assert "not the same: loss/" in prove().stdout
+    assert "different: loss/" in prove().stdout
     assert not (tmp_path / "runs" / PROOFS).exists()
     loss.write_text(text + "# a word\n")
     done = prove()

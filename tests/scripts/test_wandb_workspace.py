@@ -93,10 +93,10 @@ def test_dotted_factors_are_the_keys_that_the_dashboard_writes(script: ModuleTyp
 @pytest.mark.parametrize(
     ("words", "complaint"),
     [
-        (["entity=me", "group=g"], "factor is not given"),
-        ([*WORDS, "colour=red"], "colour is not known"),
-        ([*WORDS, "entity="], "entity is not given"),
-        (["norms"], "norms is not known"),
+        (["entity=me", "group=g"], "factor is missing; set factor=VALUE"),
+        ([*WORDS, "colour=red"], "unknown key colour"),
+        ([*WORDS, "entity="], "entity is missing; set entity=VALUE"),
+        (["norms"], "unknown key norms"),
     ],
 )
 def test_bad_input_is_one_sentence(
@@ -120,7 +120,7 @@ def test_a_refusal_is_one_sentence(
     monkeypatch.setattr(wandb, "Api", refuse)
     with pytest.raises(SystemExit):
         script.main(WORDS)
-    assert "W&B did not take the workspace (No API key configured.); use `wandb login`" in capsys.readouterr().err
+    assert "W&B rejected the workspace (No API key configured.); run `wandb login`" in capsys.readouterr().err
 
 
 def test_help(script: ModuleType, capsys: pytest.CaptureFixture[str]) -> None:
