@@ -1,4 +1,4 @@
-"""``python -m swaplab``: the same as the command ``swaplab``."""
+"""``python -m swaplab``, the same as the command ``swaplab``."""
 
 from swaplab.cli.main import main
 

@@ -59,8 +59,8 @@ def records(tmp_path: Path) -> list[RunRecord]:
 def test_a_plan_is_shown_and_nothing_is_started(command: Command, plans: Path, tiny: list[str], tmp_path: Path) -> None:
     code, output, complaint = command("ablation", "plan", "mine", "--config-dir", str(plans), *tiny)
     assert (code, complaint) == (0, "")
-    assert "judged by: group against none: val/reconstruction_psnr higher" in output
-    assert output.count("not begun") == 4
+    assert "rule: group against none: val/reconstruction_psnr higher" in output
+    assert output.count("not started") == 4
     assert "4 runs, 320 images to train on; nothing was started" in output
     assert not (tmp_path / "runs").exists()
 
@@ -71,7 +71,7 @@ def test_every_level_has_every_seed_once_and_the_plan_is_older_than_all(
     code, output, complaint = train()
     assert (code, complaint) == (0, "")
     assert "4 jobs: 4 complete" in output
-    _, *words = shlex.split(output.partition("judge it: ")[2])
+    _, *words = shlex.split(output.partition("for the verdict, run: ")[2])
     assert (words[:2], "mine" in words) == (["ablation", "report"], True)
     code, report, complaint = command(*words)
     assert (code, "verdict" in report) == (0, True), complaint
@@ -124,9 +124,9 @@ def test_a_plan_that_was_begun_is_not_changed_but_another_stands_beside_it(train
         (["-m"], "an ablation is a sweep already"),
         (
             ["ablation.metric=beauty", "ablation.split=test"],
-            "no run has the metric 'beauty'; choose among score",
+            "no run has the metric 'beauty'; choose from score",
         ),
-        (["ablation.metric=coherence", "ablation.split=test"], "coherence[?] is one of octaves"),
+        (["ablation.metric=coherence", "ablation.split=test"], "write coherence[WHICH] for one of octaves"),
         (["ablation.metric=score"], "score is measured after training; set split"),
         (["ablation.levels.group=['norm=group','norm.groups=3']"], "norm=group seed=1: "),
         (["+ablation.levels.more=['norm=batch','reconstruction=mse']"], "which is not in ablation.changes"),

@@ -23,4 +23,4 @@ def test_identity_measured_by_the_network_of_the_loss_is_marked(
     names = {name for direction in content["directions"] for name in direction["metrics"] if "dlib128" in name}
     assert names
     assert all(name.endswith(", circular]") == bool(words) for name in names)
-    assert ("circular: the run was trained against" in out) == bool(words)
+    assert ("circular: the run's loss used" in out) == bool(words)

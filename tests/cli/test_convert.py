@@ -125,7 +125,7 @@ def test_a_video_is_converted_marked_and_counted(command: Command, run: Path, fa
     assert "faces: 4 swapped" in said
     assert "seconds: " in said
     assert "find faces" in said
-    assert f"converted: {output}; what it is: {output}.json" in said
+    assert f"converted: {output}; sidecar: {output}.json" in said
     assert source.read_bytes() == original
     assert sound_of(output) == sound_of(source)
     before, after = decoded(source), decoded(output)
@@ -170,7 +170,7 @@ def test_pictures_and_every_option(command: Command, run: Path, face: Any, tmp_p
         code, said, complaint = command("convert", f"run={run}", f"input={source}", f"output={output}", *words)
         assert code == 0, complaint
         assert f"faces: {1 if i else 2} swapped" in said
-        assert ("1 other faces left" in said) == bool(i)
+        assert ("1 other faces not swapped" in said) == bool(i)
         assert ("does not support transparency" in said) == (i == 0)
         assert command("verify", output)[0] == 0
     claim = json.loads((tmp_path / "out1.png.json").read_text())["claim"]

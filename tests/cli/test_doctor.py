@@ -59,4 +59,4 @@ def test_a_user_without_a_home_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_words_are_refused(command: Command) -> None:
     code, _, err = command("doctor", "x=1")
-    assert (code, "takes no words" in err) == (2, True)
+    assert (code, "takes no arguments" in err) == (2, True)

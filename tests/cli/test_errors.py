@@ -49,7 +49,7 @@ def test_unknown_key_and_unknown_option(command: Command, tiny: list[str], tmp_p
 
 def test_one_identity_has_nobody_to_swap_with(command: Command, tiny: list[str], tmp_path: Path) -> None:
     words = [word for word in tiny if not word.startswith("data.identities.B")]
-    refused(command, "train", [*words, "~data.identities.B"], tmp_path / "runs", "data.identities holds A alone")
+    refused(command, "train", [*words, "~data.identities.B"], tmp_path / "runs", "data.identities has only A")
 
 
 def test_missing_folder(command: Command, tiny: list[str], tmp_path: Path) -> None:

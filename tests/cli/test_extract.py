@@ -189,7 +189,7 @@ def test_no_ground_no_faces(command: Command, tmp_path: Path) -> None:
     def complaint(*words: str) -> str:
         return refused(command, tmp_path, *rest, *words)
 
-    assert "nothing says that this person's face may be used; set ground=self" in complaint()
+    assert "ground is missing, which says why this face may be used; set ground=self" in complaint()
     assert "ground=friend must be self, consent, licensed or synthetic or null" in complaint("ground=friend")
     assert "ground=consent needs a statement file" in complaint("ground=consent")
     gone = complaint("ground=consent", f"statement={tmp_path / 'gone, (1).yaml'}")
@@ -208,7 +208,7 @@ def test_what_cannot_be_written_or_set(
     given = (f"input={clip}", "ground=self")
     assert "mine already exists; choose another" in refused(command, tmp_path, *given, f"output={tmp_path / 'mine'}")
     below_a_file = f"output={clip / 'A'}"
-    assert f"A cannot be made in {clip}: it is a file" in refused(command, tmp_path, *given, below_a_file)
+    assert f"A cannot be created, because {clip} is a file" in refused(command, tmp_path, *given, below_a_file)
     new = f"output={tmp_path / 'new'}"
     assert "resolution=63 must be a whole number from 16 to 1024 that is divisible by 2" in refused(
         command, tmp_path, *given, new, "resolution=63"
@@ -220,7 +220,7 @@ def test_what_cannot_be_written_or_set(
     with monkeypatch.context() as patch:
         patch.setattr("os.access", lambda path, mode: False)
         said = refused(command, tmp_path, *given, f"output={tmp_path / 'deep' / 'A'}")
-        assert f"A cannot be made in {tmp_path}: it is read-only; give another with output=DIR" in said
+        assert f"A cannot be created, because {tmp_path} is read-only; choose another with output=DIR" in said
 
     def full(*_: Any) -> None:
         raise OSError(28, "No space left on device")
@@ -229,7 +229,7 @@ def test_what_cannot_be_written_or_set(
     before = sorted(p.name for p in tmp_path.iterdir())
     code, _, complaint = command("extract", "identity=A", *given, new)
     assert code == 2
-    assert "new cannot be written (No space left on device); give a folder that can" in complaint
+    assert "new cannot be written (No space left on device); choose another folder with output=DIR" in complaint
     assert sorted(p.name for p in tmp_path.iterdir()) == before
 
 

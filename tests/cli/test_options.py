@@ -61,7 +61,7 @@ def test_every_key_is_one_that_a_run_with_its_option_has(group: str) -> None:
     [
         (["adversarail"], "there is no group adversarail; did you mean adversarial"),
         (["norm", "grop"], "norm has no option grop; did you mean group"),
-        (["norm", "group", "groups"], "3 words given"),
+        (["norm", "group", "groups"], "3 words were given"),
     ],
 )
 def test_a_wrong_name_gets_the_nearest(words: list[str], says: str, command: Command) -> None:

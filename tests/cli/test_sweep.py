@@ -120,12 +120,12 @@ def test_a_config_that_is_composed_already_is_read_as_a_strangers(
         return complaint
 
     assert "_target_ 'os.system' at plan" in refused(config | {"plan": {"_target_": "os.system"}})
-    assert "refers at name to another value" in refused(config | {"name": "${oc.env:HOME}"})
+    assert "has the interpolation ${oc.env:HOME} at name" in refused(config | {"name": "${oc.env:HOME}"})
     assert "unknown key hydra" in refused(config | {"hydra": {}})
     assert "budget is missing" in refused({k: v for k, v in config.items() if k != "budget"})
-    assert "is no config" in refused([])
-    assert "seed=2 cannot stand beside" in refused(config, "seed=2")
-    assert "evaluate=all is not known" in refused(config, "evaluate=all")
+    assert "is not a config" in refused([])
+    assert "seed=2 cannot be combined with" in refused(config, "seed=2")
+    assert "evaluate=all must be val or test" in refused(config, "evaluate=all")
     assert not (tmp_path / "runs").exists()
 
 

@@ -41,7 +41,7 @@ def test_intact_broken_and_bad_input_have_their_own_codes(command: Command, tmp_
     assert "content credentials: intact; valid, untrusted signer 'swaplab local signer'" in said
     assert "not who signed it" in said
     assert "faces_swapped 1" in said
-    assert said.endswith("  all marks are there and intact\n")
+    assert said.endswith("  all marks are present and intact\n")
 
     plain = tmp_path / "original.png"
     code, said, _ = command("verify", plain)
@@ -75,7 +75,7 @@ def test_no_file_is_a_mistake_and_help_is_not(command: Command) -> None:
     assert "no file given" in complaint
     code, said, _ = command("verify", "--help")
     assert code == 0
-    assert "Exit code: 0" in said
+    assert "Exit codes: 0" in said
     assert "SWAPLAB_TRUST" in said
 
 
@@ -88,7 +88,7 @@ def test_words_from_a_file_cannot_steer_the_terminal(
 
     output, read = converted(tmp_path), credentials.read
     forged = replace(
-        read(output), signer="\x1b[2Jswaplab\n  all marks are there and intact", claim={"run": "\x1b]0;x\x07"}
+        read(output), signer="\x1b[2Jswaplab\n  all marks are present and intact", claim={"run": "\x1b]0;x\x07"}
     )
     monkeypatch.setattr("swaplab.marking.credentials.read", lambda path: forged)
     _, said, _ = command("verify", output)

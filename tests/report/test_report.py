@@ -445,7 +445,7 @@ def test_the_command_writes_beside_one_run_and_here_for_several(tmp_path: Path, 
         (("run=nowhere",), "runs is not a folder; name the one that holds your runs with runs=DIR"),
         (
             ("output=x.html",),
-            "name what to show: either run=RUN or group=DIR, see --help for examples",
+            "set either run=RUN or group=DIR, see --help for examples",
         ),
         (("output=x", "output=y"), "output is given twice, x and y; remove one of them"),
     ],

@@ -102,7 +102,7 @@ def test_another_metric_and_the_largest(train: Command, tmp_path: Path) -> None:
         (["hydra/sweeper=optuna", "norm=group"], "no key is searched"),
         (["hydra/sweeper=optuna", "seed=1,2"], "seed cannot be searched"),
         (["hydra/sweeper=optuna", "norm=none,grupp"], "Could not find 'norm/grupp'"),
-        (["hydra/sweeper=optuna", "norm=none,group", "hydra.sweeper.n_trials=0"], "n_trials=0: give 1 or more"),
+        (["hydra/sweeper=optuna", "norm=none,group", "hydra.sweeper.n_trials=0"], "n_trials=0 must be at least 1"),
         (["hydra/sweeper=optuna", "norm=none,group", "hydra.sweeper.n_trials=many"], "many"),
         (["hydra/sweeper=optuna", "norm=none,group", "hydra.sweeper.trials=3"], "trials"),
         (["hydra/sweeper=optuna", "norm=none,group", "hydra/launcher=joblib"], "set hydra.sweeper.pruner=none"),

@@ -28,7 +28,7 @@ def test_it_writes_facesets_a_sheet_and_videos(tmp_path: Path, process: Process)
     assert sheet.std() > 30
     again = process("render", "output=out", "data.cache=cache", cwd=tmp_path)
     assert again.wait() == 2
-    assert "out exists already" in again.err
+    assert "out already exists" in again.err
 
 
 @pytest.mark.parametrize(

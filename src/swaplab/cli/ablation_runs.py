@@ -1,4 +1,4 @@
-"""An ablation from its plan to its runs: composed, stored before the first run, started, resumed."""
+"""The runs of an ablation: compose them, store the plan before the first run, run and resume them."""
 
 import shlex
 from collections.abc import Sequence
@@ -12,9 +12,9 @@ if TYPE_CHECKING:
 
 
 def planned_from(name: str, overrides: Sequence[str], plans: str | None) -> "Planned":
-    """A plan with the configs of its cells; ``overrides`` hold for all. ``plans``: a folder of more plans than ours.
+    """A plan with the configs of its cells. ``overrides``: of all cells. ``plans``: a folder with additional plans.
 
-    UserError for what cannot be planned.
+    Raises UserError for an unknown name and an invalid plan or override.
     """
     from omegaconf import OmegaConf
 
@@ -28,7 +28,7 @@ def planned_from(name: str, overrides: Sequence[str], plans: str | None) -> "Pla
     words = parsed(overrides)
     for word in words:
         if concerns_hydra(word):
-            raise UserError(f"{word.input_line}: an ablation knows none of Hydra's own settings; drop it")
+            raise UserError(f"{word.input_line}: an ablation takes none of Hydra's own settings; remove it")
     own = [str(word.input_line) for word in words if word.key_or_group.split(".")[0] == "ablation"]
     others = [str(word.input_line) for word in words if word.key_or_group.split(".")[0] != "ablation"]
     compose = composer("train", plans)
@@ -39,7 +39,7 @@ def planned_from(name: str, overrides: Sequence[str], plans: str | None) -> "Pla
 
 
 def names(plans: str | None) -> list[str]:
-    """The plans that there are: ours, and those of a config folder."""
+    """The names of all plans: ours, and those in a config folder."""
     return sorted(_files(plans))
 
 
@@ -59,7 +59,7 @@ def _nearest(name: str, known: Sequence[str]) -> str:
 
 
 def table(runs: Path, plans: str | None) -> str:
-    """A line for each plan: name, state of its runs under ``runs``, claim."""
+    """One line per plan: name, progress of its runs under ``runs``, statement."""
     import yaml
 
     rows = []
@@ -71,7 +71,7 @@ def table(runs: Path, plans: str | None) -> str:
 
 
 def _state(folder: Path) -> str:
-    """How many of a plan's runs have ended; empty where it was never started."""
+    """The number of finished runs of a plan; "-" if it was never started."""
     from swaplab.ablations.plan import FILE, load
     from swaplab.runs.record import ENDED
 
@@ -85,27 +85,27 @@ def _state(folder: Path) -> str:
 
 
 def folder_of(found: "Planned") -> Path:
-    """Where the runs of a plan lie."""
+    """The folder of a plan's runs."""
     config = next(iter(found.configs.values()))
     return Path(config["runs"]) / config["name"]
 
 
 def check_metrics(found: "Planned") -> None:
-    """UserError for a metric that no run has, or several of: it would be missed only after all runs."""
+    """Raise UserError for an unknown or ambiguous metric, before any run starts."""
     from swaplab.catalogue import CATALOGUE, known
 
     for name in (found.plan.metric, *found.plan.guards):
         entry = known(name)
         if entry is None:
             raise UserError(
-                f"ablation {found.plan.id}: no run has the metric {name!r}; choose among {', '.join(CATALOGUE)}"
+                f"ablation {found.plan.id}: no run has the metric {name!r}; choose from {', '.join(CATALOGUE)}"
             )
         if "[" not in name and entry.several:
-            raise UserError(f"ablation {found.plan.id}: {name}[?] is one of {entry.several}; name one")
+            raise UserError(f"ablation {found.plan.id}: write {name}[WHICH] for one of {entry.several}")
 
 
 def run_ablation(name: str, overrides: Sequence[str], slots: int | None, plans: str | None) -> None:
-    """Run an ablation or resume it, on ``slots`` devices at once (None: all), and say how to judge it."""
+    """Run or resume an ablation on ``slots`` devices at once (None: all), and print the command of its report."""
     from swaplab.ablations.plan import refuse_another, store
     from swaplab.cli.sweep import check_jobs
     from swaplab.sweeps.jobs import Job
@@ -123,11 +123,11 @@ def run_ablation(name: str, overrides: Sequence[str], slots: int | None, plans: 
     outcomes = run_jobs(jobs, folder, slots=slots)
     if not all(outcome.ended for outcome in outcomes):
         raise SystemExit(1)
-    print(f"judge it: {_report_command(found.plan.id, folder, plans)}")
+    print(f"for the verdict, run: {_report_command(found.plan.id, folder, plans)}")
 
 
 def _report_command(name: str, folder: Path, plans: str | None) -> str:
-    """How the ablation in a folder is judged: by its name where that finds folder and plan, else by the folder."""
+    """The report command of an ablation, with its name if that finds folder and plan, else with the folder."""
     words = ["swaplab", "ablation", "report", *(["--config-dir", plans] if plans else []), name]
     if folder.name != name:
         words = ["swaplab", "ablation", "report", str(folder) if folder.parent.name else f"./{folder}"]
@@ -141,19 +141,19 @@ def _status(folder: Path) -> str:
     from swaplab.runs.record import RunRecord, is_run
 
     try:
-        return RunRecord.load(folder).status if is_run(folder) else "not begun"
+        return RunRecord.load(folder).status if is_run(folder) else "not started"
     except Damaged as error:
         return str(error)
 
 
 def show(found: "Planned", folder: Path) -> None:
-    """Print a plan, its cells, and what is left to do of them."""
+    """Print a plan, its cells, and how many images are left to train on."""
     from swaplab.runs.record import ENDED
 
     plan = found.plan
     rule = f"{', '.join(plan.comparisons)} against {plan.reference}: {plan.metric} {plan.contrast.direction}"
     within = f" within {plan.margin:g}" if plan.margin is not None else ""
-    print(f"ablation {plan.id}: {plan.claim}\nhypothesis: {plan.hypothesis}\njudged by: {rule}{within}")
+    print(f"ablation {plan.id}: {plan.claim}\nhypothesis: {plan.hypothesis}\nrule: {rule}{within}")
     images = 0
     for cell in found.cells:
         config = found.configs[cell]

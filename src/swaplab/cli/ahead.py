@@ -1,4 +1,4 @@
-"""What an evaluation needs besides a model, made in a process beside the training of that model."""
+"""Prepares the cached data of an evaluation in a separate process while the model trains."""
 
 import os
 import sys
@@ -10,10 +10,10 @@ from swaplab.stopping import follow_parent, shielded
 
 
 class Ahead:
-    """The baselines and the film of a config's rendered people, put into the cache by a process of its own.
+    """A low-priority process that caches the baselines and the film of a config's rendered people.
 
-    It gives way to the training and makes nothing that `swaplab evaluate` would not make itself where it is missing.
-    Begin it when the faces are there, lest they be rendered twice.
+    `swaplab evaluate` makes them itself if they are missing. Start it after the faces are rendered, or they would be
+    rendered twice.
     """
 
     def __init__(self, config: dict[str, Any], split: str) -> None:
@@ -27,7 +27,7 @@ class Ahead:
             self._process.start()
 
     def wait(self) -> None:
-        """Until it is done, if it was begun."""
+        """Wait until it is done, if it was started."""
         if self.begun:
             self._process.join()
 
@@ -42,7 +42,7 @@ class Ahead:
 
 
 def _prepare(config: dict[str, Any], split: str) -> None:
-    """Fill the cache; what fails here is said by the evaluation, which tries again."""
+    """Fill the cache. Errors are ignored, because the evaluation tries again and reports them."""
     follow_parent()
     os.nice(5)
     sys.stdout = sys.stderr = open(os.devnull, "w")  # noqa: SIM115
@@ -55,7 +55,7 @@ def _prepare(config: dict[str, Any], split: str) -> None:
     from swaplab.synthetic.film import build_film
 
     torch.set_num_threads(config["trainer"]["threads"])
-    # a daemon may have no processes of its own
+    # a daemon process cannot have child processes
     config = config | {"data": config["data"] | {"workers": 1}}
     sources, data = load_data(config)
     embedder, landmarker = IdentityEmbedder(), Landmarker()

@@ -1,4 +1,4 @@
-"""Baselines of rendered people, kept beside their faces: hundreds of runs are measured on the same ones."""
+"""Cached baselines of rendered people, which hundreds of runs share."""
 
 import hashlib
 import json
@@ -23,7 +23,7 @@ from swaplab.synthetic.dataset import cache_folder
 from swaplab.synthetic.yardstick import build_yardstick
 
 SEED = 0  # of retrieval candidates and resamples
-# What a baseline is computed by.
+# The code that computes a baseline, and the facts that can change its last bits.
 _CODE = ("metrics", "networks/pretrained", "faces", "randomness.py", "thinning.py")
 _ENVIRONMENT = ("threads", "processor", "cpu_capability", "python", "versions")
 
@@ -36,10 +36,10 @@ def load_baseline(
     embedder: Embedder,
     finder: LandmarkFinder,
 ) -> Baseline:
-    """The baseline of a task of the config's data, its numbers bit-equal whether it was kept or is computed now.
+    """The baseline of a task, read from the cache or computed; both give bit-equal numbers.
 
-    Of rendered people it is fitted on their yardstick, of real people on their own facesets. Of these nothing is kept:
-    what recognises them belongs to their facesets and nowhere else.
+    For rendered people it is fitted on their yardstick, for real people on their own facesets. Nothing about real
+    people is cached, because their descriptors must not leave their facesets.
     """
     if config["data"]["kind"] != "synthetic":
         own = Yardstick.of(data.split_facesets(), task.source, task.target, task.split)
@@ -50,16 +50,16 @@ def load_baseline(
     known = [sources.digest, yardstick.digest, task.source, task.target, task.split, SEED, *networks, _version()]
     key = hashlib.sha256(json.dumps(known).encode()).hexdigest()[:16]
     path = cache_folder(config["data"]["cache"]) / "baselines" / f"{key}.json"
-    with suppress(OSError, ValueError, KeyError, TypeError):  # missing or damaged: it is made again
+    with suppress(OSError, ValueError, KeyError, TypeError):  # missing or damaged: compute it again
         return Baseline.from_json(json.loads(path.read_text()), embedder, finder)
     baseline = Baseline.of(task, yardstick, embedder, finder, SEED)
-    with suppress(OSError):  # rendered data may lie where nothing can be written
+    with suppress(OSError):  # the cache may be read-only
         _keep(path, json.dumps(baseline.as_json()))
     return baseline
 
 
 def _version() -> dict[str, Any]:
-    """What the last bits of a number depend on besides the data: code, packages, threads and processor."""
+    """Code, packages, threads and processor, on which the last bits of a number depend."""
     package, digest = Path(swaplab.__file__).parent, hashlib.sha256()
     for part in _CODE:
         for file in sorted([package / part, *(package / part).rglob("*.py")]):
@@ -70,7 +70,7 @@ def _version() -> dict[str, Any]:
 
 
 def _keep(path: Path, text: str) -> None:
-    """Whole or not at all, also when several processes keep it at once: whoever is last wins, with the same text."""
+    """Write the file atomically; of several processes, which write the same text, the last one wins."""
     path.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix=".", dir=path.parent) as folder:
         write_text_atomically(Path(folder) / path.name, text)

@@ -1,4 +1,4 @@
-"""A held-out clip of rendered people as a video: source, swap and true swap beside each other, marked."""
+"""Marked videos of a held-out clip of rendered people: source, swap and true swap side by side."""
 
 import tempfile
 from collections.abc import Mapping
@@ -22,9 +22,10 @@ from swaplab.synthetic.film import RATE, build_film
 
 
 def write_clips(record: RunRecord, data: Mapping[str, Any], model: SwapModel, weights: str, place: Path) -> list[Path]:
-    """Write the film of a config's rendered people as ``SPLIT-A_to_B.mp4`` beside an evaluation ``place``, both ways.
+    """Write ``SPLIT-A_to_B.mp4`` of a config's rendered people beside the evaluation ``place``, one per direction.
 
-    ``weights``: the SHA-256 of the model's. UserError if a film cannot be written or marked; what was there stays.
+    ``weights``: SHA-256 of the model's weights. Raises UserError if a video cannot be written or marked; an existing
+    one is kept then.
     """
     film = build_film(data, place.stem)
     written = []
@@ -46,11 +47,11 @@ def _write(path: Path, task: SwapTask, swaps: Tensor, record: RunRecord, weights
     shown = len(swaps)
     claim = claim_of(record, weights, a, b, kind="video", frames=shown, faces_swapped=shown, label=label)
     with tempfile.TemporaryDirectory() as folder:
-        original = Path(folder) / "source.mp4"  # what the credentials say was edited
+        original = Path(folder) / "source.mp4"  # the credentials name it as the edited file
         write_side_by_side(original, source, RATE)
         write_marked(path, original, claim, lambda to: write_side_by_side(to, columns, RATE, label), overwrite=True)
 
 
 def _pixels(faces: Tensor) -> NDArray[np.uint8]:
-    """Faces (n, 3, R, R) in [0, 1] as (n, R, R, 3), 0 to 255."""
+    """Faces (n, 3, R, R) in [0, 1] as uint8 (n, R, R, 3)."""
     return np.asarray((faces * 255).round().byte().permute(0, 2, 3, 1).numpy())

@@ -1,4 +1,4 @@
-"""swaplab completion: words completed by the shell, and the scripts that make shells ask for them."""
+"""swaplab completion: shell scripts for Tab completion, and the candidates that they request."""
 
 import importlib
 from collections.abc import Iterable, Iterator, Sequence
@@ -11,11 +11,13 @@ from swaplab.errors import UserError
 HELP = """
 swaplab completion: complete subcommands, keys, options, runs and ablations with Tab.
 
-  swaplab completion bash          print what ~/.bashrc needs: eval "$(swaplab completion bash)"
-  swaplab completion zsh           for ~/.zshrc:               eval "$(swaplab completion zsh)"
-  swaplab completion fish          for ~/.config/fish/config.fish: swaplab completion fish | source
+Add the line for your shell to its startup file:
+
+  swaplab completion bash          ~/.bashrc:                   eval "$(swaplab completion bash)"
+  swaplab completion zsh           ~/.zshrc:                    eval "$(swaplab completion zsh)"
+  swaplab completion fish          ~/.config/fish/config.fish:  swaplab completion fish | source
 """
-# Bash takes = and : for ends of words, so it is asked for what comes after the last of them.
+# Bash splits words at = and :, so the script removes what stands before the last one.
 BASH = r"""
 _swaplab() {
     local line=${COMP_LINE:0:COMP_POINT} words cut found
@@ -51,21 +53,21 @@ end
 complete -c swaplab -f -a '(__swaplab_words)'
 """
 SCRIPTS = {"bash": BASH, "zsh": ZSH, "fish": FISH}
-WORDS = "words"  # swaplab completion words WORD...: what the scripts ask
+WORDS = "words"  # swaplab completion words WORD...: the request of the scripts
 
 
 def run(words: Sequence[str]) -> None:
-    """Print the script of a shell, or the candidates for the last of the words that follow."""
+    """Print the script of a shell, or the candidates for the last word."""
     if words[:1] == [WORDS]:
         print("\n".join(candidates(list(words[1:]) or [""])))
     elif len(words) == 1 and words[0] in SCRIPTS:
         print(SCRIPTS[words[0]].strip())
     else:
-        raise UserError(f"name your shell: swaplab completion {' | '.join(SCRIPTS)}")
+        raise UserError(f"give the name of your shell: swaplab completion {' | '.join(SCRIPTS)}")
 
 
 def candidates(words: Sequence[str]) -> list[str]:
-    """What the last of the words after ``swaplab`` may become, in order, each once."""
+    """Candidates for the last word after ``swaplab``, in order, without duplicates."""
     found = COMMANDS if len(words) == 1 else _of_command(words[0], words[1:])
     return [word for word in dict.fromkeys(found) if word.startswith(words[-1])]
 
@@ -85,7 +87,7 @@ def _data_words(words: Sequence[str]) -> Iterator[str]:
 
 
 def _runs(folder: str) -> list[str]:
-    """What a run may be called: last, and NAME/ID."""
+    """The names of runs: last, and NAME/ID of each."""
     from swaplab.runs.registry import label_of, run_folders
 
     place = Path(folder)

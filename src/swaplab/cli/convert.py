@@ -1,4 +1,4 @@
-"""swaplab convert: swap the face in a picture or a video with a trained run."""
+"""swaplab convert: swap the face in a picture or video with a trained run."""
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -18,27 +18,27 @@ if TYPE_CHECKING:
     Work = Callable[[Path, Path, Progress], Report]
 
 HELP = """
-swaplab convert: swap the face in a picture or a video with a trained run, and mark what is written.
+swaplab convert: swap the face in a picture or video with a trained run, and mark the output.
 
   swaplab convert run=runs/mine/s1-0123456789 input=clip.mp4 output=swapped.mp4
   swaplab convert run=runs/mine/s1-0123456789 input=clip.mp4 output=swapped.mp4 source=B target=A
   swaplab convert run=runs/mine/s1-0123456789 input=photo.jpg output=swapped.png faces=all
 
-Frames keep their number and their times, sound is copied, frames without a face stay as they are. Every output carries
-a visible label, signed content credentials and a sidecar OUTPUT.json; swaplab verify reads them.
+The number of frames, their times and the sound do not change; frames without a face are copied. Every output has a
+visible label, signed content credentials and a sidecar OUTPUT.json, which swaplab verify checks.
 """
 ADVICE = "; no output was written"
 
 
 def run(words: Sequence[str]) -> None:
-    """Convert what the words ask for."""
+    """Convert a picture or video."""
     from swaplab.config.keys import parsed
 
     convert(parsed(KEYS, words))
 
 
 def convert(config: dict[str, Any]) -> None:
-    """Write the picture or video that a resolved config asks for, and its sidecar; UserError leaves nothing behind."""
+    """Write the converted picture or video and its sidecar. If it raises UserError, no file is left."""
     from swaplab.cli.progress import stages
     from swaplab.errors import UserError
     from swaplab.faces.media import kind_of
@@ -53,7 +53,7 @@ def convert(config: dict[str, Any]) -> None:
     check_output(output, source, config["overwrite"])
     if SUFFIXES[output.suffix.lower()] != kind:
         fitting = ", ".join(suffix for suffix, its_kind in SUFFIXES.items() if its_kind == kind)
-        raise UserError(f"{source} is a {kind}, which {output.name} cannot hold; give an output ending in {fitting}")
+        raise UserError(f"{source} is a {kind}, so {output.name} must end in {fitting}")
     _check_readable(source, kind)
     label = Label(config["label"]) if config["disclosure_elsewhere"] is None else None
     swapper, weights = load_swapper(record, config)
@@ -76,12 +76,12 @@ def convert(config: dict[str, Any]) -> None:
             through(converter.trial) if kind == "video" else None,
         )
     except OSError as error:
-        raise UserError(f"{output} could not be written ({error.strerror or error}); nothing was kept") from None
+        raise UserError(f"{output} could not be written ({error.strerror or error}); no file was kept") from None
     _print(reports[-1], output, sidecar)
 
 
 def _check_readable(source: Path, kind: str) -> None:
-    """UserError if the original is damaged, before any of its marks is looked for."""
+    """Raise UserError if the original is damaged, before its marks are checked."""
     from swaplab.faces.media import Video, read_picture
 
     if kind == "picture":
@@ -92,9 +92,9 @@ def _check_readable(source: Path, kind: str) -> None:
 
 
 def load_swapper(record: "RunRecord", config: dict[str, Any]) -> "tuple[FaceSwapper, str]":
-    """The run's generator in the direction asked for, from the run's folder alone; and the SHA-256 of its weights.
+    """The run's swapper in the configured direction, and the SHA-256 of its weights.
 
-    Raises UserError if its record does not say what its faces are like, or its weights are missing or do not fit.
+    Raises UserError if the record does not describe the faces, or the weights are missing or do not fit.
     """
     import torch
 
@@ -134,7 +134,7 @@ def _claim(
     kind: Any,
     done: "Report",
 ) -> "Claim":
-    """What is signed of the output. ``weights``: their SHA-256 as they were read."""
+    """The signed claim about the output. ``weights``: SHA-256 of the weights."""
     from swaplab.cli.recorded import claim_of
 
     return claim_of(
@@ -151,12 +151,12 @@ def _claim(
 
 
 def _print(report: "Report", output: Path, sidecar: Path) -> None:
-    """Counts, times and places."""
-    others = f", {report.other_faces} other faces left as they were" if report.other_faces else ""
+    """Print counts, times and paths."""
+    others = f", {report.other_faces} other faces not swapped" if report.other_faces else ""
     print(f"frames: {report.frames_in} in, {report.frames_out} out, {report.passed_through} without a swapped face")
-    implausible = f", {report.implausible} with implausible points left as they were" if report.implausible else ""
+    implausible = f", {report.implausible} not swapped because of implausible points" if report.implausible else ""
     print(f"faces: {report.faces} swapped{others}{implausible}")
     for note in report.notes:
         print(f"note: {note}")
     print("seconds: " + ", ".join(f"{stage} {spent:.1f}" for stage, spent in report.seconds.items()))
-    print(f"converted: {output}; what it is: {sidecar}")
+    print(f"converted: {output}; sidecar: {sidecar}")

@@ -1,4 +1,4 @@
-"""swaplab demo: invented people are rendered, swapped, measured and shown within minutes."""
+"""swaplab demo: render two invented people, train, evaluate and show the swap within minutes."""
 
 import time
 from collections.abc import Callable, Sequence
@@ -14,20 +14,20 @@ HELP = """
 swaplab demo: see a face swap within five minutes, on two CPU cores and without any data.
 
   swaplab demo                     render two invented people, train on them, measure the swap, write a page
-  swaplab demo seed=2              another start and another order of faces: how much is luck?
+  swaplab demo seed=2              another initialisation and data order: how much is luck?
   swaplab demo images=180000       four times as long, and better
 
-A picture of the swap, demo.png in the run's folder, is there within a minute and is drawn anew as training goes on.
-Ctrl-C stops it at any time, and the same command resumes.
+Within a minute it writes a picture of the swap, demo.png in the run's folder, and updates it during training.
+Ctrl-C stops it at any time, and the same command resumes it.
 """
 ADVICE = "; the same command resumes from the last finished stage or checkpoint"
 
 SPLIT = "test"
-ROWS, SCALE = 4, 3  # of the picture: faces shown, and how much larger than they are
+ROWS, SCALE = 4, 3  # rows of the picture, and its magnification
 
 
 def run(words: Sequence[str]) -> None:
-    """Train on the built-in pair, measure and show it."""
+    """Train on the built-in pair, evaluate the run and write its page."""
     from swaplab.cli.ahead import Ahead
     from swaplab.cli.evaluate import evaluate_run
     from swaplab.cli.train import train_run
@@ -54,7 +54,7 @@ def run(words: Sequence[str]) -> None:
 
 
 def _config(keys: dict[str, Any]) -> dict[str, Any]:
-    """The config of ``experiment=demo`` with what the command line asks for."""
+    """The config of ``experiment=demo`` with the keys of the command line."""
     from swaplab.config.border import checked
     from swaplab.config.compose import composer
     from swaplab.config.read import resolved
@@ -66,7 +66,7 @@ def _config(keys: dict[str, Any]) -> dict[str, Any]:
 
 
 def _clock() -> Callable[[str], None]:
-    """A function that prints a line with the seconds since now."""
+    """A function that prints a line with the elapsed seconds."""
     began = time.perf_counter()
     return lambda text: print(f"{time.perf_counter() - began:4.0f} s  {text}", flush=True)
 
@@ -76,7 +76,7 @@ def _picture(folder: Path) -> Path:
 
 
 class _Follower:
-    """Hears how training goes: draws the picture anew with every sheet, and lets what can be done ahead begin."""
+    """Listens to training: redraws the picture with every sheet, and starts `Ahead` with the first row."""
 
     def __init__(self, folder: Path, config: dict[str, Any], ahead: "Ahead", say: Callable[[str], None]) -> None:
         self.folder, self.config, self.ahead, self.say = folder, config, ahead, say

@@ -1,4 +1,4 @@
-"""swaplab doctor: what this machine can do, and what follows from it."""
+"""swaplab doctor: checks of this machine, with the consequences of each finding."""
 
 from collections.abc import Sequence
 
@@ -8,9 +8,9 @@ from swaplab.cli.tables import show
 from swaplab.errors import UserError
 
 HELP = """
-swaplab doctor: check versions, processors, GPUs, folders, extras and the W&B login; say what follows from each.
+swaplab doctor: check versions, CPU, GPUs, folders, extras and the W&B login, and say what each finding means.
 
-  swaplab doctor         examine everything; takes no words
+  swaplab doctor         check everything; takes no arguments
 
 Exit code 1 if something will not work.
 """
@@ -18,14 +18,14 @@ STYLES = {"ok": "green", "note": "yellow", "wrong": "red"}
 
 
 def run(words: Sequence[str]) -> int:
-    """Print every check; 1 if one is wrong."""
+    """Print all checks; returns 1 if one found an error."""
     if words:
-        raise UserError(f"doctor takes no words; drop {words[0]}")
+        raise UserError(f"doctor takes no arguments; remove {words[0]}")
     from swaplab.cli.machine import examine
 
     found = list(examine())
     rows = [(Text(check.state, STYLES[check.state]), check.what, check.found, check.follows) for check in found]
-    show(("", "what", "found", "what follows"), rows)
+    show(("", "check", "found", "consequence"), rows)
     wrong = [check.what for check in found if check.state == "wrong"]
     print(f"\nwill not work: {', '.join(wrong)}" if wrong else "\nswaplab will work here")
     return int(bool(wrong))

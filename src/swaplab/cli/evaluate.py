@@ -1,4 +1,4 @@
-"""swaplab evaluate: measure a trained run on held-out clips, beside trivial answers and ceilings."""
+"""swaplab evaluate: measure a trained run on held-out clips, beside trivial baselines and ceilings."""
 
 import sys
 from collections.abc import Sequence
@@ -14,22 +14,22 @@ if TYPE_CHECKING:
     from swaplab.runs.record import RunRecord
 
 HELP = """
-swaplab evaluate: measure a trained run on held-out clips, both ways, beside trivial answers and ceilings.
+swaplab evaluate: measure a trained run on held-out clips in both directions, beside trivial baselines and ceilings.
 
   swaplab evaluate run=runs/quick/s1-0123456789 split=val
   swaplab evaluate run=runs/quick/s1-0123456789 split=test weights=best
 
-Writes evaluation/WEIGHTS/SPLIT.json, SPLIT.md, picture sheets and, of rendered people, clips SPLIT-A_to_B.mp4 into the
-run folder, and a W&B run beside the trained one. Verdicts read the final weights.
+Writes evaluation/WEIGHTS/SPLIT.json, SPLIT.md, sample sheets and, for rendered people, clips SPLIT-A_to_B.mp4 to the
+run folder, and a W&B run beside the trained one. Verdicts use the final weights.
 """
-ADVICE = "; the same command measures the run again"
+ADVICE = "; run the same command to evaluate again"
 
 SAMPLES = 8
-CIRCULAR = ", circular"  # in the name of a metric by a network that the run was trained against
+CIRCULAR = ", circular"  # in the names of metrics of a network that a loss of the run also used
 
 
 def run(words: Sequence[str]) -> None:
-    """Measure the run that the words name."""
+    """Evaluate a run and print the tables."""
     from swaplab.config.keys import parsed
     from swaplab.places import expanded
     from swaplab.runs.registry import run_folder
@@ -38,13 +38,13 @@ def run(words: Sequence[str]) -> None:
     folder = run_folder(expanded(config["runs"]), config["run"])
     place, _ = evaluate_run(folder, config["split"], config["weights"], config["threads"], config["clip"])
     print(place.with_suffix(".md").read_text())
-    print(f"evaluation: {place.with_suffix('.md')}; {place.name}, picture sheets and clips beside it")
+    print(f"evaluation: {place.with_suffix('.md')}; {place.name}, sample sheets and clips are in the same folder")
 
 
 def evaluate_run(
     folder: Path, split: str, weights: str = "final", threads: int | None = None, clip: bool = True
 ) -> "tuple[Path, list[Evaluation]]":
-    """Evaluate one run folder; returns where it is written, in JSON, and what it says of each direction."""
+    """Evaluate a run folder; returns the path of the JSON file and the evaluations, one per direction."""
     import torch
     from rich.progress import track
 
@@ -65,7 +65,7 @@ def evaluate_run(
     model, digest = load_model(record, config, weights)
     embedder, landmarker = IdentityEmbedder(), Landmarker()
     if embedder.name in record.facts.get("trained_on", []):
-        embedder.name += CIRCULAR  # so that every number it gives says so
+        embedder.name += CIRCULAR  # marks all its metrics
     tasks = tasks_of(sources, data, split)
     evaluations = [
         evaluate_swap(model, task, load_baseline(config, sources, data, task, embedder, landmarker))
@@ -82,7 +82,7 @@ def evaluate_run(
 
 
 def show_clips(record: "RunRecord", config: dict[str, Any], model: "SwapModel", weights: str, place: Path) -> None:
-    """Write the clips beside an evaluation; where they cannot be marked there are none, and that is said."""
+    """Write the clips beside an evaluation; if they cannot be marked, print a message instead."""
     from swaplab.cli.clip import write_clips
     from swaplab.errors import UserError
 
@@ -93,7 +93,7 @@ def show_clips(record: "RunRecord", config: dict[str, Any], model: "SwapModel", 
 
 
 def tell_dashboard(record: "RunRecord", config: dict[str, Any], place: Path) -> None:
-    """Send the evaluation to W&B if the run went there; what the service does not take is said, and the files stay."""
+    """Send the evaluation to W&B if the run uses it; a failure is only a warning."""
     import json
 
     from swaplab.training.dashboard import publish_evaluation
@@ -103,7 +103,7 @@ def tell_dashboard(record: "RunRecord", config: dict[str, Any], place: Path) -> 
 
 
 def write_evaluation(place: Path, content: dict[str, Any], evaluations: "list[Evaluation]") -> None:
-    """Write ``place``, which ends in .json: ``content`` with every direction; and the tables beside it, in .md."""
+    """Write ``content`` with all directions to the JSON file ``place``, and the tables to a .md file beside it."""
     from swaplab.metrics.table import markdown
     from swaplab.runs.atomic import write_text_atomically
     from swaplab.runs.rows import as_json
@@ -114,12 +114,14 @@ def write_evaluation(place: Path, content: dict[str, Any], evaluations: "list[Ev
     head = f"weights: {content['weights']} ({content['weights_digest']})\n\n"
     head += "weak split: parts of the same clips, one second apart\n\n" if content["weak"] else ""
     if any(CIRCULAR in name for e in evaluations for name in e.metrics):
-        head += "circular: the run was trained against the recogniser that measures its identity, which flatters\n\n"
+        head += (
+            "circular: the run's loss used the network that measures identity, so these metrics are too optimistic\n\n"
+        )
     write_text_atomically(place.with_suffix(".md"), head + "\n\n".join(markdown(e) for e in evaluations) + "\n")
 
 
 def draw_sheets(place: Path, model: "SwapModel", tasks: "list[SwapTask]", evaluations: "list[Evaluation]") -> None:
-    """A sheet of each kind and direction: a frame a row; source, reconstruction, swap and, where known, true swap."""
+    """Write a sheet per kind and direction, with source, reconstruction, swap and, if known, true swap in each row."""
     from swaplab.training.samples import save_sheet, tiled
 
     for task, evaluation in zip(tasks, evaluations, strict=True):

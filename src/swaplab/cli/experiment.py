@@ -1,4 +1,4 @@
-"""What training and evaluation share: the data of a config, and what is measured on it."""
+"""Data and evaluation tasks of a config, shared by training and evaluation."""
 
 from dataclasses import replace
 from functools import partial
@@ -19,15 +19,15 @@ from swaplab.training.session import Listener
 
 
 def load_data(config: dict[str, Any]) -> tuple[Sources, FaceData]:
-    """The facesets of a config, and the module that makes batches of them.
+    """The facesets of a config and its data module.
 
-    UserError for what cannot be built, whatever the faces are: that is found before any is loaded or rendered.
+    Raises UserError for a component that cannot be built, before faces are loaded or rendered.
     """
     noise = {name: build(node, f"noise.{name}") for name, node in config["noise"].items() if node is not None}
     check_components(config)
     if len(config["data"]["identities"]) < 2:
         (name,) = config["data"]["identities"]
-        raise UserError(f"data.identities holds {name} alone, and a swap needs two; name another one there")
+        raise UserError(f"data.identities has only {name}, but a swap needs two identities; add another one")
     sources = load_sources(config["data"])
     data = FaceData(
         sources.facesets,
@@ -48,7 +48,7 @@ def directions(names: tuple[str, ...]) -> list[tuple[str, str]]:
 
 
 def tasks_of(sources: Sources, data: FaceData, split: str) -> list[SwapTask]:
-    """One task a direction of a split."""
+    """The tasks of a split, one per direction."""
     return [task_of(sources, data, split, a, b) for a, b in directions(data.identities)]
 
 
@@ -58,12 +58,12 @@ def task_of(sources: Sources, data: FaceData, split: str, source: str, target: s
 
 
 def validation_tasks(sources: Sources, data: FaceData) -> list[SwapTask]:
-    """The val split without its retrieval sets: training does not read them."""
+    """The tasks of the val split, without retrieval sets, which training does not use."""
     return tasks_of(replace(sources, retrieval={}), data, "val")
 
 
 def observers(config: dict[str, Any], sources: Sources, data: FaceData, tell: Listener | None = None) -> Observers:
-    """What looks at the averaged generator during training: validation, and the sheets. ``tell``: see `Observers`."""
+    """The observers of training: validation and sample sheets. ``tell``: see `Observers`."""
     tasks, use = validation_tasks(sources, data), partial(swap_model, config=config, shifts=data.colour_shifts())
     truth = {pair: data.alignment.region_of(of_split(swaps, "val").faces()) for pair, swaps in sources.truth.items()}
     return Observers(lambda generator: validation(use(generator), tasks), drawer(data, truth, use), tell)

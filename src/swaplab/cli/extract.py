@@ -1,4 +1,4 @@
-"""swaplab extract: clips of one person become a faceset."""
+"""swaplab extract: make a faceset from clips of one person."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -14,28 +14,29 @@ if TYPE_CHECKING:
     from swaplab.faces.ground import Ground
 
 HELP = """
-swaplab extract: find one person's face in clips, cut it out, and write a faceset with a contact sheet.
+swaplab extract: find one person's face in videos or pictures, crop it, and write a faceset with a contact sheet.
 
   swaplab extract input=clip.mp4 identity=A ground=self output=faces/A
   swaplab extract input=clips/,more.mov identity=B output=faces/B ground=consent statement=consent.yaml
   swaplab extract input=talker.mpg identity=C output=faces/C ground=licensed 'licence=CC BY 4.0' link=https://...
   swaplab extract input=long.mp4 every=5 resolution=128 identity=A ground=self output=faces/A
 
-Of each clip the face that is largest for longest is kept; others are counted. All pictures of a folder are one clip.
-Nobody's face is used without a ground: self (you), consent (a YAML file with who, scope, date), licensed, or synthetic.
+In each clip it keeps the face with the largest total area over its track and counts the others. The pictures of a
+folder are one clip. Every face needs a ground: self (you), consent (a YAML file with who, scope, date), licensed, or
+synthetic.
 """
 ADVICE = "; no faceset was written"
 
 
 def run(words: Sequence[str]) -> None:
-    """Make the faceset that the words ask for."""
+    """Make a faceset."""
     from swaplab.config.keys import parsed
 
     extract(parsed(KEYS, words))
 
 
 def extract(config: dict[str, Any]) -> None:
-    """Write the faceset that a resolved config asks for. Raises UserError, and then leaves nothing behind."""
+    """Write the faceset of a resolved config. If it raises UserError, no file is left."""
 
     from swaplab.cli.progress import stages
     from swaplab.errors import UserError
@@ -69,7 +70,7 @@ def extract(config: dict[str, Any]) -> None:
                 extraction.cut(writer)
         except OSError as error:
             raise UserError(
-                f"{output} cannot be written ({error.strerror}); give a folder that can, output=DIR"
+                f"{output} cannot be written ({error.strerror}); choose another folder with output=DIR"
             ) from None
     if config["sheet"]:
         _write_sheet(Faceset.load(output), output / "sheet.png", config["sheet"])
@@ -77,19 +78,19 @@ def extract(config: dict[str, Any]) -> None:
 
 
 def _check_place(output: "Path") -> None:
-    """A place that cannot be written to is told of before the long work."""
+    """Raise UserError if the output cannot be created, before the long work."""
     import os
 
     from swaplab.errors import UserError
 
     place = next(parent for parent in output.absolute().parents if parent.exists())
-    wrong = "it is a file" if not place.is_dir() else "it is read-only" if not os.access(place, os.W_OK) else None
+    wrong = "a file" if not place.is_dir() else "read-only" if not os.access(place, os.W_OK) else None
     if wrong:
-        raise UserError(f"{output} cannot be made in {place}: {wrong}; give another with output=DIR")
+        raise UserError(f"{output} cannot be created, because {place} is {wrong}; choose another with output=DIR")
 
 
 def _ground(config: dict[str, Any]) -> "Ground":
-    """The ground that the keys ground, statement, licence and link give; what would silently do nothing is refused."""
+    """The ground given by the keys ground, statement, licence and link. Raises UserError for keys without effect."""
 
     from swaplab.errors import UserError
     from swaplab.faces.ground import Ground
@@ -97,7 +98,7 @@ def _ground(config: dict[str, Any]) -> "Ground":
     kind = config["ground"]
     if kind is None:
         raise UserError(
-            "nothing says that this person's face may be used; set ground=self, ground=consent statement=FILE, "
+            "ground is missing, which says why this face may be used; set ground=self, ground=consent statement=FILE, "
             "ground=licensed licence=NAME link=URL, or ground=synthetic"
         )
     belongs = {"statement": "consent", "licence": "licensed", "link": "licensed"}
@@ -106,7 +107,7 @@ def _ground(config: dict[str, Any]) -> "Ground":
             raise UserError(f"{key} belongs to ground={its_kind}, not to ground={kind}; remove one of them")
     if kind == "consent":
         if config["statement"] is None:
-            raise UserError("ground=consent needs a statement file that says who, scope and date; give statement=FILE")
+            raise UserError("ground=consent needs a statement file with who, scope and date; set statement=FILE")
         return Ground.from_consent(expanded(config["statement"]))
     return Ground(kind, licence=config["licence"], link=config["link"])
 
@@ -135,11 +136,11 @@ def _write_sheet(faceset: Any, path: "Path", faces: int) -> None:
 
 
 def _report(extraction: "Extraction", unreadable: list[str], output: "Path", has_sheet: bool) -> None:
-    """Print what was found, what was left out, how long it took, and where it is."""
+    """Print counts, skipped files, times and the output folder."""
     tallies = list(extraction.tallies.values())
     unreadable = [*unreadable, *(sentence for tally in tallies for sentence in tally.unreadable.values())]
     for sentence in unreadable:
-        print(f"  left out: {sentence}")
+        print(f"  skipped: {sentence}")
     for name, tally in extraction.tallies.items():
         others = f"; {tally.other_faces} other faces" if tally.other_faces else ""
         print(f"  {name}: {tally.faces} faces in {tally.frames} frames{others}")
@@ -153,7 +154,7 @@ def _report(extraction: "Extraction", unreadable: list[str], output: "Path", has
         f"{sum(t.faces for t in tallies)} faces in {sum(t.frames for t in tallies)} frames of {len(tallies)} clip(s); "
         f"{sum(t.without_face for t in tallies)} frames without the face; "
         f"{sum(t.other_faces for t in tallies)} other faces, not kept; flagged: {counted}"
-        + (f"; {len(unreadable)} file(s) left out" if unreadable else "")
+        + (f"; {len(unreadable)} file(s) skipped" if unreadable else "")
     )
     print("seconds: " + ", ".join(f"{stage} {spent:.1f}" for stage, spent in extraction.seconds.items()))
     print(f"faceset: {output}" + (f"; look at {output / 'sheet.png'}" if has_sheet else ""))

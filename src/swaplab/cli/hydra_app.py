@@ -1,4 +1,4 @@
-"""Configs that Hydra composes from a command line, through our own loader."""
+"""Hydra's composition of a command line, with our own config loader."""
 
 from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager, nullcontext
@@ -14,11 +14,11 @@ if TYPE_CHECKING:
 def composed(
     line: CommandLine, *, job: Callable[["DictConfig"], object], added: Collection[str] = ()
 ) -> list[dict[str, Any]]:
-    """The resolved training configs that a command line asks for: one, or none where Hydra only shows it.
+    """The resolved training config of a command line, in a list; empty if Hydra only shows it, and after a sweep.
 
-    A sweep is run instead: by Hydra's launcher, which calls ``job`` with each composed config, here or in another
-    process. ``added`` are words besides its own. Composes only: an error inside Hydra's own function would be announced
-    in its words before ours.
+    A sweep is run by Hydra's launcher, which calls ``job`` with each composed config, in this or another process.
+    ``added``: additional overrides. Training itself does not run inside Hydra, which would print its own message for an
+    error.
     """
     from hydra._internal.utils import _run_app
     from hydra.core.hydra_config import HydraConfig
@@ -45,7 +45,7 @@ def composed(
         _run_app(
             run=not line.several,
             multirun=line.several,
-            # to ask for the mode is to compose once more, and without that word -m alone decides
+            # get_mode composes once more, and is only needed if an override sets hydra.mode
             mode=hydra.get_mode("train", overrides) if any("hydra.mode" in word for word in overrides) else None,
             hydra=hydra,
             config_name="train",
@@ -57,7 +57,7 @@ def composed(
 
 @contextmanager
 def _hydra(folder: str | None) -> "Iterator[Hydra]":
-    """Hydra as its own decorator sets it up, but with our loader of configs."""
+    """Hydra as its own decorator sets it up, but with our config loader."""
     from hydra._internal.hydra import Hydra
     from hydra.core.global_hydra import GlobalHydra
 

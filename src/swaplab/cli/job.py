@@ -1,6 +1,6 @@
-"""swaplab train resolved=FILE [evaluate=SPLIT]: the run of a config that is composed already, as sweeps start it.
+"""swaplab train resolved=FILE [evaluate=SPLIT]: train the run of a resolved config; sweeps start their jobs this way.
 
-Without Hydra, so that the ranks of the run can be started by the same command line.
+It does not use Hydra, so that the same command line can start the ranks of the run.
 """
 
 import os
@@ -18,19 +18,19 @@ KEYS = ("resolved", "evaluate")
 
 
 def asked_for(words: Sequence[str]) -> bool:
-    """Whether a command line names a resolved config."""
+    """Whether the arguments name a resolved config."""
     return any(word.startswith("resolved=") for word in words)
 
 
 def run_resolved(words: Sequence[str]) -> None:
-    """Train the run of a command line, and measure it where asked for."""
+    """Train the run of a resolved config and, with ``evaluate``, evaluate it."""
     settings = dict(word.partition("=")[::2] for word in words)
     unknown = [word for word in words if word.partition("=")[0] not in KEYS]
     if unknown:
-        raise UserError(f"{unknown[0]} cannot stand beside resolved=FILE, whose config is final; set it in the file")
+        raise UserError(f"{unknown[0]} cannot be combined with resolved=FILE; set it in the file instead")
     split = settings.get("evaluate")
     if split is not None and split not in SPLITS:
-        raise UserError(f"evaluate={split} is not known; choose {' or '.join(SPLITS)}")
+        raise UserError(f"evaluate={split} must be {' or '.join(SPLITS)}")
     config = read_resolved(Path(settings["resolved"]))
     from swaplab.cli.train import train_run
     from swaplab.sweeps.jobs import Job, evaluated
@@ -44,22 +44,22 @@ def run_resolved(words: Sequence[str]) -> None:
 
 
 def read_resolved(file: Path) -> dict[str, Any]:
-    """The config in a file. UserError if it is none, is another version's, or wants to run something foreign."""
+    """The validated config in a file. Raises UserError if it is invalid, untrusted or from another version."""
     import yaml
 
     from swaplab.config.border import checked
     from swaplab.runs.identity import leaves
 
-    hint = "give a config as `swaplab train --cfg job --resolve` prints it with this version"
+    hint = "use a config as printed by `swaplab train --cfg job --resolve` of this version"
     try:
         config = yaml.safe_load(file.read_text())
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
         raise UserError(f"{file} cannot be read ({' '.join(str(error).split())}); correct it") from None
     if not isinstance(config, dict):
-        raise UserError(f"{file} is no config; {hint}")
+        raise UserError(f"{file} is not a config; {hint}")
     for key, value in leaves(config):
         if "${" in str(value):
-            raise UserError(f"{file} refers at {key} to another value, {value}; write the value itself")
+            raise UserError(f"{file} has the interpolation {value} at {key}; write the value itself")
     try:
         return checked(config)
     except UserError as error:
@@ -67,7 +67,7 @@ def read_resolved(file: Path) -> dict[str, Any]:
 
 
 def _evaluate(folder: Path, split: str) -> None:
-    """Measure a run in a process of its own, which knows nothing of ranks and ends with this one."""
+    """Evaluate a run in a child process, without the environment variables of ranks."""
     from swaplab.sweeps.process import wait_for
 
     environment = {k: v for k, v in os.environ.items() if not k.endswith(("RANK", "WORLD_SIZE"))}

@@ -1,4 +1,4 @@
-"""What a machine gives, examined for a person: each finding with what follows from it."""
+"""Checks of a machine; each finding has a consequence for the user."""
 
 import importlib.util
 import netrc
@@ -15,21 +15,21 @@ from typing import Literal
 from swaplab.errors import UserError
 
 GB = 1e9
-NEEDED = 2.0  # GB of free disk that a run with its data takes at the least
-# Extras of the package: a module of each, and what is missing without it.
+NEEDED = 2.0  # GB of free disk that a run with its data needs at least
+# Extras of the package: a module of each, and what it is for.
 EXTRAS = {
-    "optuna": ("optuna", "searches (hydra/sweeper=swaplab_optuna)"),
+    "optuna": ("optuna", "searches (hydra/sweeper=optuna)"),
     "slurm": ("hydra_plugins.hydra_submitit_launcher", "sweeps on Slurm (hydra/launcher=submitit_slurm)"),
-    "joblib": ("hydra_plugins.hydra_joblib_launcher", "sweeps by joblib (hydra/launcher=joblib)"),
-    "ray": ("hydra_plugins.hydra_ray_launcher", "sweeps by Ray (hydra/launcher=ray)"),
-    "workspace": ("wandb_workspaces", "W&B workspaces made by a script"),
+    "joblib": ("hydra_plugins.hydra_joblib_launcher", "sweeps with joblib (hydra/launcher=joblib)"),
+    "ray": ("hydra_plugins.hydra_ray_launcher", "sweeps with Ray (hydra/launcher=ray)"),
+    "workspace": ("wandb_workspaces", "W&B workspaces (scripts/wandb_workspace.py)"),
     "perceptual": ("efficientnet_lite_pytorch", "perceptual=efficientnet_lite"),
 }
 
 
 @dataclass(frozen=True)
 class Check:
-    """One finding. ``state``: ok; note: works, but worth knowing; wrong: will not work."""
+    """One finding. ``state``: ok; note: works with a limitation; wrong: will not work."""
 
     state: Literal["ok", "note", "wrong"]
     what: str
@@ -38,7 +38,7 @@ class Check:
 
 
 def examine() -> Iterator[Check]:
-    """Every check, cheap ones first."""
+    """All checks, fast ones first."""
     yield from (system(), python())
     yield from packages()
     yield from (processor(), numbers())
@@ -54,8 +54,8 @@ def system() -> Check:
     if name == "Linux":
         return Check("ok", "system", found)
     if name == "Darwin":
-        return Check("note", "system", found, "runs on the CPU: Apple's GPUs have no float64; not tested")
-    return Check("wrong", "system", found, "runs rely on POSIX signals and locks; use Linux, on Windows through WSL")
+        return Check("note", "system", found, "not tested; uses the CPU, because Apple's GPUs have no float64")
+    return Check("wrong", "system", found, "runs need POSIX signals and file locks; use Linux, on Windows with WSL")
 
 
 def python() -> Check:
@@ -66,7 +66,7 @@ def python() -> Check:
 
 
 def packages() -> Iterator[Check]:
-    """Every package that swaplab requires: within the range that it was tested with, or not."""
+    """The required packages, and whether their versions are in the tested ranges."""
     from packaging.requirements import Requirement
 
     outside = 0
@@ -81,7 +81,7 @@ def packages() -> Iterator[Check]:
             continue
         if not requirement.specifier.contains(version, prereleases=True):
             outside += 1
-            follows = f"outside {requirement.specifier}, which is tested: pip install '{requirement}'"
+            follows = f"tested with {requirement.specifier}: pip install '{requirement}'"
             yield Check("wrong", requirement.name, version, follows)
     if not outside:
         shown = ", ".join(f"{name} {metadata.version(name)}" for name in ("torch", "lightning", "hydra-core"))
@@ -89,31 +89,31 @@ def packages() -> Iterator[Check]:
 
 
 def processor() -> Check:
-    """Threads that a process may use."""
+    """CPU cores and threads."""
     cores, limit = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1, ""
     named = os.environ.get("OMP_NUM_THREADS")
     if named:
-        limit = f"OMP_NUM_THREADS={named} limits every process to that; unset it, or set trainer.threads"
+        limit = f"OMP_NUM_THREADS={named} limits the threads of every process; unset it, or set trainer.threads"
     elif cores == 1:
         limit = "training and data loading share one core"
     return Check("note" if limit else "ok", "CPU cores", str(cores), limit)
 
 
 def numbers() -> Check:
-    """What trainer.precision=auto becomes on the processor."""
+    """CPU arithmetic, and the meaning of trainer.precision=auto on the CPU."""
     import torch
 
     from swaplab.runs.environment import cpu_has_bfloat16
 
     found = torch.backends.cpu.get_cpu_capability()
     if not cpu_has_bfloat16():
-        return Check("note", "CPU arithmetic", found, "no bfloat16 units: precision=auto is 32-true")
+        return Check("note", "CPU arithmetic", found, "no bfloat16 units: precision=auto means 32-true")
     units = "AMX" if torch.cpu._is_amx_tile_supported() else "AVX-512 bfloat16"
-    return Check("ok", "CPU arithmetic", f"{found}, {units}", "precision=auto is bf16-mixed")
+    return Check("ok", "CPU arithmetic", f"{found}, {units}", "precision=auto means bf16-mixed")
 
 
 def gpus() -> Iterator[Check]:
-    """The GPUs, and what several of them talk through."""
+    """The GPUs, and NCCL for communication between them."""
     import torch
 
     if not torch.cuda.is_available():
@@ -127,22 +127,22 @@ def gpus() -> Iterator[Check]:
         found = (
             f"{properties.name}, {properties.total_memory / GB:.0f} GB, compute {properties.major}.{properties.minor}"
         )
-        yield Check("ok", f"GPU {index}", found, f"precision=auto is {'bf16-mixed' if bfloat16 else '32-true'}")
+        yield Check("ok", f"GPU {index}", found, f"precision=auto means {'bf16-mixed' if bfloat16 else '32-true'}")
     if torch.distributed.is_nccl_available():
         version = ".".join(map(str, torch.cuda.nccl.version()))
         yield Check("ok", "NCCL", version, f"trainer=ddp uses {count} GPU{'s' if count > 1 else ''}")
     elif count > 1:
-        yield Check("note", "NCCL", "missing", "several GPUs cannot train one run; a sweep can still use each of them")
+        yield Check("note", "NCCL", "missing", "a run can use one GPU only; a sweep can use all of them")
 
 
 def shared_memory() -> Check:
-    """Where worker processes put batches."""
+    """Shared memory, which holds the batches of worker processes."""
     place = Path("/dev/shm")
     if not place.is_dir():
-        return Check("ok", "shared memory", "not limited")
+        return Check("ok", "shared memory", "no limit")
     total = shutil.disk_usage(place).total / GB
     small = total < 0.25
-    follows = "batches of worker processes may not fit: start the container with --shm-size=1g, or set workers=0"
+    follows = "batches may not fit: start the container with --shm-size=1g, or set workers=0"
     return Check("note" if small else "ok", "shared memory", f"{total:.2f} GB", follows if small else "")
 
 
@@ -167,9 +167,9 @@ def _folder(what: str, place: Path, remedy: str) -> Check:
     free = shutil.disk_usage(there).free / GB
     found = f"{place}, {free:.1f} GB free"
     if not there.is_dir() or not os.access(there, os.W_OK | os.X_OK):
-        return Check("wrong", what, f"{place}: {there} cannot be written to", f"choose another with {remedy}")
+        return Check("wrong", what, f"{place}: {there} is not writable", f"choose another folder with {remedy}")
     if free < NEEDED:
-        return Check("note", what, found, f"a run and its data need about {NEEDED:.0f} GB; choose another: {remedy}")
+        return Check("note", what, found, f"a run needs about {NEEDED:.0f} GB; choose another folder with {remedy}")
     return Check("ok", what, found)
 
 
@@ -179,7 +179,7 @@ def encoder() -> Check:
 
     missing = [name for name in ("libx264", "aac") if name not in av.codecs_available]
     if missing:
-        return Check("wrong", "video", f"PyAV without {', '.join(missing)}", "install the wheel of av from PyPI")
+        return Check("wrong", "video", f"PyAV without {', '.join(missing)}", "install av from its PyPI wheel")
     return Check("ok", "video", f"PyAV {av.__version__} with H.264 and AAC")
 
 
@@ -203,5 +203,5 @@ def dashboard() -> Check:
     except (OSError, netrc.NetrcParseError):
         known = False
     if os.environ.get("WANDB_API_KEY") or known:
-        return Check("ok", "W&B", "a key is set", "wandb.mode=online sends runs as they train")
-    return Check("note", "W&B", "no login", "runs are kept offline; `wandb login`, then `swaplab runs sync` sends them")
+        return Check("ok", "W&B", "a key is set", "wandb.mode=online uploads runs while they train")
+    return Check("note", "W&B", "no login", "runs stay offline; `wandb login`, then `swaplab runs sync` uploads them")

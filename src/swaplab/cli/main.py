@@ -1,8 +1,8 @@
-"""The one command: which subcommands there are, and how each of them starts and ends.
+"""The command `swaplab`: its subcommands, and how each one starts and ends.
 
-A subcommand is a module of this package with a text ``HELP`` and a function ``run(words)``, which returns an exit
-code or None for 0. It may have ``ADVICE``, what is said after a signal, and ``KEYS``, the type of its keys, which
-``--help`` lists. Nothing heavy is imported before a subcommand is known to run.
+A subcommand is a module of this package with a text ``HELP`` and a function ``run(words)``, which returns an exit code
+or None for 0. It may have ``ADVICE`` (appended to the message after a signal) and ``KEYS`` (the type of its keys, which
+``--help`` lists). Heavy packages are imported only when a subcommand runs.
 """
 
 import importlib
@@ -19,21 +19,21 @@ from types import ModuleType
 from swaplab.errors import UserError
 from swaplab.stopping import Stopped, end_with_parent, obey, stoppable
 
-# In the order in which a newcomer needs them.
+# In the order in which a new user needs them.
 COMMANDS = {
     "demo": "see a face swap within five minutes",
     "doctor": "check what this machine can do",
     "options": "list every switch: groups, options, keys, sources",
-    "extract": "cut one person's face out of videos: a faceset",
-    "render": "render invented people: facesets whose true swaps are known",
-    "train": "train a model, or sweep over many (-m)",
+    "extract": "make a faceset from videos or pictures of one person",
+    "render": "render invented people: facesets with known true swaps",
+    "train": "train one model, or many in a sweep (-m)",
     "evaluate": "measure a run on held-out clips",
     "report": "show runs on one HTML page",
-    "convert": "swap the face in a picture or a video, and mark the result",
-    "verify": "read the marks of a file",
+    "convert": "swap the face in a picture or video, and mark the result",
+    "verify": "check the marks of a file",
     "runs": "list, compare, watch, remove and upload runs",
     "ablation": "answer one question with a planned experiment",
-    "completion": "complete words in bash, zsh and fish",
+    "completion": "set up Tab completion in bash, zsh and fish",
 }
 HELP = """
 swaplab: a laboratory for face-swap models. Every decision is one switch, every answer is measured on held-out data.
@@ -43,7 +43,7 @@ swaplab: a laboratory for face-swap models. Every decision is one switch, every 
 {commands}
 
   swaplab demo                                      see a swap within five minutes
-  swaplab train seed=2 reconstruction=mse           change one thing: same data, same noise, same start
+  swaplab train seed=2 reconstruction=mse           change one thing: same data, noise and initialisation
   swaplab ablation run bottleneck                   answer a question with every level and seed
 
 swaplab COMMAND --help explains a command. RUN is a folder, NAME/ID, the beginning of an ID, or last.
@@ -52,7 +52,7 @@ FLAGS = {"-h", "--help"}
 
 
 def main() -> None:
-    """Entry point. SystemExit with 0; 1 where a command says so; 2 for a mistake; 128 + N after signal N."""
+    """Entry point. Exit codes: 0; 1 if a command reports a failure; 2 for a user error; 128 + N after signal N."""
     try:
         code = _run(sys.argv[1:])
         sys.stdout.flush()
@@ -83,7 +83,7 @@ def _run(words: Sequence[str]) -> int:
 
 
 def _reader_is_gone() -> bool:
-    """Whether nobody reads standard output any more, as after ``| head``; then nothing more is written to it."""
+    """Whether the reader of standard output is gone, as after ``| head``; if so, discard further output."""
     output = select.poll()
     output.register(sys.stdout.fileno(), 0)
     gone = any(event & (select.POLLERR | select.POLLHUP) for _, event in output.poll(0))
@@ -93,13 +93,13 @@ def _reader_is_gone() -> bool:
 
 
 def overview() -> str:
-    """What ``swaplab --help`` prints: one screen."""
+    """The text of ``swaplab --help``, one screen."""
     width = max(map(len, COMMANDS))
     return HELP.format(commands="\n".join(f"  {name:{width}}  {what}" for name, what in COMMANDS.items())).strip()
 
 
 def help_of(module: ModuleType) -> str:
-    """The help of a subcommand, with a line for each of its keys."""
+    """The help of a subcommand with the table of its keys."""
     text: str = module.HELP.strip()
     if not hasattr(module, "KEYS"):
         return text
@@ -110,21 +110,21 @@ def help_of(module: ModuleType) -> str:
 
 def _unknown(name: str) -> str:
     close = get_close_matches(name, COMMANDS, n=1)
-    hint = f"did you mean {close[0]}?" if close else f"choose among {', '.join(COMMANDS)}"
+    hint = f"did you mean {close[0]}?" if close else f"choose from {', '.join(COMMANDS)}"
     return f"there is no command {name}; {hint}"
 
 
 def run_command(name: str, module: ModuleType, words: Sequence[str]) -> int:
     """Run a subcommand; returns its exit code.
 
-    UserError and Hydra's own complaints are one sentence on stderr and exit code 2; anything else is a bug and keeps
-    its traceback.
+    UserError and Hydra's errors give one sentence on stderr and exit code 2; any other error is a bug and keeps its
+    traceback.
     """
-    # an import of albumentations would ask the network for a newer version
+    # when imported, albumentations would look for a newer version on the network
     os.environ.setdefault("NO_ALBUMENTATIONS_UPDATE", "1")
-    # jobs, ranks and measurements are started by python -m, which would import what lies in the current folder
+    # python -m, which starts jobs, ranks and evaluations, would import files of the current folder
     os.environ["PYTHONSAFEPATH"] = "1"
-    # Hydra raises instead of printing: one place decides what a user sees
+    # Hydra must raise instead of printing
     os.environ["HYDRA_FULL_ERROR"] = "1"
     from swaplab.config.trust import find_declared_packages
 
@@ -141,7 +141,7 @@ def run_command(name: str, module: ModuleType, words: Sequence[str]) -> int:
 
 
 def _sentence(error: Exception) -> str | None:
-    """What a user is told of an error; None for a bug."""
+    """The message of an error for the user; None for a bug."""
     if isinstance(error, UserError):
         return " ".join(line.strip() for line in str(error).splitlines() if line.strip())
     if "hydra" not in sys.modules:
@@ -158,15 +158,15 @@ def _sentence(error: Exception) -> str | None:
 
 @contextmanager
 def stopped_in_order(name: str, advice: str = "") -> Iterator[None]:
-    """A command that is asked to end clears away what is unfinished, says so, and dies of the signal.
+    """The context of a command: after a stop signal it cleans up, prints a message, and exits by the signal.
 
-    To a shell that is 130 for SIGINT (Ctrl-C), 143 for SIGTERM, 129 for SIGHUP.
+    A shell sees code 130 for SIGINT (Ctrl-C), 143 for SIGTERM, 129 for SIGHUP.
     """
     try:
         with stoppable():
             end_with_parent()
             yield
     except Stopped as stopped:
-        if os.environ.get("LOCAL_RANK", "0") == "0":  # of several ranks one says it
+        if os.environ.get("LOCAL_RANK", "0") == "0":  # only rank 0 prints it
             print(f"{name}: {stopped}{advice}", file=sys.stderr)
         raise SystemExit(128 + stopped.number) from None

@@ -1,4 +1,4 @@
-"""How far a command is: a bar for each of its stages."""
+"""Progress bars for the stages of a command."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -9,8 +9,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextC
 
 @contextmanager
 def stages() -> Iterator[Callable[[str, int, int | None], None]]:
-    """Inside the block: a function that is told a stage, how much more of it is done, and how much there is, None if
-    unknown. It draws on a terminal; nothing elsewhere."""
+    """A context with a function (stage, newly done, total or None) that draws a bar per stage; only in a terminal."""
     console = Console(stderr=True)
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     with Progress(*columns, console=console, disable=not console.is_terminal) as bar:

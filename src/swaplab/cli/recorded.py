@@ -1,4 +1,4 @@
-"""What a recorded run has to say to those who use it: its config, its faces and its model."""
+"""Config, faces and model of a recorded run."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -15,19 +15,19 @@ from swaplab.training.networks import build_networks
 
 
 def recorded_config(record: RunRecord) -> dict[str, Any]:
-    """The config of a run's record. UserError if it may run something foreign, or was written by another version."""
+    """The validated config of a run. Raises UserError if it is invalid, untrusted or from another version."""
     try:
         return checked(record.config())
     except UserError as error:
         raise UserError(
-            f"{record.folder / 'config.yaml'}: {error}; where another version of swaplab made this run, use that "
-            f"version, or train the run again"
+            f"{record.folder / 'config.yaml'}: {error}; if another version of swaplab made this run, use that version, "
+            f"or train the run again"
         ) from None
 
 
 @dataclass(frozen=True)
 class RecordedFaces:
-    """The faces that a run was trained on: of whom, how aligned, and how far from their own colours."""
+    """The faces that a run was trained on: identities, alignment, and the colour shifts of training."""
 
     identities: tuple[str, ...]
     alignment: Alignment
@@ -35,22 +35,22 @@ class RecordedFaces:
 
 
 def recorded_faces(record: RunRecord) -> RecordedFaces:
-    """The faces of a run's record; UserError if it does not say what they are like."""
+    """The faces of a run. Raises UserError if its record does not describe them."""
     try:
         faces = record.facts["faces"]
         alignment = Alignment(faces["region"], faces["margin"])
         return RecordedFaces(tuple(faces["identities"]), alignment, faces["colour_shifts"])
     except (KeyError, TypeError):
         raise UserError(
-            f"{record.folder / 'run.json'} does not say which identities, what size of faces and what colours the run "
-            f"was trained on; train it again with this version"
+            f"{record.folder / 'run.json'} lacks the identities, face size or colours of the run's training; train it "
+            f"again with this version"
         ) from None
 
 
 def load_model(record: RunRecord, config: dict[str, Any], weights: str) -> tuple[SwapModel, str]:
-    """A run's averaged generator as it is measured, drawn and converted, and the SHA-256 of its file as it was read.
+    """A run's averaged generator, ready for evaluation and conversion, and the SHA-256 of the weights file.
 
-    UserError if its weights are missing or of another architecture, and as `recorded_faces`.
+    Raises UserError if the weights are missing or have another architecture, and like `recorded_faces`.
     """
     faces, path = recorded_faces(record), record.checkpoints / (FINAL if weights == "final" else BEST)
     state, digest = read_weights(path)
@@ -60,9 +60,9 @@ def load_model(record: RunRecord, config: dict[str, Any], weights: str) -> tuple
 
 
 def claim_of(record: RunRecord, weights: str, source: str, target: str, **stated: Any) -> Claim:
-    """What is signed of faces of ``source`` that a run swapped to ``target``; ``stated``: the claim's other fields.
+    """The signed claim about faces of ``source`` that a run swapped to ``target``.
 
-    ``weights``: the SHA-256 of the model's, as they were read.
+    ``weights``: SHA-256 of the model's weights. ``stated``: the other fields of the claim.
     """
     grounds = {name: GroundDigest(known["kind"], known["digest"]) for name, known in record.facts["grounds"].items()}
     return Claim(

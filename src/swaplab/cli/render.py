@@ -1,4 +1,4 @@
-"""swaplab render: invented people as facesets, a picture and videos."""
+"""swaplab render: invented people as facesets, a preview picture and videos."""
 
 import re
 from collections.abc import Sequence
@@ -8,22 +8,22 @@ from swaplab.cli.words import CommandLine
 from swaplab.config.commands import Render as KEYS
 
 HELP = """
-swaplab render: render invented people: a faceset of each, a preview sheet, and a clip beside its true swaps.
+swaplab render: render invented people: a faceset and a clip of each beside the true swaps, and a preview sheet.
 
   swaplab render output=people                                     the built-in pair
-  swaplab render output=people data/profile=hard                   full pose, strong light, things in front of faces
+  swaplab render output=people data/profile=hard                   full pose, strong light, objects in front of faces
   swaplab render output=three '+data.identities.C={seed: 7}'       a third person, invented from a seed
   swaplab render output=people data.profile.default.p_glasses=0.5  any setting of the profile
 
-Words about data are those of `swaplab train`: what you look at is what you train on (`swaplab options data`).
-What was rendered before comes from the cache (data.cache).
+Data keys are those of `swaplab train`, so you see the faces that you train on (`swaplab options data`).
+Faces that were rendered before come from the cache (data.cache).
 """
 ADVICE = "; no output was written"
-DATA = re.compile(r"[+~]*data[./=]")  # words that Hydra composes
+DATA = re.compile(r"[+~]*data[./=]")  # overrides that Hydra composes
 
 
 def run(words: Sequence[str]) -> None:
-    """Render the people that the words ask for."""
+    """Render the people of the command line."""
     from swaplab.config.border import checked
     from swaplab.config.compose import composer
     from swaplab.config.keys import parsed
@@ -35,7 +35,7 @@ def run(words: Sequence[str]) -> None:
 
 
 def render(config: dict[str, Any]) -> None:
-    """Write facesets, ``preview.png`` and ``clips/*.mp4`` into a new folder. Raises UserError if it exists."""
+    """Write facesets, ``preview.png`` and ``clips/*.mp4`` to a new folder. Raises UserError if it exists."""
     import shutil
 
     import cv2
@@ -49,14 +49,14 @@ def render(config: dict[str, Any]) -> None:
 
     output, data, video = expanded(config["output"]), config["data"], config["video"]
     if output.exists():
-        raise UserError(f"output folder {output} exists already; choose another or remove it first")
+        raise UserError(f"output folder {output} already exists; choose another with output=DIR or remove it first")
     if data["kind"] != "synthetic":
-        raise UserError(f"swaplab render renders data=synthetic only, not data={data['kind']}")
+        raise UserError(f"data={data['kind']} cannot be rendered; set data=synthetic")
     people = people_of(data["identities"])
     settings = profiles(data["profile"], people)
     with published(output) as unfinished:
         dataset = build_from_config(data)
-        build_yardstick(data)  # so that a cache which is then only read has all that measuring needs
+        build_yardstick(data)  # evaluation needs it, and the cache may later be read-only
         for name, faceset in dataset.facesets.items():
             shutil.copytree(faceset.folder, unfinished / "facesets" / name)
         cv2.imwrite(str(unfinished / "preview.png"), cv2.cvtColor(sheet(people), cv2.COLOR_RGB2BGR))
@@ -66,4 +66,4 @@ def render(config: dict[str, Any]) -> None:
             others = [other for other in people.values() if other is not who]
             clip = preview_clip(int(data["seed"]), name, settings[name])
             write_clip(unfinished / "clips" / f"{name}.mp4", clip, [who, *others], **video)
-    print(f"facesets, preview.png and clips: {output}")
+    print(f"facesets, preview.png and clips are in {output}")

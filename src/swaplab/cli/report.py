@@ -1,4 +1,4 @@
-"""swaplab report: run records as one HTML file: one run, several runs, or levels over seeds."""
+"""swaplab report: an HTML page of one run, several runs, or levels over seeds."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -18,32 +18,32 @@ swaplab report: show runs on one HTML page that needs no network.
   swaplab report run=norm/s1-0123456789 run=norm/s1-9876543210 output=norms.html
   swaplab report group=runs/sweep metric=val/reconstruction_mse     levels over seeds, without a verdict
 
-The run folders are the truth: the same command shows them as they are now. A group is written as HTML, Markdown and
-CSV; output=FILE writes the one form that its ending names. `swaplab ablation report NAME` judges an ablation.
+The page shows the current state of the run folders; run the same command to update it. A group is written as HTML,
+Markdown and CSV, or in the format of output=FILE. For the verdict of an ablation use `swaplab ablation report NAME`.
 """
 FORMS = (".html", ".md", ".csv")
 
 
 def run(words: Sequence[str]) -> None:
-    """Write the report of what the words name and print where it is."""
+    """Write the report and print its path."""
     from swaplab.config.keys import parsed
     from swaplab.runs.registry import run_folder
 
     config = parsed(KEYS, words)
     runs, group, metric, output = (config[key] for key in ("run", "group", "metric", "output"))
     if (runs is None) == (group is None):
-        raise UserError("name what to show: either run=RUN or group=DIR, see --help for examples")
+        raise UserError("set either run=RUN or group=DIR, see --help for examples")
     if group is not None:
         report_group([expanded(name) for name in dict.fromkeys(group)], metric, config["mixed_precision"], output)
         return
     if metric is not None:
-        raise UserError(f"metric={metric} belongs to group=DIR; drop it")
+        raise UserError(f"metric={metric} is for group=DIR only; remove it")
     folders = list(dict.fromkeys(run_folder(expanded(config["runs"]), name) for name in runs))
     report_runs(folders, config["mixed_precision"], output)
 
 
 def report_runs(folders: Sequence[Path], mixed_precision: bool, output: str | None) -> None:
-    """Run folders side by side, without grouping."""
+    """Write the page of one run or several runs, without grouping."""
     from swaplab.report.page import write_report
 
     beside = folders[0] if len(folders) == 1 else Path()
@@ -52,7 +52,7 @@ def report_runs(folders: Sequence[Path], mixed_precision: bool, output: str | No
 
 
 def report_group(folders: Sequence[Path], metric: str | None, mixed_precision: bool, output: str | None) -> None:
-    """Levels over seeds of runs that had no plan: shown, not judged."""
+    """Write the report of levels over seeds, without a plan and so without a verdict."""
     from swaplab.report.study import read_group
 
     study = read_group(folders, metric, mixed_precision=mixed_precision)
@@ -60,7 +60,7 @@ def report_group(folders: Sequence[Path], metric: str | None, mixed_precision: b
 
 
 def write(study: "Study", folder: Path, output: str | None) -> None:
-    """Write and print where, and what the verdict is."""
+    """Write the files of a study; print findings, verdict and paths."""
     from swaplab.report.study_page import findings, write_study
 
     found = findings(study)

@@ -1,4 +1,4 @@
-"""swaplab train -m hydra/sweeper=optuna: trials drawn by a search, run by any of Hydra's launchers."""
+"""swaplab train -m hydra/sweeper=optuna: a hyperparameter search whose trials run with any Hydra launcher."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -22,15 +22,15 @@ Compose = Callable[[Sequence[str]], "DictConfig"]
 def run_search(
     overrides: "Sequence[Override]", settings: Mapping[str, Any], compose: Compose, launcher: "Launcher"
 ) -> float | None:
-    """Search until ``n_trials`` were run, show all trials, and return the best one's value.
+    """Search until ``n_trials`` have run, show all trials, and return the value of the best one.
 
-    ``overrides`` are the words of the command line, ``settings`` the keys of hydra.sweeper, ``compose`` makes a config
-    of a trial's words. A trial that fails stops no other; Stopped where a signal ends the search. Raises
-    UserError for what cannot be searched or composed, SystemExit(1) where no trial has a value.
+    ``overrides``: from the command line. ``settings``: the keys of hydra.sweeper. ``compose``: maps the overrides of a
+    trial to its config. A failed trial stops no other. Raises UserError for an invalid search or config, SystemExit(1)
+    if no trial has a value, and Stopped after a signal.
     """
     for key in ("n_trials", "n_jobs"):
         if settings[key] < 1:
-            raise UserError(f"hydra.sweeper.{key}={settings[key]}: give 1 or more")
+            raise UserError(f"hydra.sweeper.{key}={settings[key]} must be at least 1")
     space = space_of(overrides)
     configs = [compose(words) for words in _corners(space)]
     goal = _goal(settings, configs[0])
@@ -43,7 +43,7 @@ def run_search(
 
 
 def _corners(space: Space) -> Iterator[list[str]]:
-    """Words of configs in which each level of each choice stands once, the other keys at their first."""
+    """Overrides of configs to check beforehand: each level of each choice once, other keys at their first level."""
     first = {key: getattr(it, "choices", [getattr(it, "low", None)])[0] for key, it in space.searched.items()}
     yield space.overrides(first)
     for key, it in space.searched.items():
@@ -64,8 +64,8 @@ def _goal(settings: Mapping[str, Any], config: "DictConfig") -> Goal:
 def _check_launcher(launcher: "Launcher", goal: Goal) -> None:
     if not _ours(launcher) and goal.pruner != "none":
         raise UserError(
-            f"trials cannot be stopped while they run under {type(launcher).__name__}; set hydra.sweeper.pruner=none, "
-            f"or use hydra/launcher=swaplab"
+            f"{type(launcher).__name__} cannot stop trials while they run; set hydra.sweeper.pruner=none, or use "
+            f"hydra/launcher=swaplab"
         )
 
 
@@ -78,7 +78,7 @@ def _ours(launcher: "Launcher") -> bool:
 def _run_batch(
     search: Search, batch: Sequence[Drawn], compose: Compose, launcher: "Launcher", typed: Sequence[str]
 ) -> None:
-    """Run trials together and tell the search how each ended. Two that are the same run are one job."""
+    """Run trials together and report their results to the search. Trials with the same run share one job."""
     from hydra.errors import HydraException
     from omegaconf.errors import OmegaConfBaseException
 
@@ -110,7 +110,7 @@ def _run_batch(
 def _launch(
     launcher: "Launcher", jobs: Sequence[Job], folder: Path, trials: Sequence[Drawn], watch: Callable[[Job], bool]
 ) -> list[tuple[str, str]]:
-    """How each job ended, and why."""
+    """Run jobs; returns status and reason of each."""
     if not jobs:
         return []
     if _ours(launcher):
@@ -131,7 +131,7 @@ def _launch(
 
 
 def _conclude(search: Search) -> float | None:
-    """Show all trials and the best one; SystemExit(1) if there is none."""
+    """Show all trials and the best one; raises SystemExit(1) if there is none."""
     from rich.console import Console
     from rich.table import Table
 
@@ -139,7 +139,7 @@ def _conclude(search: Search) -> float | None:
     if not console.is_terminal:
         console.width = 140
     best, table = search.best(), Table(box=None, pad_edge=False)
-    for name in ("trial", "state", search.goal.metric, *search.space.searched, "why"):
+    for name in ("trial", "state", search.goal.metric, *search.space.searched, "reason"):
         table.add_column(name)
     for trial in search.trials():
         value = "" if trial.value is None else f"{trial.value:.6g}"
@@ -148,7 +148,7 @@ def _conclude(search: Search) -> float | None:
         table.add_row(f"{trial.number}{mark}", trial.state.name.lower(), value, *words, trial.user_attrs.get("reason"))
     console.print(table)
     if best is None:
-        console.print(f"no trial has a value; their consoles are in {search.folder / 'jobs'}")
+        console.print(f"no trial has a value; the logs are in {search.folder / 'jobs'}")
         raise SystemExit(1)
     searched = " ".join(f"{key}={word}" for key, word in search.space.levels(best.params).items())
     console.print(f"best: trial {best.number}, {search.goal.metric}={best.value:.6g}, {searched}", soft_wrap=True)

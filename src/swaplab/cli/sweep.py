@@ -1,4 +1,4 @@
-"""swaplab train -m: from Hydra's overrides to checked jobs, and a job under any of Hydra's launchers."""
+"""swaplab train -m: checked jobs from Hydra's overrides, and a job function for any Hydra launcher."""
 
 import hashlib
 import json
@@ -21,10 +21,10 @@ if TYPE_CHECKING:
 
 
 def folder_override(line: CommandLine) -> list[str]:
-    """The override that gives a sweep its folder: the same for the same command, however its words are ordered.
+    """The override that sets the folder of a sweep: the same for the same overrides in any order.
 
-    What cannot change numbers, what starts the jobs, and how many a search has do not count. None for a folder that is
-    given.
+    Overrides that cannot change numbers, launcher settings and the number of trials do not count. Empty if the command
+    line sets the folder.
     """
     from swaplab.runs.identity import NEUTRAL
 
@@ -41,10 +41,10 @@ def folder_override(line: CommandLine) -> list[str]:
 def planned_jobs(
     job_overrides: Sequence[Sequence[str]], configs: "Sequence[DictConfig]", typed: Sequence[str]
 ) -> list[Job]:
-    """The jobs of a sweep: each with its own overrides and the config composed of them.
+    """The jobs of a sweep from the overrides and the composed config of each.
 
-    What varies, compared with the command line as ``typed``, is the label, and under ``factors`` in the config; the
-    seed is no factor.
+    Overrides that vary, compared with the ``typed`` command line, make the label and, without the seed, the config's
+    ``factors``.
     """
     from hydra.core.override_parser.overrides_parser import OverridesParser
     from omegaconf import OmegaConf
@@ -54,7 +54,7 @@ def planned_jobs(
     from swaplab.runs.identity import pinned, run_id_of
 
     parse = OverridesParser.create().parse_overrides
-    last = {o.key_or_group: o for o in parse(list(typed))}  # of two overrides of one key the later one counts
+    last = {o.key_or_group: o for o in parse(list(typed))}  # of two overrides of one key the later one wins
     fixed = {_as_given(o) for o in last.values() if not o.is_sweep_override()}
     jobs = []
     for words, composed in zip(job_overrides, configs, strict=True):
@@ -77,17 +77,17 @@ def _as_given(override: Any) -> str:
 
 
 def check_jobs(jobs: Sequence[Job]) -> None:
-    """UserError, naming the job, if one cannot run or two are the same run: before the first of them starts.
+    """Raise UserError, before any job starts, if a job cannot run or two jobs are the same run.
 
-    Loads the data of every job that is to be run (rendering it where that is due) and builds its networks and loss
-    terms, once for jobs that differ in the seed alone.
+    Loads (or renders) the data of every job to run and builds its networks and loss terms, once for jobs that differ
+    only in the seed.
     """
     places: dict[Path, str] = {}
     for job in jobs:
         if job.folder in places:
             raise UserError(
-                f"'{places[job.folder]}' and '{job.label}' are the same run: they differ in nothing that can change a "
-                f"number; leave one out"
+                f"'{places[job.folder]}' and '{job.label}' are the same run, because they differ in nothing that can "
+                f"change a number; remove one of them"
             )
         places[job.folder] = job.label
     checked: set[str] = set()
@@ -102,7 +102,7 @@ def check_jobs(jobs: Sequence[Job]) -> None:
                 _check_config(job.config)
             checked.add(kind)
         except Damaged:
-            continue  # a failed job among others
+            continue  # this job will fail, the others can run
         except UserError as error:
             raise UserError(f"{job.label}: {error}; no run was started") from None
 
@@ -126,7 +126,7 @@ def _check_config(config: dict[str, Any]) -> None:
 
 @contextmanager
 def launcher_sentences() -> Iterator[None]:
-    """What submitit cannot do here (no Slurm, a job that was refused), as UserError: it raises RuntimeError of it."""
+    """A context that turns submitit's RuntimeError (no Slurm, rejected job) into UserError."""
     try:
         yield
     except RuntimeError as error:
@@ -137,10 +137,10 @@ def launcher_sentences() -> Iterator[None]:
 
 
 def run_apart(typed: Sequence[str], composed: "DictConfig") -> float | None:
-    """Run one job in a process of its own and return its objective: what any of Hydra's launchers can call.
+    """Run one job in its own process and return its objective; any Hydra launcher can call it.
 
-    ``typed`` are the overrides of the sweep. Under srun every rank calls this; the first returns a value. UserError
-    if the run failed, Stopped where a signal asks to end: when the run has saved what it can.
+    ``typed``: the overrides of the sweep. Under srun every rank calls it, and rank 0 returns the value. Raises
+    UserError if the run failed, and Stopped after a signal, when the run has saved its state.
     """
     import yaml
     from hydra.core.hydra_config import HydraConfig
@@ -160,5 +160,5 @@ def run_apart(typed: Sequence[str], composed: "DictConfig") -> float | None:
         code = wait_for(process)
     record = job.record()
     if record is None or record.status not in ("complete", "diverged", "interrupted"):
-        raise UserError(f"{job.label}: the run failed (exit code {code}); the same command tries it again")
+        raise UserError(f"{job.label}: the run failed (exit code {code}); the same command runs it again")
     return None if rank else Outcome(job, record.status, "", 0.0).objective

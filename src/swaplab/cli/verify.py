@@ -1,4 +1,4 @@
-"""swaplab verify: which marks a file carries, and what each of them proves."""
+"""swaplab verify: the marks of a file, and what each one proves."""
 
 import sys
 from collections.abc import Sequence
@@ -11,26 +11,26 @@ if TYPE_CHECKING:
     from swaplab.marking.verify import Verification
 
 HELP = """
-swaplab verify: read the marks of pictures and videos, and say what each of them proves.
+swaplab verify: check the marks of pictures and videos, and say what each one proves.
 
   swaplab verify converted.mp4
   swaplab verify converted/*.png
 
-Looks for signed content credentials, the visible label and the sidecar FILE.json; needs no network. Exit code: 0 all
-marks are there and intact, 1 a mark is missing or broken, 2 something that is no picture or video.
-SWAPLAB_TRUST=FILE names PEM certificates of signers you trust; without it every signer is untrusted.
+Checks signed content credentials, the visible label and the sidecar FILE.json, without network. Exit codes: 0 all marks
+are present and intact, 1 a mark is missing or broken, 2 a file is not a picture or video.
+SWAPLAB_TRUST=FILE names the PEM certificates of signers that you trust; without it every signer is untrusted.
 """
 
 
 def run(words: Sequence[str]) -> int:
-    """Verify the files that are named; the worst exit code of them."""
+    """Verify files; returns the highest exit code."""
     if not words:
-        raise UserError("no file given; name one or more, see --help")
+        raise UserError("no file given; name at least one, see --help")
     return max(verify_file(Path(word)) for word in words)
 
 
 def verify_file(path: Path) -> int:
-    """Print the marks of one file; returns 0 if all are intact, 1 if not, 2 if it cannot be read."""
+    """Print the marks of one file; returns 0 if all are intact, 1 if not, 2 if the file cannot be read."""
     from swaplab.marking.verify import verify
 
     try:
@@ -43,7 +43,7 @@ def verify_file(path: Path) -> int:
 
 
 def _lines(verification: "Verification") -> list[str]:
-    """The report. Names and reasons come from the file, so nothing of them may steer a terminal."""
+    """The report, without control characters, because names and reasons come from the file."""
     lines = [str(verification.path)]
     for mark in verification.marks:
         lines.append(f"  {mark.name}: {mark.state}; {mark.found}")
@@ -54,6 +54,8 @@ def _lines(verification: "Verification") -> list[str]:
         stated = {key: value for key, value in claim.items() if value is not None}
         lines.append("  stated by the signer: " + ", ".join(f"{key} {value}" for key, value in stated.items()))
     if verification.credentials.earlier:
-        lines.append(f"  the original carried credentials too: {verification.credentials.earlier} kept inside")
-    lines.append("  all marks are there and intact" if verification.intact else "  NOT all marks are there and intact")
+        lines.append(f"  the original also had credentials: {verification.credentials.earlier} kept inside")
+    lines.append(
+        "  all marks are present and intact" if verification.intact else "  NOT all marks are present and intact"
+    )
     return ["".join(letter if letter.isprintable() else "?" for letter in line) for line in lines]

@@ -1,4 +1,4 @@
-"""The words of a command line that Hydra composes: flags and overrides, read once and in one place."""
+"""Parsing of command lines that Hydra composes: flags and overrides."""
 
 import argparse
 import re
@@ -14,10 +14,10 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class CommandLine:
-    """Flags, and overrides of a config in their order.
+    """Flags, and config overrides in order.
 
-    ``folder``: a config folder besides ours. ``several``: whether a sweep is asked for. ``shown``: the part of the
-    composed config that is to be printed instead of used, ``package`` of it alone, ``resolved`` with its references.
+    ``folder``: an additional config folder. ``several``: whether it is a sweep. ``shown``: the part of the composed
+    config to print instead of using it; ``package``: only this package of it; ``resolved``: resolve interpolations.
     """
 
     overrides: tuple[str, ...]
@@ -29,7 +29,7 @@ class CommandLine:
 
     @classmethod
     def parse(cls, words: Sequence[str]) -> "CommandLine":
-        """UserError for a flag that is not known, or lacks its value."""
+        """Parse arguments. Raises UserError for an unknown flag, a missing value, or -m with --cfg."""
         parser = _Parser(add_help=False)
         parser.add_argument("overrides", nargs="*")
         parser.add_argument("--config-dir", "-cd", dest="folder")
@@ -39,15 +39,14 @@ class CommandLine:
         parser.add_argument("--resolve", dest="resolved", action="store_true")
         found = vars(parser.parse_intermixed_args(list(words)))
         if found["several"] and found["shown"]:
-            raise UserError("--cfg shows one config and -m makes several; leave one of them out")
+            raise UserError("--cfg shows one config, but -m makes several; remove one of them")
         return cls(**found | {"overrides": tuple(found["overrides"])})
 
     def with_names(self, keys: Collection[str]) -> "CommandLine":
-        """With the values of names and paths as text, also where Hydra's grammar reads something else.
+        """Quote the values of ``keys`` (names and paths), so that Hydra's grammar reads them as strings.
 
-        ``lr=1e-4/a``, ``[b]``, ``1e4`` and ``c, d`` are names as good as others. What Hydra reads as text, as null or
-        as a mapping stays as it is, and in a sweep so does what it reads as several values. ``key.*`` are the keys
-        below one.
+        ``lr=1e-4/a``, ``[b]``, ``1e4`` and ``c, d`` are valid names. Values that Hydra reads as a string, null or a
+        mapping are not changed, nor, in a sweep, lists of values. ``key.*``: all keys below ``key``.
         """
         names = [_key(word) in keys or f"{_key(word).rpartition('.')[0]}.*" in keys for word in self.overrides]
         words = [_as_text(w, self.several) if n else w for w, n in zip(self.overrides, names, strict=True)]
@@ -56,11 +55,11 @@ class CommandLine:
 
 class _Parser(argparse.ArgumentParser):
     def error(self, message: str) -> NoReturn:
-        raise UserError(f"{message}; a folder of your own configs is named by --config-dir, see --help for the rest")
+        raise UserError(f"{message}; use --config-dir for a folder of your own configs, see --help for the other flags")
 
 
 def parsed(words: Sequence[str]) -> "list[Override]":
-    """Overrides as Hydra reads them. Raises HydraException for what it cannot read."""
+    """Overrides parsed by Hydra. Raises HydraException for invalid ones."""
     from hydra.core.override_parser.overrides_parser import OverridesParser
 
     found: list[Override] = OverridesParser.create().parse_overrides(list(words))
@@ -86,7 +85,7 @@ def _as_text(word: str, several: bool) -> str:
 
 def _quoted(value: str) -> str:
     """A value quoted for Hydra's grammar and OmegaConf's interpolation."""
-    # Interpolations: OmegaConf takes \${ for ${. Quotes: only backslashes before a quote are read as escapes.
+    # Interpolations: OmegaConf reads \${ as ${. Quotes: only backslashes before a quote are escapes.
     escaped = re.sub(r"(\\*)\$\{", lambda match: match[1] * 2 + r"\${", value)
     escaped = re.sub(r'(\\*)("|\Z)', lambda match: match[1] * 2 + ('\\"' if match[2] else ""), escaped)
     return f'"{escaped}"'

@@ -36,7 +36,7 @@ class Detector(TypedDict):
 class Demo(TypedDict):
     """Keys of `swaplab demo`."""
 
-    seed: Annotated[Whole, Field(ge=0, lt=2**32, description="of start, data order and noise"), Default(1)]
+    seed: Annotated[Whole, Field(ge=0, lt=2**32, description="of initialisation, data order and noise"), Default(1)]
     images: Annotated[
         Annotated[Whole, Field(ge=1)] | None,
         Field(description="faces to train on; none: 45,000 (experiment=demo)"),
@@ -64,8 +64,8 @@ class Convert(TypedDict):
     """Keys of `swaplab convert`."""
 
     run: Run
-    input: Annotated[Text, Field(description="an image or a video")]
-    output: Annotated[Text, Field(description="a new file: .mp4 or .mov for a video, .png or .jpg for an image")]
+    input: Annotated[Text, Field(description="a picture or video")]
+    output: Annotated[Text, Field(description="a new file: .mp4 or .mov for a video, .png or .jpg for a picture")]
     overwrite: Overwrite
     source: Annotated[
         Text | None, Field(description="identity in the input; none: the run's first except target"), NONE
@@ -116,7 +116,7 @@ class Limits(TypedDict):
 class Extract(TypedDict):
     """Keys of `swaplab extract`."""
 
-    input: Annotated[Text, Field(description="images, videos or folders of them, separated by commas")]
+    input: Annotated[Text, Field(description="pictures, videos or folders of them, separated by commas")]
     identity: Annotated[Text, Field(description="a name for the person")]
     output: Annotated[Text, Field(description="a new folder")]
     ground: Annotated[
