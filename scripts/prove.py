@@ -1,7 +1,8 @@
 """make prove: show that changed code gives a run's losses bit for bit, so that the run may resume with it.
 
-  python scripts/prove.py run=runs/quick/s1-0123456789 before=../old [images=640]
+  python scripts/prove.py run=RUN before=../old [images=640] [runs=runs]
 
+RUN is a folder, NAME/ID, the beginning of an ID, NAME if it has one run, or last, under the folder ``runs``.
 ``before`` is a checkout of the code that made the run (its commit is in run.json: git worktree add ../old COMMIT). Omit
 it if only a package of your own has changed, because its old sources are in the run's folder. Both versions train the
 run's config from the start for ``images`` images. If every loss of every step and every weight are equal, this is
@@ -21,8 +22,10 @@ import torch
 import yaml
 
 from swaplab.errors import UserError
+from swaplab.places import expanded
 from swaplab.runs.code import PROOFS
 from swaplab.runs.identity import config_hash
+from swaplab.runs.naming import run_folder
 from swaplab.runs.record import RunRecord, now
 from swaplab.training.checkpoint import LAST, load_checkpoint
 
@@ -34,7 +37,8 @@ def main() -> None:
     """Entry point."""
     try:
         settings = dict(word.split("=", 1) for word in sys.argv[1:])
-        equal = prove(Path(settings["run"]), Path(settings.get("before", HERE)), int(settings.get("images", 640)))
+        run = run_folder(expanded(settings.get("runs", "runs")), settings["run"])
+        equal = prove(run, Path(settings.get("before", HERE)), int(settings.get("images", 640)))
     except (ValueError, KeyError):
         raise SystemExit(__doc__) from None
     except UserError as error:

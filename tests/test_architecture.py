@@ -33,6 +33,7 @@ ALLOWED = {
 GROUND_FLOOR = {
     "places",
     "captions",
+    "progress",
     "catalogue",
     "collectives",
     "devices",

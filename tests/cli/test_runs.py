@@ -1,6 +1,10 @@
 """swaplab runs as a user types it; W&B's uploader is a script that remembers what it was asked."""
 
+import csv
+import hashlib
+import io
 import json
+import signal
 import stat
 import sys
 from collections.abc import Callable
@@ -94,6 +98,57 @@ def test_list_with_conditions_and_another_metric(runs: Path, command: Command) -
     assert "0.25" in out
 
 
+def test_several_metrics_the_best_first(runs: Path, command: Command) -> None:
+    for seed, norm, loss in ((1, "batch", 0.5), (2, "batch", 0.125), (1, "none", 0.25)):
+        record = RunRecord.load(runs / f"norms/s{seed}-{norm}")
+        record.update(metrics=record.facts["metrics"] | {"loss/generator/reconstruction": loss})
+
+    def column(*words: str) -> list[str]:
+        code, out, complaint = command("runs", "list", *words)
+        assert code == 0, complaint
+        return [line.split()[1] for line in out.splitlines()[1:-1]]
+
+    assert column("sort=loss/gen") == ["s2-batch", "s1-none", "s1-batch"]
+    assert column("sort=-loss/gen", "norm=batch") == ["s1-batch", "s2-batch"]
+    assert column("sort=reconstruction_psnr")[0] == "s2-batch"
+    assert column("sort=cost/seconds") == ["s1-batch", "s1-none", "s2-batch"]
+    _, out, _ = command("runs", "list", "metric=loss/gen,val/rec", "sort=cost/seconds")
+    assert out.splitlines()[0].split()[5:8] == [
+        *("cost/seconds", "loss/generator/reconstruction", "val/reconstruction_psnr")
+    ]
+
+
+def test_forms_for_other_programs_hold_nothing_else(runs: Path, command: Command) -> None:
+    (runs / "norms/s1-none/run.json").write_text("{")
+    code, out, _ = command("runs", "list", "--csv", "metric=val/rec")
+    assert code == 0
+    rows = list(csv.DictReader(io.StringIO(out)))
+    assert [(row["id"], row["val/reconstruction_psnr"], row["factors.norm"]) for row in rows] == [
+        *(("s1-batch", "21.0", "batch"), ("s2-batch", "22.0", "batch"), ("s1-none", "", ""))
+    ]
+    code, out, _ = command("runs", "list", "--json", "status=complete,damaged")
+    assert code == 0
+    assert {run["id"]: run["status"] for run in json.loads(out)} == {"s1-none": "damaged", "s1-batch": "complete"}
+    assert "loss/generator/reconstruction" in json.loads(out)[0]["metrics"]
+
+
+def test_watch_shows_what_trains_until_ctrl_c(process: Callable[..., Any], runs: Path) -> None:
+    record = RunRecord.load(runs / "norms/s2-batch")
+    record.begin_session()
+    record.add_metrics({"images_seen": 12864, "loss/generator/x_weighted": 0.5})
+    (runs / "norms/s2-batch/config.yaml").write_text("budget: {images: 128000}\n")
+    record.update(config_sha256=hashlib.sha256((runs / "norms/s2-batch/config.yaml").read_bytes()).hexdigest())
+    watching = process("runs", "watch", cwd=runs.parent)
+    watching.until(lambda: watching.out)
+    assert watching.out == "norms/s2-batch: 12,864 of 128,000 images: loss 0.5\n"
+    record.end("complete", "the budget is spent")
+    watching.until(lambda: "nothing trains" in watching.out)
+    assert "norms/s2-batch: complete (the budget is spent)\n" in watching.out
+    watching.kill(signal.SIGINT)
+    assert watching.wait() == -signal.SIGINT
+    assert watching.err == "swaplab runs: stopped by SIGINT\n"
+
+
 def test_unfinished_with_the_command_that_continues(runs: Path, command: Command) -> None:
     code, out, _ = command("runs", "unfinished", "norm=batch")
     assert code == 0
@@ -148,21 +203,29 @@ def test_index(runs: Path, command: Command) -> None:
 @pytest.mark.parametrize(
     ("words", "complaint"),
     [
-        ([], "nothing to do is named; write one of list, unfinished, diff, remove, set-aside, sync, index, see --help"),
-        (["show"], "show is not known; write one of list"),
+        ([], "no subcommand given; write one of list, watch, unfinished, diff, remove, set-aside, sync, index, see --"),
+        (["show"], "there is no subcommand show; write one of list"),
         (["list", "s1-batch"], "list does not take s1-batch"),
         (["list", "runs=nowhere"], "nowhere is not a folder; name the one that holds your runs with runs=DIR"),
         (["list", "seed=1", "seed=2"], "seed is given twice; write seed=a,b for one of several"),
-        (["list", "metric=fid"], "metric=fid is not one of what was measured: loss/generator/reconstruction, val/"),
+        (["list", "metric=fid"], "metric fid is not one of what was measured: cost/seconds, loss/generator/"),
+        (["list", "sort=-fid"], "metric fid is not one of what was measured"),
+        (["list", "--xml"], "list does not take --xml; see --help"),
+        (["list", "--csv", "--json"], "--csv and --json are two forms of one list; leave one of them out"),
+        (["watch", "s1-batch"], "watch does not take s1-batch"),
+        (["diff", "s1-btach", "last"], "s1-btach is no run under runs; the nearest are norms/s1-batch, norms/s2-batch"),
         (["list", "colour=red"], "no run has a value colour"),
         (["list", "every=1"], "it is a group: write one of its keys, such as every.report"),
         (["diff", "s1-batch"], "diff compares two runs, 1 are named"),
-        (["diff", "s1", "s2"], "s1 fits 2 runs under runs (norms/s1-batch, norms/s1-none, ...)"),
+        (["diff", "s1", "s2"], "s1 fits 2 runs under runs (norms/s1-batch, norms/s1-none)"),
         (["diff", "s1-b", "s2", "seed=1"], "diff does not take seed"),
         (["remove", "yes=true"], "no run is named"),
-        (["remove", "s1-b", "yes=maybe"], "yes=maybe is neither true nor false"),
+        (["remove", "s1-b", "yes=maybe"], "yes=maybe must be true or false"),
         (["remove", "s1-b", "force=true"], "remove does not take force"),
-        (["remove", "runs/norms", "yes=true"], "runs/norms is no run under runs"),
+        (
+            ["remove", "runs/norms", "yes=true"],
+            "runs/norms fits 3 runs under runs (norms/s1-batch, norms/s1-none,",
+        ),
         (["sync", "s1-b", "seed=1"], "sync takes runs or conditions, not both"),
         (["index", "all"], "index does not take all"),
     ],

@@ -442,7 +442,11 @@ def test_the_command_writes_beside_one_run_and_here_for_several(tmp_path: Path, 
 @pytest.mark.parametrize(
     ("words", "says"),
     [
-        (("run=nowhere",), "runs is not a folder; name the one that holds your runs with runs=DIR"),
+        (
+            ("run=nowhere",),
+            "nowhere is not a run folder, and there is no folder runs to look for it in; give the run's folder, or the "
+            "folder of all runs with runs=DIR",
+        ),
         (
             ("output=x.html",),
             "set either run=RUN or group=DIR, see --help for examples",

@@ -21,7 +21,6 @@ from swaplab.runs.registry import (
     check_removable,
     matching,
     remove,
-    run_folder,
     unfinished,
 )
 
@@ -208,17 +207,6 @@ def test_conditions_on_unknown_keys_are_refused(runs: Path, make: Make) -> None:
         matching(all_runs(runs), {"learning_rate": "1"})
     with pytest.raises(UserError, match=r"optimizer; it is a group: write one of its keys, such as optimizer\.lr"):
         matching(all_runs(runs), {"optimizer": "adam"})
-
-
-def test_naming_a_run(runs: Path, make: Make) -> None:
-    first = make("n/s1-abc")
-    make("n/s1-abd")
-    for name in (str(first), "n/s1-abc", "s1-abc", "n/s1-abc/"):
-        assert run_folder(runs, name).resolve() == first.resolve()
-    with pytest.raises(UserError, match=r"s1-ab fits 2 runs under .*n/s1-abc, n/s1-abd"):
-        run_folder(runs, "s1-ab")
-    with pytest.raises(UserError, match="s3 is no run under"):
-        run_folder(runs, "s3")
 
 
 def test_removal_takes_only_what_is_named(runs: Path, make: Make, tmp_path: Path) -> None:

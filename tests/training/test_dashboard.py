@@ -224,7 +224,7 @@ def test_the_best_values_and_the_cost_are_in_the_summary(sessions: list[list[Any
         assert {key: value for key, value in summary.items() if key.startswith(("best/", "cost/"))} == {
             "best/val/reconstruction_psnr": 20.0625,
             "best/val/reconstruction_mse": 0.125,
-            "cost/parameters": 1000,
+            "cost/parameters": 700,
             "cost/macs": 12345,
             "cost/seconds": 1.5,
         }
@@ -249,7 +249,7 @@ def test_a_measurement_is_a_run_beside_the_trained_one(run_folder: Path, evaluat
     }
     assert values(row.item)["evaluation/final/test/A_to_B-samples.width"] == 6
     assert summary_of(evaluation)["status"] == "complete"
-    assert summary_of(evaluation)["cost/parameters"] == 1000
+    assert summary_of(evaluation)["cost/parameters"] == 700
 
 
 def test_a_run_that_was_measured_is_sent_as_two(run_folder: Path, sessions: list[list[Any]]) -> None:

@@ -1,9 +1,11 @@
 """Whole runs of seconds: what they leave behind, and what they refuse."""
 
 import json
+import re
 import shutil
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import cv2
 import pytest
@@ -12,6 +14,7 @@ import yaml
 from safetensors import safe_open
 
 from swaplab.catalogue import known
+from swaplab.runs.record import RunRecord
 from swaplab.training.checkpoint import load_checkpoint, load_weights
 
 Command = Callable[..., tuple[int, str, str]]
@@ -45,6 +48,30 @@ def test_a_run_leaves_a_complete_record(command: Command, tiny: list[str]) -> No
     best = min(row["val/reconstruction_mse"] for row in rows[1:] if "val/reconstruction_mse" in row)
     assert load_checkpoint(run / "checkpoints/last.ckpt")["best"] == best
     assert [name for row in rows for name in row if name not in ("images_seen", "steps") and known(name) is None] == []
+
+
+def test_a_run_shows_signs_of_life_from_the_start(
+    command: Command, tiny: list[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """Its record is there while the data are loaded; its log has a line per report."""
+    from swaplab.cli import experiment
+
+    seen, load = [], experiment.load_data
+
+    def looked(config: dict[str, Any]) -> Any:
+        seen.append(RunRecord.load(tmp_path / "runs/quick/x"))
+        return load(config)
+
+    monkeypatch.setattr(experiment, "load_data", looked)
+    code, output, complaint = command("train", *tiny, "run_id=x", "trainer.progress=true")
+    assert (code, seen[0].status, seen[0].begun) == (0, "preparing", False), complaint
+    lines = output.splitlines()
+    assert lines[0] == f"preparing {tmp_path / 'runs/quick/x'}"
+    assert [line.partition(" ")[0] for line in lines[1:-1]] == ["0", "16", "32", "40", "48", "64", "80"]
+    assert re.fullmatch(r"16 of 80 images: loss 0\.\d+, [\d.e+]+ images/s, \d+ s left", lines[2])
+    assert re.fullmatch(r"40 of 80 images: PSNR \d+\.\d dB, \d+ s left", lines[4])
+    record = RunRecord.load(tmp_path / "runs/quick/x")
+    assert (record.status, len(record.facts["sessions"])) == ("complete", 1)
 
 
 @pytest.mark.parametrize(("metric", "best"), [("val/reconstruction_mse", min), ("val/reconstruction_psnr/A", max)])

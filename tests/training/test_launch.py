@@ -1,5 +1,6 @@
 """Who starts a run's processes, and how many there are, from what torchrun and Slurm leave in the environment."""
 
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -9,7 +10,7 @@ import torch
 from lightning.fabric.plugins.environments import LightningEnvironment, SLURMEnvironment, TorchElasticEnvironment
 
 from swaplab.errors import UserError
-from swaplab.training.launch import PARENT, find_ranks
+from swaplab.training.launch import PARENT, find_ranks, is_main
 
 CPU = {"accelerator": "cpu", "devices": "auto", "nodes": "auto", "launcher": "auto"}
 TORCHRUN = {
@@ -65,6 +66,27 @@ def test_srun_says_how_many(within: Setting) -> None:
     assert (environment.local_rank(), environment.node_rank(), environment.world_size()) == (0, 1, 4)
     assert environment.main_address == "node3"
     environment.validate_settings(num_devices=ranks.devices, num_nodes=ranks.nodes)
+
+
+@pytest.mark.parametrize(
+    ("variables", "main"),
+    [
+        ({}, True),
+        (TORCHRUN, False),
+        (TORCHRUN | {"RANK": "0"}, True),
+        (SRUN, False),
+        (SRUN | {"SLURM_PROCID": "0"}, True),
+        (SRUN | {"SLURM_NTASKS": "1"}, True),
+        ({PARENT: str(os.getppid()), "LOCAL_RANK": "1"}, False),
+        ({PARENT: str(os.getppid()), "LOCAL_RANK": "0"}, True),
+    ],
+)
+def test_the_process_that_writes_is_known_before_lightning_is(
+    within: Setting, variables: dict[str, str], main: bool
+) -> None:
+    within(variables)
+    assert is_main() is main
+    assert find_ranks(CPU | {"devices": "auto"}).main is main
 
 
 def test_srun_without_tasks_per_node(within: Setting) -> None:

@@ -10,7 +10,8 @@ from swaplab.ablations.plan import Cell, Plan
 from swaplab.config.border import checked
 from swaplab.config.read import resolved
 from swaplab.errors import UserError
-from swaplab.runs.identity import changed_keys, pinned, run_id_of
+from swaplab.runs.identity import changed_keys, run_id_of
+from swaplab.runs.naming import located
 
 Compose = Callable[[Sequence[str]], DictConfig]  # overrides of conf/train.yaml -> the composed config
 
@@ -60,7 +61,7 @@ def _configs(plan: Plan, level: str, compose: Compose) -> list[dict[str, Any]]:
         config = compose(words)
         for seed in plan.seeds:
             config.seed = seed
-            configs.append(pinned(checked(resolved(config))) | {"factors": {plan.factor: level}})
+            configs.append(located(checked(resolved(config))) | {"factors": {plan.factor: level}})
     except UserError as error:
         raise UserError(f"ablation {plan.id}, level {level}: {error}") from None
     return configs

@@ -44,8 +44,8 @@ def convert(config: dict[str, Any]) -> None:
     from swaplab.faces.media import kind_of
     from swaplab.marking.label import Label
     from swaplab.marking.writer import SUFFIXES, check_output, write_marked
+    from swaplab.runs.naming import run_folder
     from swaplab.runs.record import RunRecord
-    from swaplab.runs.registry import run_folder
 
     source, output = (expanded(config[key]) for key in ("input", "output"))
     record = RunRecord.load(run_folder(expanded(config["runs"]), config["run"]))

@@ -32,7 +32,7 @@ def run(words: Sequence[str]) -> None:
     """Evaluate a run and print the tables."""
     from swaplab.config.keys import parsed
     from swaplab.places import expanded
-    from swaplab.runs.registry import run_folder
+    from swaplab.runs.naming import run_folder
 
     config = parsed(KEYS, words)
     folder = run_folder(expanded(config["runs"]), config["run"])

@@ -34,9 +34,9 @@ def run_resolved(words: Sequence[str]) -> None:
     config = read_resolved(Path(settings["resolved"]))
     from swaplab.cli.train import train_run
     from swaplab.sweeps.jobs import Job, evaluated
-    from swaplab.training.launch import find_ranks
+    from swaplab.training.launch import is_main
 
-    main = find_ranks(config["trainer"]).main
+    main = is_main()
     train_run(config)
     record = Job("", config).record() if main and split else None
     if split and record is not None and record.status == "complete" and not evaluated(record, split):

@@ -15,7 +15,9 @@ from swaplab.training.networks import build_networks
 
 
 def recorded_config(record: RunRecord) -> dict[str, Any]:
-    """The validated config of a run. Raises UserError if it is invalid, untrusted or from another version."""
+    """The validated config of a run. UserError: it is invalid, untrusted, from another version, or not trained yet."""
+    if not record.begun:
+        raise UserError(f"{record.folder} has no weights yet (status: {record.status}); train the run to its end first")
     try:
         return checked(record.config())
     except UserError as error:

@@ -27,7 +27,7 @@ FORMS = (".html", ".md", ".csv")
 def run(words: Sequence[str]) -> None:
     """Write the report and print its path."""
     from swaplab.config.keys import parsed
-    from swaplab.runs.registry import run_folder
+    from swaplab.runs.naming import run_folder
 
     config = parsed(KEYS, words)
     runs, group, metric, output = (config[key] for key in ("run", "group", "metric", "output"))

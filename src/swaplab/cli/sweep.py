@@ -51,7 +51,8 @@ def planned_jobs(
 
     from swaplab.config.border import checked
     from swaplab.config.read import resolved
-    from swaplab.runs.identity import pinned, run_id_of
+    from swaplab.runs.identity import run_id_of
+    from swaplab.runs.naming import located
 
     parse = OverridesParser.create().parse_overrides
     last = {o.key_or_group: o for o in parse(list(typed))}  # of two overrides of one key the later one wins
@@ -63,7 +64,7 @@ def planned_jobs(
         label = " ".join(f"{key}={level}" for key, level in levels.items())
         task = OmegaConf.masked_copy(composed, [str(key) for key in composed if key != "hydra"])
         try:
-            config = pinned(checked(resolved(task)))
+            config = located(checked(resolved(task)))
         except UserError as error:
             raise UserError(f"{label}: {error}") from None
         factors = {key: level for key, level in levels.items() if key != "seed"}

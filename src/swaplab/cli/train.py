@@ -10,6 +10,8 @@ from swaplab.stopping import Stopped
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from swaplab.runs.record import RunRecord
+    from swaplab.training.fit import Run
     from swaplab.training.session import Listener
 
 HELP = """
@@ -62,35 +64,47 @@ def train_run(config: dict[str, Any], tell: "Listener | None" = None) -> float |
     from contextlib import nullcontext
     from pathlib import Path
 
+    from swaplab.config.trust import named_packages
     from swaplab.runs.claim import claimed
-    from swaplab.runs.identity import pinned, run_id_of
-    from swaplab.training.fit import check_numbers
-    from swaplab.training.launch import find_ranks
+    from swaplab.runs.code import check_code, code_of
+    from swaplab.runs.identity import run_id_of
+    from swaplab.runs.naming import located
+    from swaplab.runs.preparing import preparing
+    from swaplab.runs.record import finished
+    from swaplab.training.launch import is_main
 
-    config = pinned(config)
+    config = located(config)
     folder = Path(config["runs"]) / config["name"] / run_id_of(config)
-    ranks = find_ranks(config["trainer"])
-    check_numbers(config, ranks)
-    speaks = ranks.main
+    speaks = is_main()
     with claimed(folder) if speaks else nullcontext():  # before it is looked at: another may be about to end it
-        return _train(config, folder, speaks, tell)
+        done = finished(folder, config)
+        check_code(folder, config, code_of(named_packages(config)))
+        if done is not None:
+            if speaks:
+                print(f"this run is {done.status} already (the same config and seed): {folder}")
+            return _objective(config, done.facts["metrics"])
+        with preparing(folder, config) if speaks else nullcontext() as record:
+            run = _trained(config, folder, record, tell)
+    if speaks:
+        print(f"{run.status}: {run.reason}; run record: {run.folder}")
+        if run.signal:  # the other ranks end with 0: a launcher that sees one fail kills those that still write
+            raise Stopped(run.signal)
+    if run.status in ("diverged", "failed"):
+        raise SystemExit(1)
+    return _objective(config, run.metrics)
 
 
-def _train(config: dict[str, Any], folder: "Path", speaks: bool, tell: "Listener | None") -> float | None:
+def _trained(config: dict[str, Any], folder: "Path", record: "RunRecord | None", tell: "Listener | None") -> "Run":
+    """Load or render the data, and train on them."""
+    if record is not None and config["trainer"]["progress"]:
+        print(f"preparing {folder}", flush=True)  # before what takes seconds to import
     from dataclasses import asdict
 
     from swaplab.cli.experiment import load_data, observers
-    from swaplab.config.trust import named_packages
-    from swaplab.runs.code import check_code, code_of
-    from swaplab.runs.record import finished
-    from swaplab.training.fit import fit
+    from swaplab.training.fit import check_numbers, fit
+    from swaplab.training.launch import find_ranks
 
-    done = finished(folder, config)
-    check_code(folder, config, code_of(named_packages(config)))
-    if done is not None:
-        if speaks:
-            print(f"this run is {done.status} already (the same config and seed): {folder}")
-        return _objective(config, done.facts["metrics"])
+    check_numbers(config, find_ranks(config["trainer"]))
     sources, data = load_data(config)
     grounds = {name: {"kind": f.ground.kind, "digest": f.ground.digest()} for name, f in sources.facesets.items()}
     facts = {
@@ -102,14 +116,7 @@ def _train(config: dict[str, Any], folder: "Path", speaks: bool, tell: "Listener
         },
         "grounds": grounds,
     }
-    run = fit(config, folder, data, observers(config, sources, data, tell), facts)
-    if speaks:
-        print(f"{run.status}: {run.reason}; run record: {run.folder}")
-        if run.signal:  # the other ranks end with 0: a launcher that sees one fail kills those that still write
-            raise Stopped(run.signal)
-    if run.status in ("diverged", "failed"):
-        raise SystemExit(1)
-    return _objective(config, run.metrics)
+    return fit(config, folder, record, data, observers(config, sources, data, tell), facts)
 
 
 def _objective(config: dict[str, Any], metrics: dict[str, float]) -> float | None:

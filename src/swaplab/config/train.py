@@ -154,7 +154,7 @@ class Trainer(TypedDict):
     precision: Literal["auto", "32-true", "bf16-mixed", "64-true"]
     sync_batchnorm: Annotated[bool, Field(description="batch norms use the statistics of all ranks")]
     threads: Annotated[Threads, Field(description="CPU threads per process; null: automatic")]
-    progress: bool
+    progress: Annotated[bool, Field(description="a bar on a terminal, a plain line per report elsewhere")]
 
 
 @with_config(STRICT)

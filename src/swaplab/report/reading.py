@@ -20,6 +20,7 @@ from swaplab.runs.rows import Row, rows_of
 STRIP = 8  # sheets over training that are shown; the first and the last are among them
 
 STATUS_WORDS = {
+    "preparing": "training has not started",
     "running": "the run has not ended; its numbers are those so far",
     "interrupted": "the run was interrupted; the same swaplab train command resumes it",
     "diverged": "the run diverged: its curves end there, and it counts as a result",

@@ -62,6 +62,11 @@ def write_atomically(path: Path, write: Callable[[BinaryIO], object]) -> None:
         os.close(folder)
 
 
+def write_bytes_atomically(path: Path, content: bytes) -> None:
+    """`write_atomically` for what is known as a whole."""
+    write_atomically(path, lambda file: file.write(content))
+
+
 def write_text_atomically(path: Path, text: str) -> None:
     """`write_atomically` for UTF-8 text."""
-    write_atomically(path, lambda file: file.write(text.encode()))
+    write_bytes_atomically(path, text.encode())

@@ -27,7 +27,7 @@ from swaplab.runs.record import RunRecord, is_run
 ROOTS = ("losses/", "networks/", "noise/", "schedule.py", "training/", "cli/experiment.py")
 # Parts of it that check, start, write down, show and watch, and compute nothing.
 SILENT = (
-    *("runs/", "conf/", "errors.py", "config/trust.py"),
+    *("runs/", "conf/", "captions.py", "errors.py", "progress.py", "config/trust.py"),
     *(f"training/{name}.py" for name in ("dashboard", "ending", "launch", "progress", "samples", "watch")),
 )
 PROOFS = ".proofs.jsonl"

@@ -73,8 +73,10 @@ def content_of(file: Path) -> str:
     try:
         facts = file.stat()
         return _content(file, facts.st_mtime_ns, facts.st_size)
+    except FileNotFoundError:
+        raise UserError(f"checkpoint {file} does not exist; train the run first") from None
     except OSError as error:
-        raise UserError(f"there is no checkpoint {file} ({error.strerror}); train the run first") from None
+        raise UserError(f"checkpoint {file} cannot be read ({error.strerror})") from None
 
 
 @lru_cache(maxsize=64)

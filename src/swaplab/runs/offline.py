@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 
 from swaplab.errors import UserError
-from swaplab.runs.record import RunRecord
+from swaplab.runs.record import AT_WORK, RunRecord
 
 SESSION = re.compile(r"(.*)-(\d+)")  # a W&B id of a training session: the run, and which of its sessions
 
@@ -20,7 +20,7 @@ def unsent(folder: Path) -> list[Path]:
     Every session of a run tells it from the first row, so the newest stands for all; the same for evaluations, which
     have one id however often they are made.
     """
-    if RunRecord.load(folder).status == "running":
+    if RunRecord.load(folder).status in AT_WORK:
         return []
     newest: dict[str, Path] = {}
     parts = [part for part in (folder / "wandb").glob("*run-*-*") if part.is_dir() and not part.is_symlink()]

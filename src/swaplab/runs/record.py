@@ -10,6 +10,7 @@ import hashlib
 import json
 import os
 import socket
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -26,8 +27,9 @@ from swaplab.runs.rows import Row, as_json, numbers, rows_of
 if TYPE_CHECKING:
     from swaplab.runs.code import Code
 
-# complete, diverged: the run has its result. running: alive, or died without a word. failed: ended by an error.
-STATUSES = ("running", "complete", "diverged", "interrupted", "failed")
+# preparing: before its first step. complete, diverged: it has its result. failed: ended by an error, or without a word.
+STATUSES = ("preparing", "running", "complete", "diverged", "interrupted", "failed")
+AT_WORK = ("preparing", "running")
 ENDED = ("complete", "diverged")
 RESERVE, RESERVED = ".reserve", 1 << 17  # a file of so many bytes, given up to say how a run ended on a full disk
 
@@ -40,6 +42,13 @@ def now() -> str:
 def codes_of(facts: dict[str, Any]) -> list[str]:
     """The digests of the code of a record's sessions, in order, each once; none where it is not known."""
     return list(dict.fromkeys(session["code"] for session in facts["sessions"] if "code" in session))
+
+
+def cost_of(facts: Mapping[str, Any]) -> dict[str, float]:
+    """``cost/...`` of a record: seconds, peak memory, speed; the generator's parameters and operations if known."""
+    costs = {f"cost/{name}": value for name, value in (facts.get("cost") or {}).items()}
+    counted = {"parameters": (facts.get("parameters") or {}).get("generator"), "macs": facts.get("macs")}
+    return costs | {f"cost/{name}": value for name, value in counted.items() if isinstance(value, int | float)}
 
 
 def is_run(folder: Path) -> bool:
@@ -60,6 +69,7 @@ _SHAPE: dict[str, type | tuple[type, ...]] = {
     **dict.fromkeys(("environment", "parameters", "cost", "data", "faces", "grounds", "metrics", "updates"), dict),
     **dict.fromkeys(("warnings", "trained_on", "actions"), list),
     **dict.fromkeys(("images_seen", "macs"), (int, float, type(None))),
+    "begun": bool,
 }
 _SESSION: dict[str, type] = {"started": str, "pid": int, "host": str}
 
@@ -106,7 +116,12 @@ class RunRecord:
     def status(self) -> str:
         """One of `STATUSES`; a run whose process is gone without an end counts as failed."""
         status = str(self.facts["status"])
-        return "failed" if status == "running" and not self._alive() else status
+        return "failed" if status in AT_WORK and not self._alive() else status
+
+    @property
+    def begun(self) -> bool:
+        """Whether training has begun. Until then a run of another config or by other code may take its place."""
+        return bool(self.facts.get("begun", True))
 
     @property
     def codes(self) -> list[str]:
@@ -115,7 +130,12 @@ class RunRecord:
 
     @classmethod
     def create(
-        cls, folder: Path, config: dict[str, Any], facts: dict[str, Any], code: "Code | None" = None
+        cls,
+        folder: Path,
+        config: dict[str, Any],
+        facts: dict[str, Any],
+        code: "Code | None" = None,
+        status: str = "running",
     ) -> "RunRecord":
         """Start a record in a new or an empty folder; UserError if it cannot be written or another process has it."""
         record = cls(folder)
@@ -127,7 +147,7 @@ class RunRecord:
             write_text_atomically(folder / "config.yaml", text)
             digest = hashlib.sha256(text.encode()).hexdigest()
             record.facts = {"created": now(), "sessions": [], "config_sha256": digest, **facts}
-            record.begin_session(code)
+            record.begin_session(code, status)
         except OSError as error:
             raise UserError(
                 f"the run folder {folder} cannot be written ({error.strerror}); choose another with runs=DIR"
@@ -163,15 +183,21 @@ class RunRecord:
             raise Damaged(self.folder, f"{path} is damaged ({error})") from None
         return config
 
-    def begin_session(self, code: "Code | None" = None) -> None:
+    def begin_session(self, code: "Code | None" = None, status: str = "running") -> None:
         """Note that this process works on the run, and with which code."""
-        session: dict[str, Any] = {"started": now(), "pid": os.getpid(), "host": socket.gethostname()}
+        self.facts["sessions"].append({"started": now(), "pid": os.getpid(), "host": socket.gethostname()})
+        write_atomically(self.folder / RESERVE, lambda file: file.write(bytes(RESERVED)))
+        self._work(status, code)
+
+    def begin(self, code: "Code", **facts: Any) -> None:
+        """Note that the run was prepared and trains now, with which code, and what is known of it by now."""
+        self._work("running", code, begun=True, **facts)
+
+    def _work(self, status: str, code: "Code | None", **facts: Any) -> None:
         if code is not None:
             code.keep(self.folder)
-            session["code"] = code.digest
-        self.facts["sessions"].append(session)
-        write_atomically(self.folder / RESERVE, lambda file: file.write(bytes(RESERVED)))
-        self.update(status="running", exit_reason=None)
+            self.facts["sessions"][-1]["code"] = code.digest
+        self.update(status=status, exit_reason=None, **facts)
 
     def update(self, **facts: Any) -> None:
         """Change facts and write ``run.json``."""
@@ -232,6 +258,8 @@ def finished(folder: Path, config: dict[str, Any]) -> RunRecord | None:
     if not is_run(folder):
         return None
     record = RunRecord.load(folder)
+    if not record.begun:
+        return None
     changed = [key for key in changed_keys(record.config(), config) if key not in PLACE]
     if changed:
         raise UserError(f"{folder} holds a run of another config ({', '.join(changed)} differ); choose another run_id")

@@ -16,20 +16,19 @@ from pathlib import Path
 from typing import Any
 
 from swaplab.errors import UserError
-from swaplab.places import expanded
 from swaplab.runs.atomic import write_text_atomically
 from swaplab.runs.damage import check_own
 from swaplab.runs.evaluations import SPLITS, WEIGHTS, evaluation_file, means
 from swaplab.runs.identity import leaves
-from swaplab.runs.record import ENDED, RunRecord, is_run
+from swaplab.runs.record import AT_WORK, ENDED, RunRecord, cost_of, is_run
 from swaplab.runs.rows import as_json, last_rows, numbers
 
 INDEX, TRASH = ".index.json", ".trash"
-FORMAT = 2  # of the index; one of another format is built again
+FORMAT = 3  # of the index; one of another format is built again
 DEPTH = 4  # levels of folders under runs that are looked through
 MEASURED = tuple(str(evaluation_file(Path(), weights, split)) for weights in WEIGHTS for split in SPLITS)
 READ = ("run.json", "config.yaml", "metrics.jsonl", *MEASURED)
-FACTS = ("status", "exit_reason", "created", "images_seen", "cost", "parameters")
+FACTS = ("status", "exit_reason", "created", "images_seen", "cost", "parameters", "macs")
 FIELDS = ("name", "id", "status", "seed")  # what conditions know besides keys of the config
 DAMAGED = "damaged"
 
@@ -40,7 +39,7 @@ Stamp = list[list[int] | None]
 class Entry:
     """One run as tables show it.
 
-    ``metrics``: last values by name, and those of evaluations as ``evaluation/final/test/score``.
+    ``metrics``: last values by name, those of evaluations as ``evaluation/final/test/score``, and ``cost/...``.
     ``problem``: why the record cannot be read, else None. ``stamp``: inode, time and size of each file of `READ`.
     """
 
@@ -88,8 +87,7 @@ def all_runs(runs: Path, *, rebuild: bool = False) -> list[Entry]:
 
     The index is brought up to date where it can be written; ``rebuild`` reads every run anew.
     """
-    if not runs.is_dir():
-        raise UserError(f"{runs} is not a folder; name the one that holds your runs with runs=DIR")
+    check_folder(runs)
     known = {} if rebuild else _read_index(runs)
     labels = {label_of(runs, folder): folder for folder in run_folders(runs)}
     entries = [_entry(folder, label, known.get(label)) for label, folder in labels.items()]
@@ -100,10 +98,19 @@ def all_runs(runs: Path, *, rebuild: bool = False) -> list[Entry]:
     return sorted(entries, key=lambda e: (e.name, str(e.facts.get("created")), e.id))
 
 
+def check_folder(runs: Path) -> None:
+    """UserError if there is no such folder of runs."""
+    if not runs.is_dir():
+        raise UserError(f"{runs} is not a folder; name the one that holds your runs with runs=DIR")
+
+
 def run_folders(runs: Path, depth: int = DEPTH) -> Iterator[Path]:
     """Folders that hold a run, readable or not, a few levels down: ``NAME/ID``, where a name may have slashes."""
-    with os.scandir(runs) as found:
-        folders = [runs / entry.name for entry in found if entry.name[0] != "." and entry.is_dir()]
+    try:
+        with os.scandir(runs) as found:
+            folders = [runs / entry.name for entry in found if entry.name[0] != "." and entry.is_dir()]
+    except FileNotFoundError:  # taken away meanwhile
+        return
     for folder in folders:
         if is_run(folder):
             yield folder
@@ -147,7 +154,7 @@ def _entry(folder: Path, label: str, known: Entry | None) -> Entry:
         record = RunRecord.load(folder)
         facts = {key: record.facts.get(key) for key in FACTS} | {"sessions": record.facts["sessions"][-1:]}
         newest = {metric: value for row in last_rows(record.metrics_file) for metric, value in row.items()}
-        metrics = newest | record.facts.get("metrics", {}) | _evaluated(folder)
+        metrics = newest | record.facts.get("metrics", {}) | _evaluated(folder) | cost_of(record.facts)
         return Entry(name, run, stamp, facts, record.config(), metrics)
     except UserError as error:
         return Entry(name, run, stamp, {}, {}, {}, str(error))
@@ -212,34 +219,21 @@ def _equal(value: str, wanted: str) -> bool:
         return value.lower() == wanted.lower() and wanted.lower() in ("true", "false", "null")
 
 
-def run_folder(runs: Path, named: str) -> Path:
-    """The run folder that a user means: a path, NAME/ID under ``runs``, or the beginning of one ID; else UserError."""
-    for place in (expanded(named), runs / named):
-        if is_run(place):
-            return place
-    if not runs.is_dir():
-        raise UserError(f"{runs} is not a folder; name the one that holds your runs with runs=DIR")
-    fitting = [f for f in run_folders(runs) if label_of(runs, f).startswith(named) or f.name.startswith(named)]
-    if len(fitting) != 1:
-        several = ", ".join([*sorted(label_of(runs, f) for f in fitting)[:3], "..."])
-        what = f"fits {len(fitting)} runs under {runs} ({several})" if fitting else f"is no run under {runs}"
-        raise UserError(f"{named} {what}; `swaplab runs list` shows them, name one as NAME/ID")
-    return fitting[0]
-
-
 def unfinished(entries: Sequence[Entry]) -> list[Entry]:
     """Runs without their result and without a living process."""
-    return [entry for entry in entries if entry.status not in (*ENDED, "running", DAMAGED)]
+    return [entry for entry in entries if entry.status not in (*ENDED, *AT_WORK, DAMAGED)]
 
 
 def check_removable(runs: Path, folder: Path) -> None:
     """UserError unless ``folder`` is a run of its own under ``runs``, reached through no link, with nobody at work."""
     check_own(runs, folder)
     record = RunRecord.load(folder)
-    if record.status == "running":
+    if record.status in AT_WORK:
         host = record.facts["sessions"][-1]["host"]
         where = "" if host == socket.gethostname() else f" on {host}; only there it can be told whether it lives"
-        raise UserError(f"{folder} is running{where}; stop it first (process {record.facts['sessions'][-1]['pid']})")
+        raise UserError(
+            f"{folder} is {record.status}{where}; stop it first (process {record.facts['sessions'][-1]['pid']})"
+        )
 
 
 def remove(runs: Path, folders: Sequence[Path]) -> None:

@@ -1,17 +1,15 @@
-"""Render many faces with several processes, in order, with a progress bar."""
+"""Render many faces with several processes, in order, and show the progress."""
 
 import os
-import sys
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
 from contextlib import ExitStack, contextmanager
 from multiprocessing import get_context
 
 import cv2
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from swaplab.faces.alignment import Alignment
+from swaplab.progress import counting
 from swaplab.stopping import follow_parent, shielded
 from swaplab.synthetic.frames import Face, Shot, shoot
 
@@ -20,7 +18,7 @@ _THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 
 
 class Studio:
-    """Renders shots with ``workers`` processes (1: in this process). ``total``: shots, for the progress bar."""
+    """Renders shots with ``workers`` processes (1: in this process). ``total``: shots, for the progress."""
 
     def __init__(self, alignment: Alignment, workers: int, total: int) -> None:
         self.alignment, self.workers, self.total = alignment, workers, total
@@ -32,16 +30,7 @@ class Studio:
                 self._pool = ProcessPoolExecutor(self.workers, get_context("spawn"), initializer=_begin_worker)
                 opened.callback(self._pool.shutdown, cancel_futures=True)
                 opened.enter_context(_one_thread())
-            bar = Progress(
-                TextColumn("rendering"),
-                BarColumn(),
-                MofNCompleteColumn(),
-                TimeRemainingColumn(),
-                console=Console(stderr=True),
-                disable=not sys.stderr.isatty(),
-            )
-            self._bar = opened.enter_context(bar)
-            self._task = bar.add_task("rendering", total=self.total)
+            self._advance = opened.enter_context(counting("rendering", "faces", self.total))
             self._opened = opened.pop_all()
         return self
 
@@ -56,7 +45,7 @@ class Studio:
         else:
             done = self._ahead(chunks)
         for faces in done:
-            self._bar.advance(self._task, len(faces))
+            self._advance(len(faces))
             yield from faces
 
     def _ahead(self, chunks: Iterator[Sequence[Shot]]) -> Iterator[list[Face]]:

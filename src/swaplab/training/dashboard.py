@@ -17,7 +17,7 @@ from lightning.pytorch.loggers import WandbLogger
 from swaplab.catalogue import ORACLE, better
 from swaplab.runs.evaluations import means, plotted_name
 from swaplab.runs.offline import mark_sent
-from swaplab.runs.record import RunRecord
+from swaplab.runs.record import RunRecord, cost_of
 
 if TYPE_CHECKING:
     from wandb import Run
@@ -133,14 +133,6 @@ def tags_of(config: Mapping[str, Any]) -> list[str]:
     """``factor=level`` of all that varies, and the seed; cut to the length that W&B takes."""
     varied = {**config.get("factors", {}), "seed": config["seed"]}
     return [f"{factor}={level}"[:TAG] for factor, level in varied.items()]
-
-
-def cost_of(facts: Mapping[str, Any]) -> dict[str, float]:
-    """``cost/...`` of a record: seconds, peak memory, speed; parameters and operations where they are known."""
-    costs = {f"cost/{name}": value for name, value in facts.get("cost", {}).items()}
-    if facts.get("parameters"):
-        costs["cost/parameters"] = sum(facts["parameters"].values())
-    return costs | ({"cost/macs": facts["macs"]} if isinstance(facts.get("macs"), int | float) else {})
 
 
 def _identity(record: RunRecord, name: str) -> str:

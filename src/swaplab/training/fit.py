@@ -25,7 +25,6 @@ from swaplab.errors import UserError
 from swaplab.losses.context import GENERATOR
 from swaplab.networks.norm import SyncBatchNorm
 from swaplab.networks.swap_model import SwapModel, swap_model
-from swaplab.runs.claim import is_new
 from swaplab.runs.code import Code, code_of
 from swaplab.runs.environment import differences, environment, git_state, resolve_precision
 from swaplab.runs.identity import config_hash
@@ -41,7 +40,7 @@ from swaplab.training.launch import Ranks, find_ranks
 from swaplab.training.layer_sync import SyncBatchNorms
 from swaplab.training.macs import macs_of
 from swaplab.training.module import SwapModule
-from swaplab.training.progress import ImagesBar
+from swaplab.training.progress import shown
 from swaplab.training.session import Cadence, Draw, Listener, Session, Validate
 from swaplab.training.watch import PATIENCE, Watch, of_the_connection
 
@@ -72,12 +71,19 @@ class Run:
     signal: int
 
 
-def fit(config: dict[str, Any], folder: Path, data: FaceData, observers: Observers, facts: dict[str, Any]) -> Run:
+def fit(
+    config: dict[str, Any],
+    folder: Path,
+    record: RunRecord | None,
+    data: FaceData,
+    observers: Observers,
+    facts: dict[str, Any],
+) -> Run:
     """Train the run that ``config`` describes in ``folder``, from the start or from its last checkpoint.
 
-    A complete or diverged run is left alone. ``facts`` go into the record (data, ground). SIGTERM, SIGINT, SIGHUP and
-    the warnings of clusters end it after the current step, with a checkpoint; a second SIGINT ends it at once. Raises
-    UserError for what the user can put right; the record then says failed.
+    ``record``: the run's, as `preparing` gives it, None on ranks above 0; ``facts`` go into it (data, ground). SIGTERM,
+    SIGINT, SIGHUP and the warnings of clusters end the run after the current step, with a checkpoint; a second SIGINT
+    ends it at once. Raises UserError for what the user can put right; the record then says failed.
     """
     ranks = find_ranks(config["trainer"])
     settings = config["trainer"]
@@ -86,7 +92,7 @@ def fit(config: dict[str, Any], folder: Path, data: FaceData, observers: Observe
     images = int(config["budget"]["images"])
     pl.seed_everything(config["seed"], verbose=False)
     module = build_module(config, data.identities, data.resolution, images)
-    fresh, resumed = is_new(folder), _resumable(folder)
+    fresh, resumed = record is not None and not record.begun, _resumable(folder)
     if resumed is not None:
         _check_statistics(module, settings, RunRecord.load(folder), ranks)
         data.start_position = resumed["counters"]["steps"] * config["batch_size"] * module.parts
@@ -94,19 +100,19 @@ def fit(config: dict[str, Any], folder: Path, data: FaceData, observers: Observe
     environment_now = environment(precision) | {"ranks": ranks.world}
     code = code_of(named_packages(config))
     with stop_requests(*WARNINGS, limit=2) as requests:  # from now on there is something to be saved
-        record = None
-        if ranks.main:
-            record = _record(config, folder, module, environment_now, code, facts, resumed, data.resolution)
+        if record is not None:
+            _begin(record, config, module, environment_now, code, facts, resumed, data.resolution)
         dashboard = Dashboard(config["wandb"], record, config, folder.name)
         if record is not None:
             dashboard.replay(record.metrics())
         same = _same(config, environment_now, facts, resumed) | {"the code": code.digest}
-        bar = ImagesBar() if settings["progress"] else None
-        listeners = [dashboard.publish, *([bar.tell] if bar else []), *([observers.tell] if observers.tell else [])]
+        progress = shown(images) if settings["progress"] else None
+        told = (dashboard.publish, progress.tell if progress else None, observers.tell)
+        listeners = [tell for tell in told if tell is not None]
         session = _session(config, requests, record, data, observers, listeners, resumed, same)
         ending = Ending(folder, record, dashboard, module, session)
         watch = Watch(ranks, ending.lost, requests)
-        callbacks = [session, *([bar] if bar else [])]
+        callbacks: list[Callback] = [session, *([progress] if progress else [])]
         trainer = _trainer(settings, ranks, watch, precision, dashboard, callbacks)
         status, reason = _walk(trainer, module, data, session, ending, watch, fresh)
     return Run(folder, status, reason, ending.metrics(), requests.number)
@@ -223,50 +229,44 @@ def _resumable(folder: Path) -> dict[str, Any] | None:
     return load_checkpoint(path) if path.exists() else None
 
 
-def _record(
+def _begin(
+    record: RunRecord,
     config: dict[str, Any],
-    folder: Path,
     module: SwapModule,
     environment_now: dict[str, Any],
     code: Code,
     facts: dict[str, Any],
     resumed: dict[str, Any] | None,
     resolution: int,
-) -> RunRecord:
-    """The run's record: a new one, or the old one cut back to the checkpoint that goes on."""
+) -> None:
+    """Complete the record of a new run, or cut an old one back to the checkpoint that goes on."""
     if resumed is not None:
-        record = RunRecord.load(folder)
         changed = differences(record.facts["environment"], environment_now)
         if changed:
             text = f"resumed under another environment: {'; '.join(changed)}"
             record.warn(text)
-            logging.getLogger("swaplab").warning("%s: %s; its numbers are not those of a straight run", folder, text)
+            logging.getLogger("swaplab").warning(
+                "%s: %s; its numbers are not those of a straight run", record.folder, text
+            )
         record.cut_back(resumed["counters"]["images_seen"])
-        record.begin_session(code)
-        return record
+        record.begin(code)
+        return
     parameters = {name: sum(p.numel() for p in network.parameters()) for name, network in module.networks.items()}
     kept = int(config["checkpoint"]["keep"])
-    check_disk(folder, disk_need(sum(parameters.values()), parameters[GENERATOR], moments=2, kept=kept))
-    record = RunRecord.create(
-        folder,
-        config,
-        {
-            "name": config["name"],
-            "seed": config["seed"],
-            "config_hash": config_hash(config),
-            "environment": environment_now,
-            "git": git_state(),
-            "parameters": parameters,
-            "macs": macs_of(module.networks[GENERATOR], resolution),
-            "cost": {"seconds": 0.0},
-            "warnings": [],
-            "trained_on": trained_on(module),
-            **facts,
-        },
+    check_disk(record.folder, disk_need(sum(parameters.values()), parameters[GENERATOR], moments=2, kept=kept))
+    record.begin(
         code,
+        config_hash=config_hash(config),
+        environment=environment_now,
+        git=git_state(),
+        parameters=parameters,
+        macs=macs_of(module.networks[GENERATOR], resolution),
+        cost={"seconds": 0.0},
+        warnings=[],
+        trained_on=trained_on(module),
+        **facts,
     )
     record.cut_back(-1)
-    return record
 
 
 def trained_on(module: SwapModule) -> list[str]:

@@ -4,17 +4,13 @@ import os
 import signal
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
-
-from lightning.fabric.plugins.environments import (
-    ClusterEnvironment,
-    LightningEnvironment,
-    SLURMEnvironment,
-    TorchElasticEnvironment,
-)
+from typing import TYPE_CHECKING, Any
 
 from swaplab.devices import AUTO, devices_of, number_of, on_gpu, visible_gpus
 from swaplab.errors import UserError
+
+if TYPE_CHECKING:
+    from lightning.fabric.plugins.environments import ClusterEnvironment
 
 PARENT = "SWAPLAB_RANK_ZERO"  # the process that started this rank
 
@@ -26,7 +22,7 @@ class Ranks:
     rank: int
     devices: int
     nodes: int
-    environment: ClusterEnvironment
+    environment: "ClusterEnvironment"
 
     @property
     def world(self) -> int:
@@ -39,15 +35,30 @@ class Ranks:
         return self.rank == 0
 
 
+def is_main() -> bool:
+    """Whether this process is the one that writes and speaks, whatever its config says; known without Lightning."""
+    if _by_torchrun():
+        return os.environ["RANK"] == "0"
+    return os.environ["SLURM_PROCID"] == "0" if _by_srun() else not own_child()
+
+
+def _by_torchrun() -> bool:
+    return "TORCHELASTIC_RUN_ID" in os.environ
+
+
+def _by_srun() -> bool:
+    return "SLURM_STEP_ID" in os.environ and int(os.environ.get("SLURM_NTASKS", 1)) > 1
+
+
 def find_ranks(settings: Mapping[str, Any]) -> Ranks:
     """The processes that a ``trainer`` section asks for.
 
     ``devices``, ``nodes``: numbers, or ``auto``: as many as torchrun or srun started; without them, the GPUs of this
     machine, or one processor. UserError if what was started is not what is asked for, or is not there.
     """
-    if TorchElasticEnvironment.detect():
+    if _by_torchrun():
         ranks = _of_torchrun(settings)
-    elif "SLURM_STEP_ID" in os.environ and int(os.environ.get("SLURM_NTASKS", 1)) > 1:
+    elif _by_srun():
         ranks = _of_srun(settings)
     elif settings["launcher"] == "srun":
         raise UserError(
@@ -61,12 +72,16 @@ def find_ranks(settings: Mapping[str, Any]) -> Ranks:
 
 
 def _of_torchrun(settings: Mapping[str, Any]) -> Ranks:
+    from lightning.fabric.plugins.environments import TorchElasticEnvironment
+
     world, devices = int(os.environ["WORLD_SIZE"]), int(os.environ["LOCAL_WORLD_SIZE"])
     _agree(settings, "torchrun", devices, world // devices)
     return Ranks(int(os.environ["RANK"]), devices, world // devices, TorchElasticEnvironment())
 
 
 def _of_srun(settings: Mapping[str, Any]) -> Ranks:
+    from lightning.fabric.plugins.environments import SLURMEnvironment
+
     tasks, nodes = int(os.environ["SLURM_NTASKS"]), int(os.environ.get("SLURM_NNODES", 1))
     if tasks % nodes:
         raise UserError(f"srun started {tasks} tasks on {nodes} nodes; give --ntasks-per-node, the same on every node")
@@ -87,6 +102,8 @@ def _agree(settings: Mapping[str, Any], starter: str, devices: int, nodes: int) 
 
 
 def _of_our_own(settings: Mapping[str, Any]) -> Ranks:
+    from lightning.fabric.plugins.environments import LightningEnvironment
+
     nodes = 1 if settings["nodes"] in AUTO else number_of(settings, "nodes")
     if nodes > 1:
         raise UserError(

@@ -1,5 +1,7 @@
-"""A progress line of training: images seen, the time left, and how good swaps are by now."""
+"""How far training is: a bar on a terminal, a plain line per report elsewhere, so that no log is empty."""
 
+import sys
+import time
 from typing import Any
 
 import lightning.pytorch as pl
@@ -7,6 +9,7 @@ from lightning.pytorch.callbacks import Callback
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
+from swaplab.runs.pace import Pace, line
 from swaplab.training.module import SwapModule
 
 # What the line shows of a row of metrics: the first that the row has.
@@ -58,3 +61,19 @@ class ImagesBar(Callback):
         """Take the bar down, also after an error."""
         if self._bar is not None:
             self._bar.stop()
+
+
+class ReportLines(Callback):
+    """A line on stdout for each row of metrics: images of the budget, loss, PSNR, speed and the time left."""
+
+    def __init__(self, total: int) -> None:
+        self.total, self._pace = total, Pace(total)
+
+    def tell(self, row: dict[str, Any], sheet: str | None) -> None:
+        """Print what a new row says."""
+        print(line(row, self.total, self._pace.left(row, time.monotonic())), flush=True)
+
+
+def shown(total: int) -> ImagesBar | ReportLines:
+    """What shows how far a run of ``total`` images is; a bar only where nothing is written into a log meanwhile."""
+    return ImagesBar() if sys.stdout.isatty() and sys.stderr.isatty() else ReportLines(total)

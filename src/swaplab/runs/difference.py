@@ -1,0 +1,25 @@
+"""What differs in two runs' configs."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from swaplab.runs.identity import changed_keys, leaves
+
+
+def difference(before: dict[str, Any], now: dict[str, Any], names: tuple[str, str]) -> str:
+    """A table of the keys whose values differ, first those that can change numbers, under the ``names`` of the two."""
+    first, second = dict(leaves(before)), dict(leaves(now))
+    changed = changed_keys(before, now)
+    neutral = sorted({key for key, _ in set(first.items()) ^ set(second.items())} - set(changed))
+    if not changed + neutral:
+        return f"the configs are the same, {len(first)} keys"
+    lines = []
+    for title, keys in (("can change numbers", changed), ("cannot change numbers", neutral)):
+        if keys:
+            lines += _aligned([(title, *names), *((key, first.get(key, "-"), second.get(key, "-")) for key in keys)])
+    return "\n".join([*lines, f"{len(changed) + len(neutral)} of {len(first.keys() | second.keys())} keys differ"])
+
+
+def _aligned(rows: Sequence[Sequence[str]]) -> list[str]:
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    return ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]
