@@ -135,5 +135,5 @@ def test_the_run_that_another_starts_from(runs: Path, several: None) -> None:
             found(named, **more)
     (runs / "quick/later").rename(runs / "quick2/ab")
     for named, more in (("quick", {"name": "quick"}), ("s2", {"seed": 2})):
-        with pytest.raises(UserError, match=r"once this run exists; write init_from\.run="):
+        with pytest.raises(UserError, match=r"once this run exists; name it \w+/.* instead"):
             found(named, **more)

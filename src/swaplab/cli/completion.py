@@ -95,11 +95,18 @@ def _runs(folder: str) -> list[str]:
 
 
 def _of_runs(words: Sequence[str]) -> Iterable[str]:
-    from swaplab.cli.runs import COMMANDS as SUBCOMMANDS
+    from swaplab.cli import runs
+    from swaplab.runs.record import STATUSES
 
     if len(words) == 1:
-        return SUBCOMMANDS
-    return [*_runs("runs"), *(word for word in completing.of_train(words) if "=" in word)]
+        return runs.COMMANDS
+    found = ["runs=", *runs.WORDS.get(words[0], ())]
+    if words[0] in runs.NAMING:
+        found += _runs("runs")
+    if words[0] in runs.FILTERING:
+        found += [f"status={status}" for status in STATUSES]
+        found += [word for word in completing.of_train(words) if "=" in word and not word.startswith("runs=")]
+    return found
 
 
 def _of_ablation(words: Sequence[str]) -> Iterable[str]:

@@ -53,8 +53,8 @@ def located(config: dict[str, Any]) -> dict[str, Any]:
     own = str(config.get("run_id") or f"s{config['seed']}-")
     if named == LAST or own.startswith(named) or f"{config['name']}/{own}".startswith(named):
         raise UserError(
-            f"init_from.run={named} would no longer mean {label_of(runs, folder)} once this run exists; write "
-            f"init_from.run={label_of(runs, folder)}"
+            f"init_from.run={named} would no longer mean {label_of(runs, folder)} once this run exists; name it "
+            f"{label_of(runs, folder)} instead"
         )
     return pinned(config | {"init_from": {**source, "run": str(folder)}})
 

@@ -34,6 +34,9 @@ COMMANDS = {
     "sync": "change",
     "index": "change",
 }  # by the module that has them
+NAMING = ("diff", "remove", "set-aside", "sync")  # those that take names of runs
+FILTERING = ("list", "unfinished", "sync")  # those that take conditions
+WORDS = {"list": ("metric=", "sort=", "--csv", "--json"), "remove": ("yes=true",)}  # what else they take
 
 
 def run(words: Sequence[str]) -> int:
