@@ -128,4 +128,4 @@ def test_on_a_terminal_a_table(tmp_path: Path) -> None:
 
 def test_a_folder_that_is_not_there(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="nowhere is not a folder; name the one that holds your runs with runs=DIR"):
-        watch(tmp_path / "nowhere")
+        watch(tmp_path / "nowhere", pause=0.01, patience=0.05)

@@ -21,8 +21,10 @@ PATIENCE = 20.0  # seconds without a run at work: between two runs of a sweep, a
 
 
 def watch(runs: Path, console: Console | None = None, *, pause: float = PAUSE, patience: float = PATIENCE) -> None:
-    """Show the runs at work under ``runs`` until there has been none for ``patience`` seconds."""
-    check_folder(runs)
+    """Show the runs at work under ``runs`` until there has been none for ``patience`` seconds.
+
+    UserError if there is no such folder by then: the first run makes it.
+    """
     console = console or Console()
     lives = console.is_terminal and not console.is_dumb_terminal
     live = Live(console=console, auto_refresh=False, transient=True) if lives else None
@@ -41,6 +43,7 @@ def watch(runs: Path, console: Console | None = None, *, pause: float = PAUSE, p
                 _say(console, f"nothing trains under {runs}; waiting {patience:.0f} s for a run to begin")
             idle_since = None if living else idle_since or began
             time.sleep(max(pause, IDLE * (time.monotonic() - began)))
+    check_folder(runs)
     _say(console, f"no run has begun under {runs}")
 
 
