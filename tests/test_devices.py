@@ -62,7 +62,7 @@ RUNS: dict[str, dict[str, tuple[int, int, str] | str]] = {
     },
 }
 # What its jobs are in a sweep there: the GPUs that the first one sees, and how many run at once; or the sentence.
-NEVER = "a job can have 0 here"
+NEVER = "this sweep has 0 GPU"
 ELSEWHERE = "trainer.launcher=srun, but these jobs run on this machine"
 SWEEPS: dict[str, dict[str, tuple[str, int] | str]] = {
     "auto": {"no GPU": ("", 16), "1 GPU": ("0", 1), "8 GPUs": ("0", 8)},

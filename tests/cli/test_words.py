@@ -91,7 +91,7 @@ def test_a_path_that_is_given_twice_is_refused(name: str, words: list[str], comm
 
 def test_several_runs_of_a_report_are_all_named(command: Command, monkeypatch: pytest.MonkeyPatch) -> None:
     shown: list[Any] = []
-    monkeypatch.setattr("swaplab.runs.registry.run_folder", lambda _, name: name)
+    monkeypatch.setattr("swaplab.runs.naming.run_folder", lambda _, name: name)
     monkeypatch.setattr("swaplab.cli.report.report_runs", lambda folders, *_: shown.append(folders))
     command("report", "run=A=1,2", "run=[B]")
     command("report", "run=A")

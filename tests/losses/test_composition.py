@@ -54,10 +54,10 @@ NOTHING: dict[str, Any] = {
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"composition": False}, "there is no mask"),
+        ({"composition": False}, "no effect without a mask"),
         ({"composed_by": "hull"}, r"set \+data_masks.hull=true"),
-        ({"composed_by": "face", "data_masks": {"face": True}, "mask": {"_target_": "x"}}, "mask that is learned"),
-        ({"composed_by": "face", "data_masks": {"face": True}, "mask_network": {"_target_": "x"}}, "is learned"),
+        ({"composed_by": "face", "data_masks": {"face": True}, "mask": {"_target_": "x"}}, "conflicts with the learned mask"),
+        ({"composed_by": "face", "data_masks": {"face": True}, "mask_network": {"_target_": "x"}}, "conflicts with the learned mask"),
     ],
 )
 def test_compositions_that_would_do_nothing_are_refused(change: dict[str, Any], message: str) -> None:

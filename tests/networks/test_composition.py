@@ -50,7 +50,7 @@ def test_training_measuring_sheets_and_conversion_agree(
     words = ["experiment=quick", "size=tiny", f"mask={mask}", f"composition={str(composition).lower()}", "batch_size=3"]
     config = compose(words)
     if mask == "none" and not composition:
-        with pytest.raises(UserError, match="there is no mask"):
+        with pytest.raises(UserError, match="no effect without a mask"):
             build_module(config, ("A", "B"), 64, 100)
         return
     module = build_module(config, ("A", "B"), 64, 100)
