@@ -43,7 +43,7 @@ def test_the_whole_demo_at_a_tiny_budget(tmp_path: Path, command: Command) -> No
     assert look.split(":", 1) == ["look at this picture", f"  {run}/demo.png"]
     assert page.split(":", 1) == ["open this page", f"        {run}/report.html"]
     assert nxt.startswith("try this next:         swaplab train experiment=demo ")
-    assert "| score: 1 is the true swap, 0 the best trivial answer" in out
+    assert "| score: 1 is the true swap, 0 the best trivial baseline" in out
     height, width, _ = cv2.imread(str(run / "demo.png")).shape
     assert (height, width) == (4 * 3 * 68 + 32, 8 * 3 * 68)
 

@@ -37,6 +37,6 @@ def test_comparisons_without_numbers_still_have_a_line() -> None:
     judged = judge([Pairs("group", {}, missing=(1, 2))], "higher")
     found = forest("score", "none", judged, None)
     assert (found.rows[0].dots, found.rows[0].mean, found.rows[0].bar, found.margin) == ([], None, None, None)
-    assert found.rows[0].text == "no difference could be taken"
+    assert found.rows[0].text == "no difference available"
     assert found.rows[0].lost == "2 missing"
     assert 0 < found.zero < 100

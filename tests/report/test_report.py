@@ -219,12 +219,12 @@ def test_the_test_split_gives_the_verdict_and_val_is_shown_too(tmp_path: Path) -
     run = read_run(folder)
     assert [way.split for way in directions(run)] == ["test", "test", "val"]
     assert any(remark.startswith("weak split (val)") for remark in run.remarks)
-    assert "final weights, test clips, which no training saw" in page(folder).text
+    assert "final weights, held-out test clips" in page(folder).text
 
 
 def test_runs_by_different_yardsticks_are_remarked(tmp_path: Path) -> None:
     folders = [make_run(tmp_path / name) for name in ("s1", "s2")]
-    text = "their scores and identities do not compare"
+    text = "scores and identities cannot be compared"
     assert text not in render([read_run(folder) for folder in folders])
     other = evaluation()
     put_evaluation(folders[1], [replace(other, settings={"yardstick": "another"})])
@@ -239,10 +239,10 @@ def test_other_weights_stand_apart_and_are_never_what_is_compared(tmp_path: Path
     run = read_run(folder)
     assert run.evaluation("test") is None
     assert any("nothing is measured on held-out clips" in remark for remark in run.remarks)
-    assert "best weights, test clips" in page(folder).text
+    assert "best weights, held-out test clips" in page(folder).text
     put_evaluation(folder, [evaluation()])
     run = read_run(folder)
-    assert "final weights, test clips" in page(folder).text
+    assert "final weights, held-out test clips" in page(folder).text
     assert [way.weights for way in directions(run)] == ["final", "best"]
     found = run.evaluation("test")
     assert found is not None
@@ -308,7 +308,7 @@ def test_unequal_precision_is_said_first(tmp_path: Path) -> None:
 def test_unequal_precision_is_compared_only_if_that_is_wanted(tmp_path: Path) -> None:
     changed = {"environment": {**FACTS["environment"], "precision": "bf16-mixed"}}  # type: ignore[dict-item]
     folders = [make_run(tmp_path / "s1"), make_run(tmp_path / "s2", **changed)]
-    with pytest.raises(UserError, match=r"unequal precision \(32-true, bf16-mixed\).*mixed_precision=true"):
+    with pytest.raises(UserError, match=r"different precision \(32-true, bf16-mixed\).*mixed_precision=true"):
         write_report(folders, tmp_path / "report.html")
     assert write_report(folders, tmp_path / "report.html", mixed_precision=True).exists()
 
@@ -358,7 +358,7 @@ def test_damaged_parts_are_left_out_and_named(tmp_path: Path) -> None:
     sheet.write_bytes(sheet.read_bytes()[:60])
     run = read_run(folder)
     assert [row["images_seen"] for row in run.rows] == [1600, 3200, 6400]
-    assert "metrics.jsonl is damaged: line 3, 4, 5 cannot be read and is left out" in run.remarks
+    assert "metrics.jsonl is damaged: line 3, 4, 5 cannot be read and is skipped" in run.remarks
     assert [picture.caption for picture in run.samples] == ["1,600 images"]
     assert any(remark.startswith("the picture samples/000003200.png cannot be shown") for remark in run.remarks)
 
@@ -400,7 +400,7 @@ def test_a_damaged_evaluation_is_named_and_left_out(tmp_path: Path, content: str
     run = read_run(folder)
     assert "test" not in [found["split"] for found in run.evaluations]
     said = next(remark for remark in run.remarks if "test.json is damaged" in remark)
-    assert f"`swaplab evaluate run={folder} split=test` makes it again" in said
+    assert f"`swaplab evaluate run={folder} split=test` writes it again" in said
 
 
 def test_a_place_that_cannot_be_written_is_named(tmp_path: Path) -> None:

@@ -105,7 +105,7 @@ def test_real_people_have_no_row_of_true_swaps(tmp_path: Path) -> None:
     assert view.rows == ["source", "swap", "reconstruction"]
     assert [colour(face.uri) for face in view.frames[0].faces] == [pytest.approx(TINTS[r], abs=10) for r in view.rows]
     text = write_report([folder], tmp_path / "r.html").read_text()
-    assert "only of rendered people is the true swap known" in text
+    assert "the true swap is known for rendered people only" in text
 
 
 def test_a_clip_is_taken_in_if_it_is_small_and_named_if_it_is_not(tmp_path: Path) -> None:
@@ -174,7 +174,7 @@ def test_the_sentence_of_another_run_says_other_things(tmp_path: Path) -> None:
     run.config.update(discriminator={"_target_": "x.Patch"}, generator={"_target_": "mine.FaceSwapper2"})
     assert summary(run) == (
         "A face swapper2 of 82 million parameters, with a discriminator, was trained on anna, ben and cleo (people who "
-        "consented or people who are the user) for 20,000 of 64,000 images, in 1 min 52 s on NVIDIA H100."
+        "consented or the user) for 20,000 of 64,000 images, in 1 min 52 s on NVIDIA H100."
     )
 
 

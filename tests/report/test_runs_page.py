@@ -170,7 +170,7 @@ def test_other_yardsticks_and_frames_are_said_and_take_the_trivial_baseline_away
         way["settings"] = {"yardstick": "others"}
     file.write_text(json.dumps(content))
     text = render_runs(read(folder))
-    assert "their scores and identities do not compare" in text
+    assert "scores and identities cannot be compared" in text
     assert "best trivial baseline</span>" not in text
 
 

@@ -46,8 +46,8 @@ def _ceiling(evaluation: Evaluation) -> str:
 
 
 QUESTIONS: dict[str, Told] = {
-    "score: 1 is the true swap, 0 the best trivial answer": _score,
-    "PSNR to the true swap; best trivial answer": _psnr,
+    "score: 1 is the true swap, 0 the best trivial baseline": _score,
+    "PSNR to the true swap; best trivial baseline": _psnr,
     "leak: 0 nothing of the source is left, 1 a copy": lambda e: f"{_value(e, 'model', 'leak'):.2f}",
     "true frame ranked first; colour-matched source": _retrieved("mixed"),
     "the same where frames differ in expression only": _retrieved("expression"),

@@ -1,4 +1,4 @@
-// A filter shows the lines of the tables around it that have all its words, and of faces and curves those of these lines.
+// The filter shows the table rows that contain all its words, and the faces and curves of these rows.
 for (const field of document.querySelectorAll("[data-filter]")) {
   const lines = [...field.closest(".compared").querySelectorAll("tr[data-words]")];
   const faces = document.querySelectorAll("figure[data-run]");

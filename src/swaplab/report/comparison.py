@@ -1,4 +1,4 @@
-"""Runs side by side: where their configs differ, what they cost, what numbers they ended with."""
+"""Runs side by side: config differences, cost, environment and last values."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -12,14 +12,14 @@ from swaplab.runs.identity import leaves
 
 @dataclass(frozen=True)
 class Fact:
-    """A name and its value in each run."""
+    """A name and its values, one per run."""
 
     name: str
     values: list[str]
 
 
 def differing_keys(runs: Sequence[ReportedRun]) -> list[Fact]:
-    """The config's dotted keys whose values are not the same in all runs."""
+    """The dotted config keys whose values differ between runs."""
     flat = [dict(leaves(run.config)) for run in runs]
     keys = {key for config in flat for key in config}
     facts = [Fact(key, [config.get(key, NOTHING) for config in flat]) for key in sorted(keys)]
@@ -27,14 +27,14 @@ def differing_keys(runs: Sequence[ReportedRun]) -> list[Fact]:
 
 
 def last_values(runs: Sequence[ReportedRun]) -> list[Fact]:
-    """The newest value of every reported number."""
+    """The latest value of every reported number."""
     newest = [{name: value for row in run.rows for name, value in row.items()} for run in runs]
     names = dict.fromkeys(name for run in runs for name in run.series)
     return [Fact(name, [measured(name, values.get(name)) for values in newest]) for name in sorted(names)]
 
 
 def costs(runs: Sequence[ReportedRun]) -> list[Fact]:
-    """What each run took, and what its numbers depend on besides the config; rows that nobody knows are left out."""
+    """The cost and the environment of each run, without rows that no run has."""
     facts = [Fact(name, [_text(say(run)) for run in runs]) for name, say in COSTS.items()]
     facts += _group(runs, "parameters", lambda run: run.facts.get("parameters"))
     facts += _group(runs, "updates", lambda run: run.facts.get("updates"))
@@ -43,7 +43,7 @@ def costs(runs: Sequence[ReportedRun]) -> list[Fact]:
 
 
 def _group(runs: Sequence[ReportedRun], title: str, mapping: Callable[[ReportedRun], Any]) -> list[Fact]:
-    """One row for each key of a mapping of each run."""
+    """One row per key of the runs' mappings."""
     known = [found if isinstance(found := mapping(run), dict) else {} for run in runs]
     names = dict.fromkeys(name for values in known for name in values)
     return [Fact(f"{title}, {name}", [_text(values.get(name)) for values in known]) for name in names]
@@ -58,7 +58,7 @@ def _text(value: Any) -> str:
 
 
 def cost(run: ReportedRun) -> dict[str, Any]:
-    """Seconds and peak memory, where they are known."""
+    """The recorded cost, such as seconds and peak memory; may be empty."""
     found = run.facts.get("cost")
     return found if isinstance(found, dict) else {}
 
@@ -71,7 +71,7 @@ def _images(run: ReportedRun) -> str:
 
 
 def speed(run: ReportedRun) -> float | None:
-    """Images per second of training, the median of what was reported."""
+    """Images per second of training, the median over reports."""
     found = [finite(row.get("train/images_per_second")) for row in run.rows]
     known = [value for value in found if value is not None]
     return median(known) if known else None

@@ -1,4 +1,4 @@
-"""What a run reports, over images seen; and spectra over octaves."""
+"""Learning curves over images seen, and spectra over octaves."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -7,13 +7,13 @@ from swaplab.report.evaluations import Direction
 from swaplab.report.figures import Figure, Series
 from swaplab.report.reading import ReportedRun, finite
 
-# Told apart with any colour vision (Okabe & Ito 2008); report.css has a value of each for light and for dark pages.
+# Distinguishable with any colour vision (Okabe & Ito 2008); report.css sets them for light and dark pages.
 COLOURS = tuple(f"var(--line-{i})" for i in range(7))
 DASHES = ("", "6 3", "2 3", "8 3 2 3")
 GREYS = ("var(--grey-0)", "var(--grey-1)", "var(--grey-2)")
 PANELS = ("val/", "loss/", "train/")
-POINTS = 40  # shorter curves show their points
-MOST = 400  # points of a curve; more than a figure has pixels for
+POINTS = 40  # curves with at most so many points show them
+MOST = 400  # maximum points of a curve, about one per pixel
 
 Points = list[tuple[float, float | None]]
 
@@ -24,14 +24,14 @@ def colour_of(index: int) -> str:
 
 
 def dash_of(index: int) -> str:
-    """Its dash: with the colour, the first 28 are unlike."""
+    """Dash of the run or level at ``index``; with colours, the first 28 are different."""
     return DASHES[index // len(COLOURS) % len(DASHES)]
 
 
 def learning_curves(run: ReportedRun) -> list[Figure]:
-    """One figure a metric over images seen: validation, then losses, then speed.
+    """One figure per metric over images seen: validation, then losses, then speed.
 
-    What is reported of each identity, too, is in the figure of all of them.
+    Metrics per identity share the figure of the overall metric.
     """
     names = [name for name in run.series if not _repeats(run, name)]
     figures: dict[str, list[str]] = {}
@@ -42,12 +42,12 @@ def learning_curves(run: ReportedRun) -> list[Figure]:
 
 
 def panel_of(name: str) -> int:
-    """The place of a metric among the figures."""
+    """Index of the panel of a metric, to sort figures by."""
     return next((i for i, start in enumerate(PANELS) if name.startswith(start)), len(PANELS))
 
 
 def _repeats(run: ReportedRun, name: str) -> bool:
-    """Whether a weighted loss is everywhere the raw one."""
+    """Whether a weighted loss always equals the raw one."""
     raw = name.removesuffix("_weighted")
     return raw != name and all(finite(row.get(name)) == finite(row.get(raw)) for row in run.rows)
 
@@ -64,13 +64,13 @@ def _learning_curve(run: ReportedRun, title: str, names: Sequence[str]) -> Figur
 
 
 def over_images(name: str, series: Sequence[Series], runs: Sequence[ReportedRun], *, legend: bool = False) -> Figure:
-    """A figure of a metric whose x axis reaches as far as the longest run."""
+    """A figure of a metric with an x axis up to the end of the longest run."""
     longest = max(run.rows[-1]["images_seen"] for run in runs if run.rows)
     return Figure(name, series, x="images seen", reach=(0.0, 1.02 * longest or 1.0), legend=legend)
 
 
 def thinned(points: Points, most: int = MOST) -> Points:
-    """At most ``most`` points: of each equal stretch the lowest and the highest, so that no spike is lost, and gaps."""
+    """At most ``most`` points: the lowest and the highest of each equal stretch, so that spikes stay, and gaps."""
     if len(points) <= most:
         return points
     size = 2 * -(-len(points) // most)
@@ -90,7 +90,7 @@ def _value(place: tuple[int, tuple[float, float | None]]) -> float:
 
 
 def spectrum(direction: Direction) -> Figure:
-    """log2 of each octave's energy over the reference's: 0 is as sharp as the reference, -1 half its energy."""
+    """log2 of each octave's energy relative to the reference; 0: equal, -1: half the energy."""
     bands = list(dict.fromkeys(band for curve in direction.spectrum.values() for band in curve))
     bands.sort(key=lambda band: float(band.split("-")[0]))
     kinds = {line.label: line.kind for table in direction.tables for line in table.lines}

@@ -1,4 +1,4 @@
-"""One HTML file that needs nothing but itself: templates of this folder with their style, script and figures."""
+"""Self-contained HTML files from the templates of this folder, with style, script and figures."""
 
 from collections.abc import Mapping
 from importlib import metadata
@@ -14,7 +14,7 @@ from swaplab.runs.record import now
 
 
 def filled(template: str, figures: Mapping[str, Figure], **values: Any) -> str:
-    """A template of this folder with its values and its figures, each by the name that its place in the page has."""
+    """Render a template of this folder with values and figures; the page refers to figures by their keys."""
     shared = {
         "figures": figures,
         "pointed": {name: figure.as_json() for name, figure in figures.items()},
@@ -25,7 +25,7 @@ def filled(template: str, figures: Mapping[str, Figure], **values: Any) -> str:
 
 
 def environment() -> Environment:
-    """The templates of this folder: what they print is escaped, and an unknown name is an error."""
+    """The Jinja environment of this folder's templates: output is escaped, and an undefined name is an error."""
     return Environment(
         loader=FileSystemLoader(Path(__file__).parent),
         autoescape=True,
@@ -36,10 +36,10 @@ def environment() -> Environment:
 
 
 def write_page(output: Path, text: str) -> None:
-    """Write a report; UserError if its place cannot be written."""
+    """Write a report. Raises UserError if the file cannot be written."""
     try:
         write_text_atomically(output, text)
     except OSError as error:
         raise UserError(
-            f"the report {output} cannot be written ({error.strerror}); choose another with output=FILE.html"
+            f"the report {output} cannot be written ({error.strerror}); choose another file with output=FILE.html"
         ) from None

@@ -1,4 +1,4 @@
-"""Evaluations as tables: the model between what is trivial and what is possible."""
+"""Evaluations as tables of the model, trivial baselines and ceilings."""
 
 import re
 from collections.abc import Iterator, Sequence
@@ -10,10 +10,10 @@ from swaplab.catalogue import turned
 from swaplab.report.numbers import NOTHING, measured
 from swaplab.report.reading import ReportedRun, finite
 
-# What answers the three questions, and the landmarks that do where no true swap is known.
+# The metrics of the three questions, and the landmark metrics that replace some if the true swap is unknown.
 ASKED = ("score", "psnr", "retrieval_top1[mixed]", "identity[")
 WITHOUT_TRUTH = ("landmark_distance[", "pose_difference[")
-# What must be good together stands in one table.
+# Groups of metrics that must be good together, shown in one table.
 TOGETHER = ("swap", "kept", "identity")
 CURVES = ("spectrum",)
 ARROWS = {"higher": "↑", "lower": "↓", "zero": "→ 0", "one": "→ 1", None: ""}
@@ -28,7 +28,7 @@ WORDS = {
 
 @dataclass(frozen=True)
 class Column:
-    """A metric. ``label``: the parts of its name, a line each; ``meaning``: the tooltip."""
+    """A metric. ``label``: the parts of its name, one per line; ``meaning``: the tooltip."""
 
     name: str
     label: list[str]
@@ -38,7 +38,8 @@ class Column:
 
 @dataclass(frozen=True)
 class Cell:
-    """``rank``: grows with goodness, for sorting; ``mark``: ``best`` of the trivial, or the model ``beats`` it."""
+    """``rank``: sorting key, higher is better. ``mark``: ``best`` for the best trivial baseline, ``beats`` for a model
+    that is better."""
 
     text: str
     rank: float | None = None
@@ -48,7 +49,7 @@ class Cell:
 
 @dataclass(frozen=True)
 class Line:
-    """An answer; ``kind`` is ``model``, ``trivial``, ``ceiling`` or ``chance``."""
+    """A row; ``kind`` is ``model``, ``trivial``, ``ceiling`` or ``chance``."""
 
     label: str
     kind: str
@@ -57,7 +58,7 @@ class Line:
 
 @dataclass(frozen=True)
 class Table:
-    """``groups``: name and number of columns of each."""
+    """``groups``: names of the column groups with their numbers of columns."""
 
     groups: list[tuple[str, int]]
     columns: list[Column]
@@ -66,7 +67,7 @@ class Table:
 
 @dataclass(frozen=True)
 class Direction:
-    """What the report shows of one direction of one split, with one of the run's weights.
+    """Tables of one direction of one split, for one of the run's weights.
 
     ``asked``: the columns of the three questions; ``tables``: all columns.
     """
@@ -81,17 +82,17 @@ class Direction:
 
 
 def directions(run: ReportedRun) -> list[Direction]:
-    """Every direction of every measured split."""
+    """All directions of all evaluated splits."""
     return [_direction(content, found) for content in run.evaluations for found in content["directions"]]
 
 
 def pretty(direction: str) -> str:
-    """``A->B`` as it is printed."""
+    """``A->B`` with a typographic arrow."""
     return direction.replace("->", " → ")
 
 
 def named(values: dict[str, float], *starts: str) -> str:
-    """The full name of a metric; an empty name if it was not measured."""
+    """The full name of a metric that begins with one of ``starts``; empty if it was not measured."""
     return next((name for start in starts for name in values if name.startswith(start)), "")
 
 
@@ -114,7 +115,7 @@ def _direction(content: dict[str, Any], found: dict[str, Any]) -> Direction:
 
 
 def _spectra(found: dict[str, Any]) -> Iterator[tuple[str, dict[str, float]]]:
-    """By the label of an answer, its spectrum against the reference by octave."""
+    """The label of each row with its spectrum relative to the reference, by octave."""
     names = [name for name, entry in found["metrics"].items() if entry["group"] in CURVES]
     for row in found["rows"]:
         curve = {_parts(name)[-1]: row["values"][name] for name in names if name in row["values"]}
@@ -139,7 +140,7 @@ def _table(found: dict[str, Any], names: Sequence[str]) -> Table:
 
 
 def _parts(name: str) -> list[str]:
-    """``retrieval_top1[mixed]@100`` as retrieval_top1, mixed, @100."""
+    """Split ``retrieval_top1[mixed]@100`` into retrieval_top1, mixed, @100."""
     found = re.fullmatch(r"([^\[@]+)(?:\[(.*)\])?(@.+)?", name)
     return [part for group in found.groups() if group for part in group.split(":")] if found else [name]
 
@@ -173,5 +174,5 @@ def _goodness(entry: dict[str, Any], value: Any) -> float | None:
 
 
 def interval_text(name: str, interval: Sequence[float] | None) -> str:
-    """Both ends of an interval of a metric."""
+    """The text of an interval of a metric."""
     return "" if interval is None else f"{measured(name, interval[0])}\u00a0… {measured(name, interval[1])}"

@@ -1,4 +1,4 @@
-"""The faces that a page shows large: source, swap and true swap of the frames of an evaluation's sheets."""
+"""The large faces of a page: source, swap and true swap, cut from the sheets of an evaluation."""
 
 import base64
 import io
@@ -15,21 +15,21 @@ from swaplab.report.reading import Picture, ReportedRun
 from swaplab.runs.evaluations import evaluation_file
 
 GAP = 2  # pixels of the white line around each face of a sheet
-SIDE = 192  # pixels of a face on a page
-QUALITY = 95  # of WebP: about 40 dB to what was measured, and a quarter of its bytes
-FACES_FOR = 2  # directions whose faces fit at full size; those of more are smaller
-CLIPS_BYTES = 1_000_000  # what the clips of all directions may take, so that a page stays below 3 MB
+SIDE = 192  # side of a face on a page, in pixels
+QUALITY = 95  # of WebP: about 40 dB to the original at a quarter of its size
+FACES_FOR = 2  # with more directions, faces are smaller
+CLIPS_BYTES = 1_000_000  # maximum for the clips of all directions, so that a page stays below 3 MB
 SHEETS = {
-    "samples": ("fixed", "Frames at fixed indices, not chosen by eye."),
-    "worst": ("worst", "The frames of the largest error, the worst first."),
-    "best": ("best", "The frames of the smallest error, the best first."),
+    "samples": ("fixed", "Frames at fixed indices, not cherry-picked."),
+    "worst": ("worst", "The frames with the largest error, the worst first."),
+    "best": ("best", "The frames with the smallest error, the best first."),
 }
 ROWS = ("source", "swap", "true swap", "reconstruction")
 
 
 @dataclass(frozen=True)
 class Frame:
-    """One column: its faces from top to bottom, and what is known of it."""
+    """One column: its faces from top to bottom, and its caption."""
 
     faces: list[Picture]
     text: str
@@ -37,7 +37,7 @@ class Frame:
 
 @dataclass(frozen=True)
 class View:
-    """Frames, chosen one way. ``rows``: names of the faces of each frame; ``note``: how they were chosen."""
+    """Frames selected in one way. ``rows``: names of the faces of each frame; ``note``: how they were selected."""
 
     name: str
     note: str
@@ -47,7 +47,7 @@ class View:
 
 @dataclass(frozen=True)
 class Clip:
-    """A moving view: ``uri`` is empty where the file is too large for the page, which then names ``path``."""
+    """A video: ``uri`` is empty if the file is too large for the page, which then shows ``path``."""
 
     uri: str
     path: str
@@ -55,7 +55,7 @@ class Clip:
 
 @dataclass(frozen=True)
 class Showcase:
-    """What is shown of one direction."""
+    """The views and the clip of one direction."""
 
     direction: str
     views: list[View]
@@ -63,7 +63,7 @@ class Showcase:
 
 
 def showcases(run: ReportedRun, content: dict[str, Any], remarks: list[str]) -> list[Showcase]:
-    """Every direction of an evaluation that has pictures; ``remarks`` gets those that cannot be read."""
+    """All directions of an evaluation that have pictures; unreadable ones are added to ``remarks``."""
     files = beside_evaluation(run.folder, content["weights"], content["split"])
     ways = content["directions"]
     side = round(SIDE * min(1.0, FACES_FOR / len(ways)) ** 0.5)
@@ -76,12 +76,12 @@ def showcases(run: ReportedRun, content: dict[str, Any], remarks: list[str]) -> 
 
 
 def beside_evaluation(run: Path, weights: str, split: str) -> dict[str, Path]:
-    """Sheets and clips of an evaluation by their names: what a direction is called leads to no other file."""
+    """Sheets and clips of an evaluation by file name, so that the name of a direction cannot point elsewhere."""
     return {path.name: path for path in evaluation_file(run, weights, split).parent.glob(f"{split}-*")}
 
 
 def of_training(run: ReportedRun) -> list[Showcase]:
-    """The same of the newest sheet of training, for a run whose swaps nobody has measured."""
+    """The same from the latest sheet of training, for a run without an evaluation."""
     facts = run.facts.get("faces")
     names = facts.get("identities", []) if isinstance(facts, dict) else []
     newest = max((run.folder / "samples").glob("*.png"), default=None)
@@ -89,10 +89,10 @@ def of_training(run: ReportedRun) -> list[Showcase]:
     columns = cut(newest, each * len(names)) if newest and names else None
     if columns is None or not run.samples:
         return []
-    note = f"Validation faces at fixed indices, not chosen by eye, after {run.samples[-1].caption}."
+    note = f"Validation faces at fixed indices, not cherry-picked, after {run.samples[-1].caption}."
     found = []
     for i, name in enumerate(names):
-        view = _view("newest", note, columns[each * i : each * (i + 1)], [], SIDE)
+        view = _view("latest", note, columns[each * i : each * (i + 1)], [], SIDE)
         found.append(Showcase(f"{name} → {names[(i + 1) % len(names)]}", [view], None))
     return found
 
@@ -102,7 +102,7 @@ def _stem(content: Mapping[str, Any], way: Mapping[str, Any]) -> str:
 
 
 def _views(files: Mapping[str, Path], stem: str, way: dict[str, Any], side: int, remarks: list[str]) -> list[View]:
-    """The views that ``files`` has sheets of."""
+    """One view per sheet in ``files``."""
     views = []
     for sheet, (name, note) in SHEETS.items():
         path = files.get(f"{stem}-{sheet}.png")
@@ -110,9 +110,7 @@ def _views(files: Mapping[str, Path], stem: str, way: dict[str, Any], side: int,
             continue
         columns = cut(path, 4 if _rendered(way) else 3)
         if columns is None:
-            remarks.append(
-                f"the picture {path.parent.name}/{path.name} cannot be shown: it is damaged or no such sheet"
-            )
+            remarks.append(f"the picture {path.parent.name}/{path.name} cannot be shown: it is damaged or not a sheet")
         else:
             frames = way.get("sheets", {}).get(sheet, [])
             views.append(_view(name, note, columns, [_text(way, index) for index in frames], side))
@@ -134,7 +132,7 @@ def _view(name: str, note: str, columns: Sequence[list[Image.Image]], texts: Seq
 
 
 def _text(way: dict[str, Any], index: int) -> str:
-    """The number of a frame, by which sheets are ordered."""
+    """The value of a frame's metric by which sheets are sorted."""
     values = way.get("per_frame", {})
     name = named(values, "psnr", "landmark_distance[", "reconstruction_psnr")
     known = name and 0 <= index < len(values[name])
@@ -150,7 +148,7 @@ def _clip(path: Path | None, most: int) -> Clip | None:
 
 
 def cut(path: Path, count: int) -> list[list[Image.Image]] | None:
-    """The ``count`` columns of a sheet of square faces; None if it cannot be read or is no such sheet."""
+    """The ``count`` columns of a sheet of square faces; None if it cannot be read or has another shape."""
     try:
         with Image.open(path, formats=["PNG"]) as image:
             sheet = image.convert("RGB")
@@ -165,7 +163,7 @@ def cut(path: Path, count: int) -> list[list[Image.Image]] | None:
 
 
 def picture(face: Image.Image, caption: str = "", widest: int = SIDE, quality: int = QUALITY) -> Picture:
-    """A picture as a page holds it: never wider than it is shown."""
+    """A face as WebP, at most ``widest`` pixels wide."""
     if face.width > widest:
         face = face.resize((widest, round(face.height * widest / face.width)), Image.Resampling.LANCZOS)
     file = io.BytesIO()
@@ -175,6 +173,6 @@ def picture(face: Image.Image, caption: str = "", widest: int = SIDE, quality: i
 
 
 def compressed(sheet: Picture, widest: int) -> Picture:
-    """A sheet of a run as a page holds it."""
+    """A sheet as WebP, at most ``widest`` pixels wide."""
     with Image.open(io.BytesIO(base64.b64decode(sheet.uri.partition(",")[2]))) as image:
         return picture(image.convert("RGB"), sheet.caption, widest)

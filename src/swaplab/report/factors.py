@@ -1,4 +1,4 @@
-"""What runs differ in, as a few short columns; and the levels that come of it: runs of equal factors over seeds."""
+"""The factors in which runs differ, as short columns, and the levels: runs with equal factors over seeds."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -9,9 +9,9 @@ from swaplab.report.numbers import NOTHING
 from swaplab.report.reading import ReportedRun
 from swaplab.runs.identity import NEUTRAL, leaves
 
-# Differ between runs without being what is compared.
+# Keys that may differ between runs of one level.
 BESIDE = ("seed", "name", "factors", *NEUTRAL)
-MANY = 6  # factors beyond which the names of the experiments tell runs apart better
+MANY = 6  # with more factors, the names of the experiments come first
 TARGET = "_target_"
 
 Flat = dict[str, str]
@@ -19,7 +19,7 @@ Flat = dict[str, str]
 
 @dataclass(frozen=True)
 class Factor:
-    """``key``: a dotted key of the config, or what a sweep or an ablation named; ``values``: as text, one a run."""
+    """``key``: a dotted config key, or a name from a sweep or an ablation. ``values``: text, one per run."""
 
     key: str
     values: tuple[str, ...]
@@ -27,7 +27,7 @@ class Factor:
 
 @dataclass(frozen=True)
 class Level:
-    """Runs of equal factors. ``values``: those of the factors; ``places``: of its runs among all."""
+    """Runs with equal factors. ``values``: of the factors; ``places``: indices of its runs."""
 
     label: str
     values: tuple[str, ...]
@@ -40,16 +40,16 @@ def beside(key: str) -> bool:
 
 
 def flat_configs(runs: Sequence[ReportedRun]) -> list[Flat]:
-    """Dotted keys and values, as text, of each run's config."""
+    """Each run's config as dotted keys with values as text."""
     return [dict(leaves(run.config)) for run in runs]
 
 
 def factors_of(runs: Sequence[ReportedRun]) -> list[Factor]:
-    """What tells the runs apart, besides their seeds.
+    """The factors that distinguish the runs, besides seeds.
 
-    What a sweep or an ablation declared comes first, with the names it gave; then every config key that differs and
-    that these do not explain. A component stands for all keys below it that it explains, and a key for its copies.
-    Where many keys differ between runs of several experiments, the experiments' names are the first factor.
+    Factors that a sweep or an ablation declared come first; then all config keys that differ and are not explained by
+    them. A component represents the keys below it that it explains, and a key its copies. If many keys differ between
+    runs of several experiments, the experiment's name is the first factor.
     """
     found = _differing(flat_configs(runs))
     chosen = _declared(runs)
@@ -62,7 +62,7 @@ def factors_of(runs: Sequence[ReportedRun]) -> list[Factor]:
 
 
 def _declared(runs: Sequence[ReportedRun]) -> list[Factor]:
-    """The ``factors`` of the configs, where all runs have the same ones; those that differ."""
+    """The ``factors`` of the configs that differ, if all runs have the same ones."""
     found = [run.config.get("factors") for run in runs]
     known = [each for each in found if isinstance(each, dict)]
     if len(known) < len(runs) or len({tuple(sorted(each)) for each in known}) > 1:
@@ -72,7 +72,7 @@ def _declared(runs: Sequence[ReportedRun]) -> list[Factor]:
 
 
 def _differing(flat: Sequence[Flat]) -> list[Factor]:
-    """Config keys whose values differ; components before what is below them."""
+    """Config keys whose values differ; components before the keys below them."""
     keys = sorted({key for config in flat for key in config if not beside(key)})
     found = [Factor(key, tuple(config.get(key, NOTHING) for config in flat)) for key in keys]
     differing = [each for each in found if len(set(each.values)) > 1]
@@ -84,7 +84,7 @@ def _differing(flat: Sequence[Flat]) -> list[Factor]:
 
 
 def _component(config: Flat, node: str) -> str:
-    """The class that a run has at a node of its config, without its package."""
+    """The class at a node of a config, without its package."""
     return config.get(f"{node}.{TARGET}", _plain(config.get(node, NOTHING))).rpartition(".")[2]
 
 
@@ -93,10 +93,10 @@ def _below(key: str, node: str) -> bool:
 
 
 def _unexplained(found: Sequence[Factor], chosen: Sequence[Factor]) -> list[Factor]:
-    """Those of ``found`` that the factors ``chosen`` do not explain.
+    """The factors in ``found`` that the ``chosen`` ones do not explain.
 
-    A factor that is named like config keys explains these alone: what else differs with it is no part of it, as two
-    budgets are none of two norms. One that is named like none explains all that it decides.
+    A chosen factor that is named like config keys explains only these: a budget that differs together with a norm is
+    not part of the norm. A factor with any other name explains all keys that it determines.
     """
     own = [[each.key for each in found if _about(each.key, factor)] for factor in chosen]
     free = any(not keys for keys in own)
@@ -114,7 +114,7 @@ def _plain(value: str) -> str:
 
 
 def explained(factor: Factor, by: Sequence[Factor]) -> bool:
-    """Whether runs that are alike in ``by``, one or more factors, are alike in ``factor`` too."""
+    """Whether runs with equal values of the factors ``by`` also have equal values of ``factor``."""
     if not by:
         return False
     seen: dict[tuple[str, ...], str] = {}
@@ -123,7 +123,7 @@ def explained(factor: Factor, by: Sequence[Factor]) -> bool:
 
 
 def _merged(factors: Sequence[Factor]) -> list[Factor]:
-    """Without copies: of factors of the same values and the same last word the one of the shortest key."""
+    """Remove copies: of factors with equal values and the same last word keep the one with the shortest key."""
     kept: dict[tuple[str, tuple[str, ...]], Factor] = {}
     for each in sorted(factors, key=lambda factor: factor.key.count(".")):
         kept.setdefault((each.key.rpartition(".")[2], each.values), each)
@@ -131,7 +131,7 @@ def _merged(factors: Sequence[Factor]) -> list[Factor]:
 
 
 def short_names(factors: Sequence[Factor]) -> list[str]:
-    """Of each key the shortest end that no other has."""
+    """The shortest unique suffix of each key."""
     found = []
     for factor in factors:
         words = factor.key.split(".")
@@ -146,7 +146,7 @@ def _ends(key: str, end: str) -> bool:
 
 
 def levels_of(runs: Sequence[ReportedRun], factors: Sequence[Factor]) -> list[Level]:
-    """The combinations of factors that there are, in the order of their first runs."""
+    """The existing combinations of factor values, in the order of their first runs."""
     places: dict[tuple[str, ...], list[int]] = {}
     for i in range(len(runs)):
         places.setdefault(tuple(factor.values[i] for factor in factors), []).append(i)
@@ -158,7 +158,7 @@ def levels_of(runs: Sequence[ReportedRun], factors: Sequence[Factor]) -> list[Le
 
 
 def _label(names: Sequence[str], values: Sequence[str], brief: bool = True) -> str:
-    """What is read of a level: its value alone where there is one factor; in brief without those it does not have."""
+    """The label of a level: only the value if there is one factor. ``brief``: shortened, without missing values."""
     short = _shortened if brief else str
     if len(values) == 1:
         return short(values[0])
@@ -171,12 +171,12 @@ def _shortened(value: str, most: int = 32) -> str:
 
 
 def seed_of(run: ReportedRun) -> Any:
-    """The seed that its config has."""
+    """The seed in a run's config."""
     return run.config.get("seed", NOTHING)
 
 
 def labels_of(runs: Sequence[ReportedRun], levels: Sequence[Level]) -> list[str]:
-    """A short name for each run that no other has: its level and seed, and its folder where these are not enough."""
+    """A short unique name for each run: level and seed, and its folder if these are not unique."""
     labels = [""] * len(runs)
     for level in levels:
         for place in level.places:

@@ -1,26 +1,23 @@
-"""Figures as inline SVG: what they hold, and where in the picture it lies. ``parts.html.j2`` prints them, ``report.js``
-adds what pointing at them says.
-"""
+"""Figures as inline SVG: their data and geometry. ``parts.html.j2`` prints them, ``report.js`` adds tooltips."""
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-# The axes in a picture of 440 x 250 units. Text is drawn in the same units, so all figures are of one size.
+# The axes in a picture of 440 x 250 units. Text uses the same units, so all figures have one size.
 LEFT, RIGHT, TOP, BOTTOM = 58, 430, 10, 204
-MARGIN = 0.05  # of the range of the values, above and below them
-LABEL = 18  # longest name of a tick, in characters
+MARGIN = 0.05  # above and below the values, as a share of their range
+LABEL = 18  # maximum length of a tick label, in characters
 
 
 @dataclass(frozen=True)
 class Series:
     """Values over x, joined by a line unless ``line`` is false.
 
-    ``y``, ``low``, ``high``: None where there is no number, which leaves a gap. ``low`` and ``high`` are a band around
-    a line, and bars where there is none. ``colour``: of CSS; ``dash``: of SVG (``5 3``); ``mark``: radius of points,
-    0 for none. ``text``: for each point, what pointing at it says in place of its value. A series without a name is
-    drawn only: no legend names it, and pointing at it says nothing.
+    ``y``, ``low``, ``high``: None leaves a gap. ``low`` and ``high``: a band around a line, or error bars without a
+    line. ``colour``: CSS; ``dash``: SVG (``5 3``); ``mark``: radius of points, 0 for none. ``text``: tooltip of each
+    point instead of its value. A series without a name has neither a legend entry nor tooltips.
     """
 
     name: str
@@ -38,10 +35,10 @@ class Series:
 
 @dataclass(frozen=True)
 class Figure:
-    """``x`` and ``y`` name the axes. ``ticks``: names of places on an x axis that has no numbers.
+    """``x``, ``y``: names of the axes. ``ticks``: labels of an x axis without numbers.
 
-    ``reach``: both ends of the x axis; those of the values if None. ``alone``: pointing names the nearest point rather
-    than every series at one x. ``legend``: whether the figure names its series itself.
+    ``reach``: limits of the x axis; None: those of the values. ``alone``: tooltips show the nearest point
+    instead of all series at one x. ``legend``: whether the figure has its own legend.
     """
 
     title: str
@@ -55,15 +52,15 @@ class Figure:
 
     @property
     def named(self) -> list[Series]:
-        """The series that a legend names."""
+        """The series with a legend entry."""
         return [series for series in self.series if series.name]
 
     def drawn(self) -> "Drawing":
-        """The figure in the picture's units."""
+        """The geometry of the figure."""
         return Drawing(self)
 
     def as_json(self) -> dict[str, Any]:
-        """What pointing needs to know: both axes and the values."""
+        """The data for tooltips: axes and values."""
         axes = self.drawn()
         series = [{"name": s.name, "x": [*s.x], "y": [*s.y], "text": [*s.text]} for s in self.named]
         return {"title": self.title, "x": axes.across, "y": axes.up, "alone": self.alone, "series": series} | {
@@ -74,14 +71,14 @@ class Figure:
 
 @dataclass(frozen=True)
 class Tick:
-    """``at``: where on its axis, in the picture's units; ``lines``: its name."""
+    """``at``: position on its axis, in picture units; ``lines``: its label."""
 
     at: float
     lines: list[str]
 
 
 class Drawing:
-    """A figure's axes and paths. ``across`` and ``up``: the values at both ends of the axes."""
+    """A figure's axes and paths. ``across``, ``up``: limits of the axes."""
 
     left, right, top, bottom = LEFT, RIGHT, TOP, BOTTOM
 
@@ -93,16 +90,16 @@ class Drawing:
         self.up = _reach([y for values in bands for y in values if y is not None], MARGIN)
 
     def at_x(self, x: float) -> float:
-        """Where a value of x lies."""
+        """The position of an x value."""
         return _place(x, self.across, LEFT, RIGHT)
 
     def at_y(self, y: float) -> float:
-        """Where a value of y lies; the picture's y points down."""
+        """The position of a y value; the picture's y axis points down."""
         return _place(y, self.up, BOTTOM, TOP)
 
     @property
     def x_ticks(self) -> list[Tick]:
-        """Names of places, or round numbers."""
+        """The given labels, or round numbers."""
         if self.figure.ticks is None:
             return [Tick(self.at_x(v), [compact(v)]) for v in round_numbers(*self.across, 5)]
         named = [(at, name.split("\n")) for at, name in self.figure.ticks.items()]
@@ -114,7 +111,7 @@ class Drawing:
         return [Tick(self.at_y(v), [compact(v)]) for v in round_numbers(*self.up, 5)]
 
     def path(self, series: Series) -> str:
-        """The line, with its gaps."""
+        """The path of the line, with gaps."""
         return " ".join(_polyline(run) for run in self._runs(series.x, series.y))
 
     def points(self, series: Series) -> list[tuple[float, float]]:
@@ -122,7 +119,7 @@ class Drawing:
         return [point for run in self._runs(series.x, series.y) for point in run]
 
     def band(self, series: Series) -> str:
-        """The outline of the band around a line: along its upper edge and back along its lower one."""
+        """The outline of the band around a line: along the upper edge and back along the lower one."""
         edges = zip(series.x, series.low, series.high, strict=True) if series.low else ()
         known = [(x, low, high) for x, low, high in edges if low is not None and high is not None]
         there = [(self.at_x(x), self.at_y(high)) for x, _, high in known]
@@ -130,7 +127,7 @@ class Drawing:
         return f"{_polyline(there + back)}Z" if known else ""
 
     def bars(self, series: Series) -> list[tuple[float, float, float]]:
-        """x, lower and upper end of each bar."""
+        """x, lower and upper end of each error bar."""
         ends = zip(series.x, series.low, series.high, strict=True) if series.low else ()
         return [
             (self.at_x(x), self.at_y(low), self.at_y(high))
@@ -139,7 +136,7 @@ class Drawing:
         ]
 
     def _runs(self, xs: Sequence[float], ys: Sequence[float | None]) -> Iterator[list[tuple[float, float]]]:
-        """Stretches without a gap."""
+        """Segments without gaps."""
         run: list[tuple[float, float]] = []
         for x, y in zip(xs, ys, strict=True):
             if y is not None:
@@ -156,7 +153,7 @@ def _place(value: float, reach: tuple[float, float], start: float, end: float) -
 
 
 def _reach(values: Sequence[float], margin: float) -> tuple[float, float]:
-    """Both ends of an axis; never the same."""
+    """The limits of an axis, never equal."""
     low, high = min(values, default=0.0), max(values, default=1.0)
     spread = high - low or abs(high) or 1.0
     if high == low:
@@ -165,13 +162,13 @@ def _reach(values: Sequence[float], margin: float) -> tuple[float, float]:
 
 
 def _polyline(points: Sequence[tuple[float, float]]) -> str:
-    """A path through points; a point alone is a line to itself, which round ends make a dot."""
+    """A path through points; a single point becomes a line to itself, drawn as a dot by round line ends."""
     head, *rest = (f"{x:g},{y:g}" for x, y in points)
     return f"M{head}L{' '.join(rest or [head])}"
 
 
 def round_numbers(low: float, high: float, most: int) -> list[float]:
-    """At most ``most`` + 1 multiples of 1, 2 or 5 times a power of ten between two ends."""
+    """At most ``most`` + 1 multiples of 1, 2 or 5 times a power of ten, between two limits."""
     rough = (high - low) / most
     scale = 10.0 ** math.floor(math.log10(rough))
     step = next(scale * k for k in (1, 2, 5, 10) if scale * k >= rough * (1 - 1e-9))
@@ -180,7 +177,7 @@ def round_numbers(low: float, high: float, most: int) -> list[float]:
 
 
 def compact(value: float) -> str:
-    """A number as a tick names it: 12k, 1.5M, 0.02."""
+    """A number as a tick label: 12k, 1.5M, 0.02."""
     for size, unit in ((1e9, "G"), (1e6, "M"), (1e3, "k")):
         if abs(value) >= size:
             return f"{value / size:.4g}{unit}"

@@ -1,4 +1,4 @@
-"""What a verdict rests on as a picture: every seed's paired difference as a dot, the mean, its interval, the margin."""
+"""The picture of a verdict: the paired difference of every seed as a dot, the mean, its interval and the margin."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -8,13 +8,13 @@ from swaplab.report.grids import interval, signed
 from swaplab.runs.verdict import Judgement
 
 TICKS = 5
-EDGE = 0.06  # of the axis that stays free at each end
-TOP, STEP = 12.0, 18.0  # pixels: the highest dot, and the room that all dots share
+EDGE = 0.06  # free share of the axis at each end
+TOP, STEP = 12.0, 18.0  # pixels: position of the highest dot, and vertical space for all dots
 
 
 @dataclass(frozen=True)
 class Dot:
-    """``x``: per cent of the axis; ``y``: pixels, so that equal differences do not cover each other."""
+    """``x``: percent of the axis; ``y``: pixels, different for each dot, so that equal differences do not overlap."""
 
     x: float
     y: float
@@ -23,7 +23,7 @@ class Dot:
 
 @dataclass(frozen=True)
 class Row:
-    """A comparison. ``bar``: both ends of the interval, per cent of the axis; ``lost``: seeds without a difference."""
+    """A comparison. ``bar``: interval, in percent of the axis; ``lost``: number of seeds without a difference."""
 
     label: str
     verdict: str
@@ -36,7 +36,7 @@ class Row:
 
 @dataclass(frozen=True)
 class Forest:
-    """``zero``, ``margin``, ``ticks``: per cent of the axis. ``axis``: what it shows."""
+    """``zero``, ``margin``, ``ticks``: in percent of the axis. ``axis``: its title."""
 
     axis: str
     rows: list[Row]
@@ -46,13 +46,13 @@ class Forest:
 
 
 def forest(name: str, reference: str, judged: Sequence[Judgement], margin: float | None) -> Forest:
-    """The picture of all comparisons of a metric ``name`` with the reference, on one axis that holds 0."""
+    """The picture of all comparisons of the metric ``name`` with the reference, on one axis that includes 0."""
     shown = [0.0, *([-margin, margin] if margin is not None else [])]
     for each in judged:
         shown += each.pairs.differences.values()
         shown += [end for end in (each.mean, each.low, each.high) if end is not None]
     low, high = min(shown), max(shown)
-    if low == high:  # nothing but zeros
+    if low == high:  # all values are 0
         low, high = -1.0, 1.0
 
     def at(value: float) -> float:
@@ -79,12 +79,12 @@ def forest(name: str, reference: str, judged: Sequence[Judgement], margin: float
 
 def _text(name: str, each: Judgement) -> str:
     if each.mean is None:
-        return "no difference could be taken"
+        return "no difference available"
     text = f"mean {signed(name, each.mean)}"
     return text if each.low is None else f"{text}, interval {interval(name, each.low, each.high)}"
 
 
 def _lost(each: Judgement) -> str:
-    """How many seeds are not among the dots, and why."""
+    """The number of seeds without a dot, and why."""
     counts = {"diverged": len(each.pairs.diverged), "missing": len(each.pairs.missing)}
     return ", ".join(f"{count} {why}" for why, count in counts.items() if count)

@@ -1,4 +1,4 @@
-"""Tables of a study as plain cells, which HTML and Markdown both print."""
+"""Tables of a study as plain cells, for HTML and Markdown."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -34,7 +34,7 @@ TAILS = ("mse", "landmark_distance", "reconstruction_psnr", "identity")
 
 @dataclass(frozen=True)
 class Item:
-    """``rank``: what sorting by the column goes by; ``small``: a second line; ``mark``: a class of style."""
+    """``rank``: sorting key; ``small``: a second line; ``mark``: a CSS class."""
 
     text: str
     rank: float | None = None
@@ -44,7 +44,7 @@ class Item:
 
 @dataclass(frozen=True)
 class Grid:
-    """``rows``: the name of a row and its items, one for each of ``head``. ``note``: what to know to read it."""
+    """``rows``: the name of each row with its items, one per ``head``. ``note``: explanation below the table."""
 
     title: str
     corner: str
@@ -54,7 +54,7 @@ class Grid:
 
 
 def signed(name: str, value: float | None) -> str:
-    """A difference of a metric with its sign."""
+    """A difference of a metric, with sign."""
     text = measured(name, value)
     return f"+{text}" if finite(value) is not None and value > 0 else text  # type: ignore[operator]
 
@@ -65,7 +65,7 @@ def item(name: str, value: float | None, small: str = "", mark: str = "") -> Ite
 
 
 def number(name: str, value: Any) -> str:
-    """A metric's value as it is read: costs in four digits, measured ones in those of their kind."""
+    """A metric's value as text: costs with four digits, measured values with the digits of their metric."""
     return significant(value) if name.startswith("cost/") else measured(name, value)
 
 
@@ -94,12 +94,12 @@ def _verdict(name: str, each: Judgement) -> list[Item]:
 
 
 def interval(name: str, low: float | None, high: float | None) -> str:
-    """Both ends with their signs."""
+    """The interval of a difference, with signs."""
     return NOTHING if low is None or high is None else f"{signed(name, low)} … {signed(name, high)}"
 
 
 def every_seed(study: Study, found: Outcome) -> Grid:
-    """The primary metric of each run, or the word why there is none."""
+    """The primary metric of each run, or the state of a run without a value."""
     rows = []
     for level in study.levels:
         items = []
@@ -128,7 +128,7 @@ def interval_of_mean(name: str, values: Sequence[float]) -> str:
 
 
 def counts(study: Study, found: Outcome) -> Grid:
-    """How many runs of each level came to what."""
+    """The number of runs in each state, by level."""
     rows = []
     for level in study.levels:
         states = [found.states[level, seed] for seed in study.seeds]
@@ -143,7 +143,7 @@ def counts(study: Study, found: Outcome) -> Grid:
 
 
 def beside_anchors(study: Study, outcomes: Sequence[Outcome]) -> Grid:
-    """Levels between what is trivial and what is possible, by the primary metric and the guards."""
+    """Levels beside trivial baselines and ceilings, by the primary metric and the guards."""
     rows = []
     for level in study.levels:
         items = []
@@ -158,15 +158,14 @@ def beside_anchors(study: Study, outcomes: Sequence[Outcome]) -> Grid:
         if means:
             rows.append((label, [item(each.name, means.get(each.name), mark=kind) for each in outcomes]))
     note = (
-        "Levels: mean and range over seeds. Below them stand the trivial baselines and the ceilings of the same "
-        "frames, to compare each level with. Re encoded: what the models make of the true swap, as a mean over all "
-        "runs."
+        "Levels: mean and range over seeds. Below: trivial baselines and ceilings of the same frames, for comparison. "
+        "Re encoded: the true swap encoded and decoded by the model, as a mean over all runs."
     )
-    return Grid("Levels beside trivial baselines and ceilings", "answer", [each.name for each in outcomes], rows, note)
+    return Grid("Levels beside trivial baselines and ceilings", "method", [each.name for each in outcomes], rows, note)
 
 
 def _answers(study: Study) -> list[tuple[str, str, str]]:
-    """Key, label and kind of all answers but the model; labels name no direction."""
+    """Key, label and kind of all rows except the model; labels do not name a direction."""
     found: dict[str, tuple[str, str, str]] = {}
     for run in study.runs.values():
         content = run.evaluation(study.split)
@@ -178,7 +177,7 @@ def _answers(study: Study) -> list[tuple[str, str, str]]:
 
 
 def guard_differences(study: Study, outcomes: Sequence[Outcome]) -> Grid:
-    """Paired differences of the guards to the reference, each interval by itself."""
+    """Paired differences of the guards to the reference, with uncorrected intervals."""
     rows = []
     for level in study.levels:
         if level == study.reference:
@@ -192,17 +191,17 @@ def guard_differences(study: Study, outcomes: Sequence[Outcome]) -> Grid:
                 small = interval(each.name, float(low), float(high))
             items.append(Item(signed(each.name, fmean(values)) if values else NOTHING, fmean(values or [0.0]), small))
         rows.append((f"{level} − {study.reference}", items))
-    note = "No verdict rests on these. Each interval is 95 % by itself, uncorrected: of many, some exclude 0 by chance."
+    note = "The verdict does not use these. Each interval is 95 %, uncorrected: of many, some exclude 0 by chance."
     return Grid("Guards", "difference", [each.name for each in outcomes], rows, note)
 
 
 def level_costs(study: Study, best: str) -> Grid:
-    """What a level takes, averaged over its complete runs."""
+    """The cost of each level, averaged over its complete runs."""
     limit = threshold(study, best)
     units: list[tuple[str, Callable[[Any], str]]] = [(name.replace("_", " "), significant) for name in COSTS]
     units[COSTS.index("seconds")] = "training time", duration
     units[COSTS.index("peak_memory_mb")] = "peak memory, MB", lambda value: significant(round(value))
-    units[COSTS.index("macs")] = "MACs a face", significant
+    units[COSTS.index("macs")] = "MACs per face", significant
     reached = f"training time to {best} {measured(best, limit)}"
     rows = []
     for level in study.levels:
@@ -225,7 +224,7 @@ def level_costs(study: Study, best: str) -> Grid:
 
 
 def tails(study: Study) -> Grid:
-    """Means and the worst frames: quantiles of frames of each run, averaged over directions and seeds."""
+    """Means and worst frames: quantiles over the frames of each run, averaged over directions and seeds."""
     head, rows = [], []
     names = _per_frame(study)
     for name, low in names:
@@ -248,7 +247,7 @@ def tails(study: Study) -> Grid:
 
 
 def _per_frame(study: Study) -> list[tuple[str, bool]]:
-    """Full names that have values by frame, and whether small values are the bad ones."""
+    """Full names of metrics with values per frame, and whether small values are bad."""
     known: dict[str, bool] = {}
     for run in study.runs.values():
         content = run.evaluation(study.split)
@@ -261,13 +260,13 @@ def _per_frame(study: Study) -> list[tuple[str, bool]]:
 
 
 def _frames(evaluation: dict[str, Any] | None, name: str) -> list[list[float]]:
-    """Values by frame of each direction that has them."""
+    """The values per frame of each direction that has them."""
     ways = evaluation["directions"] if evaluation else []
     return [way["per_frame"][name] for way in ways if name in way.get("per_frame", {})]
 
 
 def best_of(study: Study, found: Outcome) -> Grid:
-    """What would be claimed of the same runs if of each level only the best were shown."""
+    """What the same runs would seem to show if only the best seed of each level were reported."""
     mean = {level: fmean(values) for level in study.levels if (values := found.of(level))}
     best = {level: min(found.of(level), key=lambda value: loss_of(found.name, value)) for level in mean}
     base = study.reference if study.reference in mean else next(iter(mean), None)
@@ -283,14 +282,14 @@ def best_of(study: Study, found: Outcome) -> Grid:
         rows.append((level, items))
     head = ["mean", "best", f"mean − mean of {base}", f"best − best of {base}", f"best − mean of {base}"]
     note = (
-        "Why seeds are averaged: the same runs, if only the best seed were shown. The last column is what a paper "
-        "reports when it tunes its own method and runs the baseline once."
+        "Why seeds are averaged: the same runs, if only the best seed were reported. The last column is what a paper "
+        "reports if it tunes its own method and runs the baseline once."
     )
     return Grid(f"Best of n instead of the mean: {found.name}", study.factor, head, rows, note)
 
 
 def config_differences(study: Study) -> Grid:
-    """Config keys whose values differ between levels; those of runs, such as the seed, are left out."""
+    """Config keys whose values differ between levels, without those of single runs, such as the seed."""
     flat = {level: dict(leaves(runs[0].config)) for level in study.levels if (runs := study.of(level))}
     keys = sorted({key for config in flat.values() for key in config if not beside(key)})
     rows = [

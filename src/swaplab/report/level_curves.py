@@ -1,4 +1,4 @@
-"""Curves of levels over images seen: a line a level, and the band of its seeds."""
+"""Curves of levels over images seen: one line per level with a band over its seeds."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -8,20 +8,20 @@ from swaplab.report.curves import MOST, POINTS, colour_of, dash_of, over_images,
 from swaplab.report.figures import Figure, Series
 from swaplab.report.reading import ReportedRun, finite
 
-BUDGET = 24_000  # points of all curves of a page, which keeps twenty runs under 6 MB
+BUDGET = 24_000  # points of all curves of a page, which keeps a page of twenty runs below 6 MB
 FEWEST = 40
 
 Levels = Mapping[str, Sequence[ReportedRun]]
-Values = dict[int, list[float]]  # by images seen, of the runs that report there
+Values = dict[int, list[float]]  # images seen -> values of the runs that report there
 
 
 def legend_lines(levels: Levels) -> list[Series]:
-    """A line without points for each level, as a legend shows it."""
+    """One line without points per level, for a legend."""
     return [Series(level, (), (), colour_of(i), dash_of(i)) for i, level in enumerate(levels)]
 
 
 def level_curves(levels: Levels) -> list[Figure]:
-    """One figure a metric: of each level the median over seeds and the range of all, or the line of its one run.
+    """One figure per metric: the median and the range over seeds of each level, or the line of its only run.
 
     Validation first, then losses, then speed.
     """
@@ -56,7 +56,7 @@ def _band(line: Series, runs: Sequence[ReportedRun], name: str, most: int) -> Se
 
 
 def _joined(at: Values, most: int) -> Values:
-    """At most ``most`` places, each with all values of its stretch, so that a band leaves no spike out."""
+    """At most ``most`` positions, each with all values of its stretch, so that the band keeps all spikes."""
     size = max(1, -(-len(at) // most))
     places = list(at)
     parts = [places[i : i + size] for i in range(0, len(places), size)]
@@ -64,12 +64,12 @@ def _joined(at: Values, most: int) -> Values:
 
 
 def _rounded(value: float) -> float:
-    """To what a figure can tell apart."""
+    """Round to the resolution of a figure."""
     return float(f"{value:.5g}")
 
 
 def _by_images(runs: Sequence[ReportedRun], name: str) -> Values:
-    """Images seen -> the finite values of the runs that report there, in order."""
+    """The finite values of all runs, by images seen, in order."""
     at: Values = {}
     for run in runs:
         for row in run.rows:

@@ -1,4 +1,4 @@
-"""The same held-out faces through several runs, cut from their sheets: beside each other, and never chosen by eye."""
+"""The same held-out faces from several runs side by side, cut from their sheets."""
 
 import base64
 import io
@@ -16,21 +16,21 @@ from swaplab.runs.atomic import write_atomically
 from swaplab.runs.evaluations import JUDGED
 from swaplab.thinning import evenly
 
-LABEL = 150  # pixels at the left of a drawn matrix for the names of its rows
+LABEL = 150  # width of the row names of a drawn matrix, in pixels
 LINE = 14
-MOST = 8  # faces of a run and direction that a page shows
+MOST = 8  # maximum faces of a run and direction on a page
 FEWEST = 2
-CELLS = 480  # faces of all runs and directions that a page shows
-SIDE = 128  # pixels of a face on a page, at most
+CELLS = 480  # maximum faces of all runs and directions on a page
+SIDE = 128  # maximum side of a face on a page, in pixels
 QUALITY = 88  # of WebP; at 128 pixels a face takes about 4 kB
 
 Faces = list[Image.Image]
-Columns = list[Faces]  # source, reconstruction, swap and, where known, true swap
+Columns = list[Faces]  # source, reconstruction, swap and, if known, true swap
 
 
 @dataclass(frozen=True)
 class Matrix:
-    """One direction: ``swaps`` of the same ``sources`` by several runs, each with its label; ``truths`` where known."""
+    """One direction: ``swaps`` of the same ``sources`` by several runs, with labels; ``truths`` may be empty."""
 
     way: str
     caption: str
@@ -40,7 +40,7 @@ class Matrix:
 
     @property
     def rows(self) -> list[tuple[str, Faces]]:
-        """All that is shown, by name."""
+        """All rows by name."""
         return [("source", self.sources), *self.swaps, *([("true swap", self.truths)] if self.truths else [])]
 
 
@@ -53,8 +53,8 @@ class Strip:
 
 
 def level_matrices(study: Study) -> list[Matrix]:
-    """One for each direction: the levels of a study, all of one seed: the first of which all levels that have any
-    sheet have one."""
+    """One matrix per direction with the levels of a study, all of one seed: the first seed for which the most levels
+    have a sheet."""
     keys = list(study.runs)
     found = []
     for way, what, sheets in _sheets([study.runs[key] for key in keys], study.split):
@@ -64,19 +64,19 @@ def level_matrices(study: Study) -> list[Matrix]:
             levels.setdefault(seed, {})[level] = columns
         seed = max(levels, key=lambda s: (len(levels[s]), -study.seeds.index(s)))
         chosen = [(level, levels[seed][level]) for level in study.levels if level in levels[seed]]
-        caption = f"{pretty(way)}, {what}, seed {seed}: the inputs are fixed by index, not chosen by eye."
+        caption = f"{pretty(way)}, {what}, seed {seed}: the inputs are at fixed indices, not cherry-picked."
         found += _matrices(way, caption, chosen)
     return found
 
 
 def run_matrices(runs: Sequence[ReportedRun], labels: Sequence[str], split: str | None) -> list[Matrix]:
-    """For each direction the runs side by side, apart where their sheets show other inputs; as many faces of each as
-    `CELLS` leaves. Runs without a sheet are named."""
+    """One matrix per direction with all runs; runs with other inputs get their own. `CELLS` limits the number of faces.
+    The caption names runs without a sheet."""
     found = []
     sheets = _sheets(runs, split)
     most = max(FEWEST, min(MOST, CELLS // max(1, sum(len(of_runs) for _, _, of_runs in sheets))))
     for way, what, of_runs in sheets:
-        caption = f"{pretty(way)}, {what}; the inputs are fixed by index, not chosen by eye."
+        caption = f"{pretty(way)}, {what}; the inputs are at fixed indices, not cherry-picked."
         lost = [label for i, label in enumerate(labels) if i not in of_runs]
         caption += f" Without a sheet: {', '.join(lost)}." if lost else ""
         named = [(labels[i], columns) for i, columns in of_runs.items()]
@@ -95,8 +95,8 @@ def _thinned(matrix: Matrix, most: int) -> Matrix:
 
 
 def _sheets(runs: Sequence[ReportedRun], split: str | None) -> list[tuple[str, str, dict[int, Columns]]]:
-    """Direction, what is shown, and by the place of a run its cut sheet: of the measured split, or where no run is
-    measured the newest of training."""
+    """Direction, description, and the cut sheets by index of the run: of the evaluated split or, if no run is
+    evaluated, the latest ones of training."""
     ways = dict.fromkeys(way for run in runs for way, _ in _evaluated(run, split))
     what, read = f"{split} split", _of_evaluation(split)
     if not ways:
@@ -111,7 +111,7 @@ def _sheets(runs: Sequence[ReportedRun], split: str | None) -> list[tuple[str, s
 
 
 def _matrices(way: str, caption: str, named: Sequence[tuple[str, Columns]]) -> list[Matrix]:
-    """Sheets of the same inputs side by side; those of other inputs in a matrix of their own."""
+    """One matrix for all sheets with the same inputs."""
     alike: dict[bytes, list[tuple[str, Columns]]] = {}
     for label, columns in named:
         alike.setdefault(_inputs(columns), []).append((label, columns))
@@ -128,12 +128,12 @@ def _matrices(way: str, caption: str, named: Sequence[tuple[str, Columns]]) -> l
 
 
 def _inputs(columns: Columns) -> bytes:
-    """What tells sheets of other inputs apart."""
+    """The pixels of the inputs, to distinguish sheets with other inputs."""
     return b"".join(face.tobytes() for face in columns[0])
 
 
 def _evaluated(run: ReportedRun, split: str | None) -> list[tuple[str, bool]]:
-    """Directions of a measured split, and whether their true swaps are known."""
+    """Directions of an evaluated split, and whether their true swaps are known."""
     content = run.evaluation(split)
     ways = content["directions"] if content else []
     return [(way["direction"], finite(way["rows"][0]["values"].get("mse")) is not None) for way in ways]
@@ -152,14 +152,14 @@ def _of_evaluation(split: str | None) -> Callable[[ReportedRun, str], Columns | 
 
 
 def _trained(run: ReportedRun) -> list[str]:
-    """Directions on the sheets of training, in the order of their columns."""
+    """Directions on the sheets of training, in column order."""
     faces = run.facts.get("faces")
     names = faces.get("identities", []) if isinstance(faces, dict) else []
     return [f"{name}->{names[(i + 1) % len(names)]}" for i, name in enumerate(names)]
 
 
 def _of_training(run: ReportedRun, way: str) -> Columns | None:
-    """The newest sheet of training, cut; three columns a direction, and a fourth where true swaps are known."""
+    """The columns of a direction on the latest sheet of training: three, or four if true swaps are known."""
     ways, paths = _trained(run), sorted((run.folder / "samples").glob("*.png"))
     each = 4 if run.rendered else 3
     columns = cut(paths[-1], each * len(ways)) if paths and way in ways else None
@@ -168,13 +168,13 @@ def _of_training(run: ReportedRun, way: str) -> Columns | None:
 
 
 def panel_names(matrices: Sequence[Matrix]) -> list[str]:
-    """The direction of each, numbered where one has several sets of inputs."""
+    """The direction of each matrix, numbered if it has several sets of inputs."""
     ways = [pretty(matrix.way) for matrix in matrices]
     return [f"{way}, inputs {ways[:i].count(way) + 1}" if ways.count(way) > 1 else way for i, way in enumerate(ways)]
 
 
 def strips(matrix: Matrix, *, down: bool) -> list[Strip]:
-    """The rows of a matrix as pictures of a page, their faces below (``down``) or beside each other."""
+    """The rows of a matrix as pictures, with faces one below the other (``down``) or side by side."""
     return [Strip(label, _strip(faces, label, down)) for label, faces in matrix.rows]
 
 
@@ -188,7 +188,7 @@ def _strip(faces: Faces, caption: str, down: bool) -> Picture:
 
 
 def drawn(matrix: Matrix) -> Picture:
-    """A matrix as one PNG: faces at twice their size where they are small, the name of each row at the left."""
+    """A matrix as one PNG with the name of each row at the left; small faces are shown at twice their size."""
     face = matrix.sources[0]
     side = face.width * (2 if face.width < 100 else 1)
     whole = Image.new("RGB", (LABEL + side * len(matrix.sources), side * len(matrix.rows)), "white")
@@ -208,6 +208,6 @@ def _wrapped(name: str, width: int = 18) -> str:
 
 
 def save_picture(picture: Picture, path: Path) -> None:
-    """Write a picture of a page as a file."""
+    """Write a picture of a page to a file."""
     data = base64.b64decode(picture.uri.partition(",")[2])
     write_atomically(path, lambda file: file.write(data))

@@ -1,15 +1,15 @@
-"""Numbers as people read them."""
+"""Numbers as text."""
 
 from typing import Any
 
 from swaplab.report.reading import finite
 
 NOTHING = "–"
-EXACT_PSNR = 100.0  # dB, what the metrics call equal images
+EXACT_PSNR = 100.0  # dB, the PSNR that metrics give to equal images
 
 
 def measured(name: str, value: Any) -> str:
-    """A metric's value with the digits that carry meaning."""
+    """A metric's value with its significant digits."""
     number = finite(value)
     if number is None:
         return NOTHING if value is None else "not finite"
@@ -17,7 +17,7 @@ def measured(name: str, value: Any) -> str:
     if any(part.endswith("psnr") for part in base):
         return "exact" if number >= EXACT_PSNR - 1e-6 else f"{number:.2f}"
     digits = 5 if base[-1].endswith("mse") else 3
-    return f"{round(number, digits) + 0.0:.{digits}f}"  # + 0.0: no minus before zero
+    return f"{round(number, digits) + 0.0:.{digits}f}"  # + 0.0: avoids -0
 
 
 def significant(value: Any) -> str:

@@ -1,4 +1,4 @@
-"""What each run of a study came to: one number a metric and run, and the differences of levels over seeds."""
+"""Metrics of a study's runs: one number per metric and run, and the differences of levels over seeds."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -15,14 +15,14 @@ from swaplab.report.study import Study, state_of
 from swaplab.runs.verdict import Judgement, Pairs, judge
 
 COST = "cost/"
-ROUNDING = 2.0**-20  # of a number that sums of float32 made, in any order
+ROUNDING = 2.0**-20  # relative rounding error of float32 sums in any order
 COSTS = ("parameters", "macs", "seconds", "images_per_second", "peak_memory_mb")
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """A metric over a study. ``names``: its full names in the runs, one if the runs compare. ``states``: (level, seed)
-    -> one of `study.STATES`. ``values``: of those that are measured.
+    """A metric over a study. ``names``: its full names in the runs, one if the runs are comparable. ``states``: (level,
+    seed) -> one of `study.STATES`. ``values``: of the measured ones.
     """
 
     metric: str
@@ -32,7 +32,7 @@ class Outcome:
 
     @property
     def name(self) -> str:
-        """The full name, or what was asked for where no run has it."""
+        """The full name, or the requested name if no run has it."""
         return self.names[0] if self.names else self.metric
 
     def of(self, level: str) -> list[float]:
@@ -41,8 +41,8 @@ class Outcome:
 
 
 def numbers(run: ReportedRun, split: str | None, row: str = "model") -> dict[str, Any]:
-    """All numbers of a run by full name: its cost, the last values of training, and the means over the directions of
-    a split, each over all frames of all clips. ``row``: the answer that is meant."""
+    """All numbers of a run by full name: cost, last values of training, and means over the directions of a split, each
+    over all frames of all clips. ``row``: key of the evaluation's row."""
     found: dict[str, Any] = {}
     if row == "model":
         found |= {f"{COST}{name}": value for name, value in costs(run).items() if value is not None}
@@ -52,20 +52,20 @@ def numbers(run: ReportedRun, split: str | None, row: str = "model") -> dict[str
 
 
 def directions_mean(values: Sequence[Mapping[str, Any]]) -> dict[str, float]:
-    """Means over directions of what all of them have; nan where one is not a finite number."""
+    """Means over directions of the metrics that all of them have; nan if one value is not finite."""
     names = [name for name in (values[0] if values else {}) if all(name in each for each in values)]
     return {name: fmean(_number(each[name]) for each in values) for name in names}
 
 
 def by_direction(run: ReportedRun, split: str | None, row: str = "model") -> list[tuple[str, dict[str, Any]]]:
-    """The values of an answer by direction of a split; empty where that is not measured."""
+    """The values of a row by direction of a split; empty if the split is not evaluated."""
     content = run.evaluation(split)
     found = content["directions"] if content else []
     return [(each["direction"], line["values"]) for each in found for line in each["rows"] if line["key"] == row]
 
 
 def costs(run: ReportedRun) -> dict[str, float | None]:
-    """By `COSTS`: the generator's parameters and multiply-accumulates, training's seconds, speed and peak memory."""
+    """By `COSTS`: parameters and multiply-accumulates of the generator; seconds, speed and peak memory of training."""
     parameters = run.facts.get("parameters")
     known = cost(run)
     return {
@@ -78,7 +78,7 @@ def costs(run: ReportedRun) -> dict[str, float | None]:
 
 
 def seconds_to(run: ReportedRun, metric: str, threshold: float) -> float | None:
-    """Seconds of training, by the reported speeds, until ``metric`` is as good as ``threshold``; None if never."""
+    """Seconds of training, from the reported speeds, until ``metric`` reaches ``threshold``; None if never."""
     images, seconds = [0.0], [0.0]
     for row in run.rows:
         rate = finite(row.get("train/images_per_second"))
@@ -93,7 +93,7 @@ def seconds_to(run: ReportedRun, metric: str, threshold: float) -> float | None:
 
 
 def matching(metric: str, names: Sequence[str]) -> list[str]:
-    """Full names that a metric's name stands for: itself, else that of its bracket, else those that begin with it."""
+    """The full names that a metric's name matches: itself, else with brackets, else all that begin with it."""
     if metric in names:
         return [metric]
     bracket = [name for name in names if name.startswith(f"{metric}[")]
@@ -101,8 +101,8 @@ def matching(metric: str, names: Sequence[str]) -> list[str]:
 
 
 def outcome(study: Study, metric: str) -> Outcome:
-    """The metric in every run. UserError where its name stands for several, or for others in other runs, and where runs
-    were measured against different yardsticks and it depends on them."""
+    """The metric in every run. Raises UserError if its name is ambiguous, if runs have different variants of it, and if
+    it depends on a yardstick that differs between runs."""
     states, values = {}, {}
     names: dict[str, None] = {}
     for level in study.levels:
@@ -111,18 +111,21 @@ def outcome(study: Study, metric: str) -> Outcome:
             known = numbers(run, study.split) if run is not None else {}
             found = matching(metric, list(known))
             if len(found) > 1:
-                raise UserError(f"the metric {metric} is not one: it may be {', '.join(found)}; name one of them")
+                raise UserError(f"the metric {metric} is ambiguous; choose from {', '.join(found)}")
             value = finite(known[found[0]]) if found else None
             states[level, seed] = state_of(run, value, bool(found))
             if states[level, seed] == "measured" and value is not None:
                 values[level, seed] = value
                 names |= {found[0]: None}
     if len(names) > 1:
-        raise UserError(f"the metric {metric} is {', '.join(names)} in different runs: their numbers do not compare")
+        raise UserError(
+            f"the metric {metric} is {', '.join(names)} in different runs, so their numbers cannot be compared; choose "
+            f"another metric"
+        )
     if is_relative(metric) and len(study.yardsticks) > 1:
         raise UserError(
             f"the metric {metric} was measured against different people or faces "
-            f"({'; '.join(sorted(study.yardsticks))}): its numbers do not compare; take psnr, which needs none"
+            f"({'; '.join(sorted(study.yardsticks))}), so its numbers cannot be compared; use psnr instead"
         )
     return Outcome(metric, tuple(names), states, values)
 
@@ -134,8 +137,8 @@ def is_relative(metric: str) -> bool:
 
 
 def guards(study: Study) -> list[Outcome]:
-    """The guard metrics, and dB wherever the score is; a name that stands for several gives them all, one that no run
-    has gives nothing, and so does one whose numbers do not compare, which is remarked."""
+    """The guard metrics, and PSNR if the score is among the metrics. An ambiguous name gives all matches, an unknown
+    one none. Metrics that cannot be compared are left out with a remark."""
     measured: dict[str, None] = {}
     for run in study.runs.values():
         measured |= dict.fromkeys(numbers(run, study.split))
@@ -144,7 +147,9 @@ def guards(study: Study) -> list[Outcome]:
     names = list(dict.fromkeys(full for name in wanted for full in matching(name, list(measured))))
     apart = [name for name in names if is_relative(name)] if len(study.yardsticks) > 1 else []
     if apart:
-        study.remarks.append(f"left out, as levels were measured against different people or faces: {', '.join(apart)}")
+        study.remarks.append(
+            f"not shown, because levels were measured against different people or faces: {', '.join(apart)}"
+        )
     return [outcome(study, name) for name in names if name not in apart]
 
 
@@ -166,7 +171,7 @@ def pairs(study: Study, found: Outcome, level: str) -> Pairs:
 
 
 def judgements(study: Study, found: Outcome) -> list[Judgement]:
-    """The planned comparisons, judged by the plan; none without one."""
+    """The verdicts of the planned comparisons; none without a plan."""
     if study.plan is None:
         return []
     family = [pairs(study, found, level) for level in study.plan.comparisons]
@@ -176,7 +181,7 @@ def judgements(study: Study, found: Outcome) -> list[Judgement]:
 
 
 def threshold(study: Study, metric: str) -> float | None:
-    """The validation score whose time is compared: the median last value of the reference, or of the first level."""
+    """The validation value for comparing training times: the median last value of the reference or first level."""
     runs = study.complete(study.reference or study.levels[0])
     last = [finite({name: v for row in run.rows for name, v in row.items()}.get(metric)) for run in runs]
     known = [value for value in last if value is not None]

@@ -1,4 +1,4 @@
-"""The report of run folders: the page of one run, or several side by side."""
+"""The report of run folders: the page of one run or of several runs."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -12,7 +12,8 @@ from swaplab.report.runs_page import render_runs
 def write_report(folders: Sequence[Path], output: Path, *, mixed_precision: bool = False) -> Path:
     """Write the report of run folders to ``output``.
 
-    UserError if a run cannot be read, the file not be written, or runs are of unequal precision, unless that is wanted.
+    Raises UserError if a run cannot be read, if the file cannot be written, and for runs of different precision unless
+    ``mixed_precision``.
     """
     runs = [read_run(folder, pictures=len(folders) == 1) for folder in folders]
     if not mixed_precision:

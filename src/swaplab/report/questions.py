@@ -1,6 +1,6 @@
-"""The three questions that a swap has to answer well together, each as large figures and a plain word.
+"""The three questions about a swap, each answered with large figures and a word.
 
-Each alone has a trivial winner (docs/measurement.md). The worst direction gives the word.
+A swap must be good at all three: each alone has a trivial winner (docs/measurement.md). The worst direction decides.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -11,7 +11,7 @@ from swaplab.report.evaluations import named, pretty
 from swaplab.report.numbers import NOTHING, measured
 from swaplab.report.reading import finite
 
-NEARLY, HALF = 0.9, 0.5  # of the way to what is possible: at least so much is a yes, is in part
+NEARLY, HALF = 0.9, 0.5  # minimum share of what is possible for "yes" and for "in part"
 MARKS = ("poor", "fair", "good")
 UNMEASURED = "Not measured"
 TRUE_SWAP = (
@@ -25,8 +25,8 @@ PERSON = ("No, nearer to the source", "In part, nearer to the target", "Yes")
 
 @dataclass(frozen=True)
 class Answer:
-    """What one direction says. ``beside``: a text for each of the question's ``against``. ``grade``: 0 no, 1 in part,
-    2 yes."""
+    """The answer of one direction. ``beside``: one text per ``against`` of the question. ``grade``: 0 no, 1 in part, 2
+    yes."""
 
     direction: str
     figure: str
@@ -37,8 +37,8 @@ class Answer:
 
 @dataclass(frozen=True)
 class Question:
-    """``mark``: good, fair, poor or unknown. ``figure`` names the large figures, ``scale`` says how they run, ``rule``
-    what makes the word, ``against`` what they are read against."""
+    """``mark``: good, fair, poor or unknown. ``figure``: name of the large figures; ``scale``: their meaning; ``rule``:
+    how they give the word; ``against``: names of the figures to compare with."""
 
     asks: str
     word: str
@@ -51,14 +51,14 @@ class Question:
 
 
 def questions(content: dict[str, Any]) -> list[Question]:
-    """The three questions, of one evaluation: all directions of a split."""
+    """The three questions for one evaluation, over all directions of a split."""
     ways = [_Way(found) for found in content["directions"]]
     rendered = any(way.name("score") for way in ways)
     return [_true_swap(ways) if rendered else NO_TRUTH, _kept(ways) if rendered else _moved(ways), _person(ways)]
 
 
 NO_TRUTH = Question(
-    "Is it the true swap?", "Not known", "unknown", "", "only of rendered people is the true swap known", "", [], []
+    "Is it the true swap?", "Not known", "unknown", "", "the true swap is known for rendered people only", "", [], []
 )
 
 
@@ -75,7 +75,7 @@ class _Way:
         return named(self.values.get("model", {}), *starts)
 
     def of(self, key: str, name: str) -> float | None:
-        """What an answer came to."""
+        """The value of a metric in the row ``key``."""
         return finite(self.values.get(key, {}).get(name))
 
     def best(self, name: str) -> str:
@@ -83,19 +83,19 @@ class _Way:
         return str(self.found["metrics"].get(name, {}).get("best_trivial"))
 
     def interval(self, name: str) -> tuple[float, float] | None:
-        """Both ends, 95 % over clips."""
+        """The 95 % interval over clips."""
         found = (self.found.get("intervals") or {}).get(name)
         low, high = map(finite, found) if found else (None, None)
         return None if low is None or high is None else (low, high)
 
 
-Told = tuple[str, float, list[str], int]  # a metric, its value, what stands beside it, the grade
+Told = tuple[str, float, list[str], int]  # metric, value, texts beside it, grade
 
 
 def _asked(
     ways: Sequence[_Way], words: Sequence[str], answer: Callable[[_Way], Told | None], empty: Question
 ) -> Question:
-    """The question with its answers, and the word of the worst of them."""
+    """The question with its answers and the word of the worst one."""
     answers = []
     for way in ways:
         told = answer(way)
@@ -114,7 +114,7 @@ def _figure(name: str, value: float | None) -> str:
     if value is None:
         return NOTHING
     digits = 3 if name.startswith("landmark") else 2
-    return f"{round(value, digits) + 0.0:.{digits}f}"  # + 0.0: no minus before zero
+    return f"{round(value, digits) + 0.0:.{digits}f}"  # + 0.0: avoids -0
 
 
 def _true_swap(ways: Sequence[_Way]) -> Question:
@@ -132,7 +132,7 @@ def _true_swap(ways: Sequence[_Way]) -> Question:
         mark="unknown",
         figure="score",
         scale="1: the true swap, 0: the best trivial baseline; ceiling: the true swap re-encoded",
-        rule="closer than every trivial baseline: the 95 % interval lies above 0; no: the score is 0 or less",
+        rule="closer than any trivial baseline: the 95 % interval is above 0; no: the score is at most 0",
         against=["dB", "best trivial, dB", "ceiling"],
         answers=[],
     )
@@ -154,8 +154,8 @@ def _kept(ways: Sequence[_Way]) -> Question:
         word=UNMEASURED,
         mark="unknown",
         figure="retrieval",
-        scale="how often the true swap is nearest of all candidates; ceiling: colour-matched source",
-        rule=f"yes: at least {NEARLY:.0%} of what the colour-matched source keeps; in part: at least {HALF:.0%} of it",
+        scale="how often the true swap is the nearest candidate; ceiling: colour-matched source",
+        rule=f"yes: at least {NEARLY:.0%} of the colour-matched source's value; in part: at least {HALF:.0%} of it",
         against=["ceiling", "chance"],
         answers=[],
     )
@@ -163,7 +163,7 @@ def _kept(ways: Sequence[_Way]) -> Question:
 
 
 def _moved(ways: Sequence[_Way]) -> Question:
-    """The same where no true swap is known."""
+    """The same question if the true swap is not known."""
 
     def answer(way: _Way) -> Told | None:
         name = way.name("landmark_distance[")
@@ -178,8 +178,8 @@ def _moved(ways: Sequence[_Way]) -> Question:
         mark="unknown",
         figure="landmark distance",
         scale="to the landmarks of the frame; 0: the same expression and pose",
-        rule=f"yes: at most {HALF:.0%} of the distance of a mean face, which never moves; in part: less than all of it",
-        against=["mean face, never moves"],
+        rule=f"yes: at most {HALF:.0%} of the distance of a static mean face; in part: less than that distance",
+        against=["static mean face"],
         answers=[],
     )
     return _asked(ways, FRAME, answer, empty)
@@ -193,14 +193,14 @@ def _person(ways: Sequence[_Way]) -> Question:
             return None
         return name, value, [_figure(name, way.of(way.best(name), name))], _grade(value, 1.0)
 
-    flattered = any("circular" in way.name("identity[") for way in ways)
+    circular = any("circular" in way.name("identity[") for way in ways)
     empty = Question(
         asks="Is it the right person?",
         word=UNMEASURED,
         mark="unknown",
         figure="identity",
-        scale="1: the real target, 0: the real source, for a face recogniser"
-        + (" that the run was trained against, which flatters" if flattered else ""),
+        scale="1: the real target, 0: the real source, measured by a face recognition network"
+        + (" that the run's loss also used, so these values are too optimistic" if circular else ""),
         rule=f"yes: at least {NEARLY}; in part: at least {HALF}",
         against=["best trivial"],
         answers=[],

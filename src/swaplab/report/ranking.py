@@ -1,4 +1,4 @@
-"""Runs as one table: their factors, the metrics of the three questions, training and cost; a line a level or a run."""
+"""Runs as one table of factors, metrics of the three questions, training and cost, with one row per level or run."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -13,7 +13,7 @@ from swaplab.report.numbers import duration, significant
 from swaplab.report.outcomes import by_direction, matching, numbers
 from swaplab.report.reading import ReportedRun, finite
 
-# Of each question what answers it; where the true swap is unknown the landmarks and the identity remain.
+# The metrics of each question; if the true swap is unknown, only landmarks and identity are available.
 QUESTIONS = {
     "true swap?": ("score", "psnr"),
     "frame kept?": ("retrieval_top1[mixed]", "landmark_distance"),
@@ -25,7 +25,7 @@ HEADS = {
     "cost/images_per_second": "images per second",
     "cost/parameters": "parameters",
     "cost/peak_memory_mb": "peak memory, MB",
-    "cost/macs": "MACs a face",
+    "cost/macs": "MACs per face",
 }
 IMAGES = "images seen"
 TEXTS: dict[str, Callable[[Any], str]] = {
@@ -39,8 +39,8 @@ Values = Mapping[str, float | None]
 
 @dataclass(frozen=True)
 class Column:
-    """``name``: the full one; ``label``: what is read, the variant of the metric in a second line; ``more``: whether it
-    is shown only among all columns."""
+    """``name``: the full name; ``label``: the header, with the metric's ``variant`` in a second line; ``more``: whether
+    it is shown only with all columns."""
 
     name: str
     group: str
@@ -53,8 +53,8 @@ class Column:
 
 @dataclass(frozen=True)
 class Line:
-    """A run or a level. ``folder``: NAME/ID of a run; ``factors``: their values; ``words``: what a filter finds it by;
-    ``series``: its level, as figures name it."""
+    """A run or a level. ``folder``: NAME/ID of a run; ``factors``: their values; ``words``: text for the filter;
+    ``series``: its level's name in figures."""
 
     label: str
     folder: str
@@ -68,8 +68,8 @@ class Line:
 
 @dataclass(frozen=True)
 class Ranking:
-    """``levels`` is empty where no level has several seeds. ``anchors``: the best trivial baseline and the true swap.
-    ``primary``: the place of the column that the lines are ordered by, best first."""
+    """``levels``: empty if no level has several seeds. ``anchors``: the best trivial baseline and the true swap.
+    ``primary``: index of the column that sorts the rows, best first."""
 
     factors: list[tuple[str, str]]
     columns: list[Column]
@@ -80,7 +80,7 @@ class Ranking:
 
     @property
     def groups(self) -> list[tuple[str, int, bool]]:
-        """The groups of columns: name, how many columns, whether all of them are shown only among all columns."""
+        """The groups of columns: name, number of columns, whether they are shown only with all columns."""
         names = dict.fromkeys((column.group, column.more) for column in self.columns)
         return [(group, sum((c.group, c.more) == (group, more) for c in self.columns), more) for group, more in names]
 
@@ -95,9 +95,9 @@ def ranking(
     anchored: bool,
     metric: str | None = None,
 ) -> Ranking:
-    """The table. ``split``: whose evaluations it shows; ``anchored``: whether all were measured by one yardstick on the
-    same frames, so that one trivial baseline holds for all; ``metric``: the full name of what orders the lines, else it
-    is the first column with a better side."""
+    """The table. ``split``: of the evaluations; ``anchored``: whether all runs were measured with one yardstick on the
+    same frames, so that one trivial baseline applies to all; ``metric``: full name of the metric that sorts the rows;
+    None: the first column with a better side."""
     values = [_values(run, split) for run in runs]
     columns = _columns(runs, values, metric)
     trivial, ceiling = (_anchor(runs, split, kind) for kind in ("trivial", "ceiling"))
@@ -133,7 +133,7 @@ def ranking(
 
 
 def _values(run: ReportedRun, split: str | None) -> dict[str, float | None]:
-    """Every number of a run, and those of each direction under ``NAME A → B``; None where one is not finite."""
+    """All numbers of a run, and those of each direction as ``NAME A → B``; None if not finite."""
     found: dict[str, Any] = numbers(run, split)
     for way, values in by_direction(run, split):
         found |= {f"{name} {pretty(way)}": value for name, value in values.items()}
@@ -142,7 +142,7 @@ def _values(run: ReportedRun, split: str | None) -> dict[str, float | None]:
 
 
 def _columns(runs: Sequence[ReportedRun], values: Sequence[Values], metric: str | None) -> list[Column]:
-    """Questions, the metric where it is none of theirs, the validation metric, cost; then everything else."""
+    """Columns: questions, the sorting metric if it is not among them, validation metric, cost, then all others."""
     names = list(dict.fromkeys(name for each in values for name in each))
     chosen: dict[str, str] = {}
     for question, metrics in QUESTIONS.items():
@@ -161,12 +161,12 @@ def _columns(runs: Sequence[ReportedRun], values: Sequence[Values], metric: str 
 
 
 def _is(full: str, metric: str) -> bool:
-    """Whether a full name is that metric's, and no other's that begins alike."""
+    """Whether a full name belongs to that metric and not to another one with the same beginning."""
     return full == metric or full.startswith((f"{metric}[", f"{metric}@"))
 
 
 def _place(name: str) -> tuple[int, int, str]:
-    """By direction last; else in the order of the catalogue."""
+    """Sorting key: catalogue order, with values by direction last."""
     return (" → " in name, order(name) if known(name) else 1 << 10, name)
 
 
@@ -185,7 +185,7 @@ def _column(name: str, group: str, more: bool = False) -> Column:
 
 
 def _item(name: str, value: float | None, trivial: Values, small: str = "") -> Item:
-    """A metric's value; marked where it is better than the best trivial baseline's."""
+    """A metric's value, marked if it is better than that of the best trivial baseline."""
     good = None if value is None else goodness(name, value)
     other = trivial.get(name)
     limit = None if other is None else goodness(name, other)
@@ -198,7 +198,7 @@ def _text(name: str, value: float | None) -> str:
 
 
 def _cells(values: Sequence[str]) -> list[Item]:
-    """A factor's column: numbers by size, words by their letters, so that the first click orders A to Z."""
+    """The cells of a factor, ranked by size if they are numbers, else such that the first click sorts from A to Z."""
     try:
         ranks = {value: float(value) for value in set(values)}
     except ValueError:
@@ -214,7 +214,7 @@ def _words(factors: Sequence[Factor], place: int, more: str) -> str:
 def _level(
     level: Level, lines: Sequence[Line], values: Sequence[Values], columns: Sequence[Column], trivial: Values
 ) -> Line:
-    """The mean over the seeds of a level, and their range."""
+    """The row of a level: mean and range over its seeds."""
     own = [lines[place] for place in level.places]
     items = []
     for column in columns:
@@ -233,7 +233,7 @@ def _level(
 
 
 def _ordered(lines: Sequence[Line], primary: int) -> list[Line]:
-    """Best first; without a number last."""
+    """Rows sorted best first; rows without a number last."""
 
     def rank(line: Line) -> float:
         found = line.items[primary].rank if line.items else None
@@ -243,7 +243,7 @@ def _ordered(lines: Sequence[Line], primary: int) -> list[Line]:
 
 
 def _anchor(runs: Sequence[ReportedRun], split: str | None, kind: str) -> dict[str, float]:
-    """Of each metric the best answer of a kind, as the means over runs and directions of each answer are."""
+    """The best value of each metric among rows of a kind, by means over runs and directions."""
     rows: dict[str, list[Mapping[str, Any]]] = {}
     for run in runs:
         content = run.evaluation(split)

@@ -1,4 +1,4 @@
-"""A run folder as a report sees it: what is there, and in words what is missing or damaged."""
+"""A run folder as read for a report, with remarks about missing or damaged parts."""
 
 import base64
 import io
@@ -17,20 +17,20 @@ from swaplab.runs.evaluations import JUDGED, SPLITS, WEIGHTS, evaluation_file
 from swaplab.runs.record import RunRecord
 from swaplab.runs.rows import Row, rows_of
 
-STRIP = 8  # sheets over training that are shown; the first and the last are among them
+STRIP = 8  # maximum number of sheets over training, including the first and the last
 
 STATUS_WORDS = {
     "preparing": "training has not started",
-    "running": "the run has not ended; its numbers are those so far",
+    "running": "the run has not ended; these are its numbers so far",
     "interrupted": "the run was interrupted; the same swaplab train command resumes it",
     "diverged": "the run diverged: its curves end there, and it counts as a result",
-    "failed": "the run ended with an error; its numbers are those until then",
+    "failed": "the run ended with an error; these are its numbers until then",
 }
 
 
 @dataclass(frozen=True)
 class Picture:
-    """A PNG inside the page: its data URI, its size in pixels, what it shows."""
+    """An embedded picture: data URI, size in pixels, caption."""
 
     uri: str
     width: int
@@ -40,11 +40,10 @@ class Picture:
 
 @dataclass(frozen=True)
 class ReportedRun:
-    """Everything a report shows of one run. ``remarks``: sentences that a reader must know before the numbers.
+    """The data of one run for a report. ``remarks``: warnings about its numbers.
 
-    ``rows``: the lines of ``metrics.jsonl``. ``evaluations``: the files of ``evaluation/``, those of the
-    final weights first, test before val.
-    ``samples``: sheets over training, oldest first.
+    ``rows``: the lines of ``metrics.jsonl``. ``evaluations``: the files of ``evaluation/``, final weights first, test
+    before val. ``samples``: sheets over training, oldest first.
     """
 
     folder: Path
@@ -59,42 +58,41 @@ class ReportedRun:
 
     @property
     def rendered(self) -> bool:
-        """Whether the people of the data are invented."""
+        """Whether the people in the data are rendered."""
         data = self.config.get("data")
         return isinstance(data, dict) and data.get("kind") == "synthetic"
 
     @property
     def environment(self) -> dict[str, Any]:
-        """Precision, threads, versions: what the numbers depend on besides the config."""
+        """Precision, threads, versions: the environment that numbers depend on."""
         found = self.facts.get("environment")
         return found if isinstance(found, dict) else {}
 
     def evaluation(self, split: str | None) -> dict[str, Any] | None:
-        """What the final weights came to on a split: what may be compared with other runs; None where not measured."""
+        """The evaluation of the final weights on a split, for comparison with other runs; None if there is none."""
         judged = (e for e in self.evaluations if (e["weights"], e["split"]) == (JUDGED, split))
         return next(judged, None)
 
     def judged_by(self, split: str | None, what: str) -> str:
-        """What the evaluation of a split depends on besides the run, by direction: its ``yardstick``, or the frames
-        that it was ``judged_on``."""
+        """A setting of the evaluation of a split, by direction: its ``yardstick``, or the frames (``judged_on``)."""
         content = self.evaluation(split)
         ways = content["directions"] if content else []
         return ", ".join(f"{way['direction']} {way.get('settings', {}).get(what)}" for way in ways)
 
     @property
     def series(self) -> list[str]:
-        """Names of all reported numbers but the axis, in the order of their first appearance."""
+        """Names of all reported numbers except the axis, in order of first appearance."""
         names = dict.fromkeys(name for row in self.rows for name in row)
         return [name for name in names if name not in ("images_seen", "steps", "train/progress")]
 
 
 def read_run(folder: Path, *, pictures: bool = True) -> ReportedRun:
-    """Read a run folder, with or without its pictures; UserError if it is none, Damaged if it cannot be read."""
+    """Read a run folder, with or without pictures. Raises UserError if it is not one, Damaged if it cannot be read."""
     record = RunRecord.load(folder)
     facts, config, status = record.facts, record.config(), record.status
     remarks = []
     if status in STATUS_WORDS:
-        remarks.append(f"{STATUS_WORDS[status]} ({facts.get('exit_reason') or 'no reason is known'})")
+        remarks.append(f"{STATUS_WORDS[status]} ({facts.get('exit_reason') or 'reason unknown'})")
     remarks += [str(warning) for warning in facts.get("warnings", [])]
     rows = _metric_rows(record.metrics_file, remarks)
     evaluations = _evaluations(folder, remarks)
@@ -112,11 +110,11 @@ def read_run(folder: Path, *, pictures: bool = True) -> ReportedRun:
 
 
 def _metric_rows(path: Path, remarks: list[str]) -> list[Row]:
-    """The rows over images seen; lines that cannot be read are left out and counted in ``remarks``."""
+    """The rows over images seen; unreadable lines are skipped and listed in ``remarks``."""
     rows, damaged = rows_of(path)
     if damaged:
         places = ", ".join(map(str, damaged[:5])) + (" ..." if len(damaged) > 5 else "")
-        remarks.append(f"{path.name} is damaged: line {places} cannot be read and is left out")
+        remarks.append(f"{path.name} is damaged: line {places} cannot be read and is skipped")
     if not rows:
         remarks.append("no numbers have been reported yet")
     return rows
@@ -139,12 +137,12 @@ def _evaluations(folder: Path, remarks: list[str]) -> list[dict[str, Any]]:
             found.append(content)
         except (OSError, ValueError, TypeError, KeyError, IndexError, AttributeError) as error:
             remarks.append(
-                f"{path} is damaged ({error!r}) and left out; "
-                f"`{evaluate_command(folder, path.stem, path.parent.name)}` makes it again"
+                f"{path} is damaged ({error!r}) and not shown; "
+                f"`{evaluate_command(folder, path.stem, path.parent.name)}` writes it again"
             )
             continue
         if content.get("weak") and content["weights"] == JUDGED:
-            remarks.append(f"weak split ({path.stem}): held out are other parts of the same clips, one second apart")
+            remarks.append(f"weak split ({path.stem}): held-out frames are from the same clips, one second apart")
     judged = [content["split"] for content in found if content["weights"] == JUDGED]
     if "test" not in judged:
         remarks.append(unmeasured(folder, judged))
@@ -152,7 +150,7 @@ def _evaluations(folder: Path, remarks: list[str]) -> list[dict[str, Any]]:
 
 
 def unmeasured(folder: Path, splits: Sequence[str] = ()) -> str:
-    """That the test clips are not measured, and by which command they are. ``splits``: those that are."""
+    """The remark that the test clips are not measured, with the command. ``splits``: the measured ones."""
     have = f"only {', '.join(splits)} is" if splits else "nothing is"
     return f"{have} measured on held-out clips; `{evaluate_command(folder, 'test')}` measures the test clips"
 
@@ -164,7 +162,7 @@ def evaluate_command(folder: Path, split: str, weights: str = JUDGED) -> str:
 
 
 def _samples(folder: Path, remarks: list[str]) -> list[Picture]:
-    """Sheets over training, evenly chosen; the last is the newest."""
+    """Sheets over training, evenly spaced, oldest first."""
     paths = sorted((folder / "samples").glob("*.png"))
     last = len(paths) - 1
     kept = sorted({round(i * last / (STRIP - 1)) for i in range(STRIP)}) if len(paths) > STRIP else range(len(paths))
@@ -195,15 +193,15 @@ def finite(value: Any) -> float | None:
 
 
 def precisions(runs: Sequence[ReportedRun]) -> list[str]:
-    """The precisions that runs were trained in, each once."""
+    """The different precisions of runs, sorted."""
     return sorted({str(run.environment.get("precision")) for run in runs})
 
 
 def refuse_unequal_precision(runs: Sequence[ReportedRun]) -> None:
-    """UserError if not all runs were trained in one precision."""
+    """Raise UserError unless all runs have the same precision."""
     unequal = precisions(runs)
     if len(unequal) > 1:
         raise UserError(
-            f"these runs are of unequal precision ({', '.join(unequal)}), which alone moves numbers; compare them all "
-            f"the same with mixed_precision=true"
+            f"these runs have different precision ({', '.join(unequal)}), which alone changes numbers; to compare them "
+            f"anyway, set mixed_precision=true"
         )

@@ -1,6 +1,6 @@
 "use strict";
 
-// A click on a column head sorts by it, best first; another one turns the order. Cells without a number stay below.
+// A click on a column header sorts by it, best first; another click reverses the order. Cells without a number stay last.
 for (const head of document.querySelectorAll("th[data-sort]")) {
   head.tabIndex = 0;
   const sort = () => {
@@ -24,7 +24,7 @@ for (const head of document.querySelectorAll("th[data-sort]")) {
   });
 }
 
-// A name in a legend hides and shows its series, in every figure of the group that the legend stands in.
+// A legend entry hides and shows its series in all figures of its group.
 for (const name of document.querySelectorAll("button[data-series]")) {
   name.addEventListener("click", () => {
     const shown = name.getAttribute("aria-pressed") !== "true";
@@ -37,18 +37,18 @@ for (const name of document.querySelectorAll("button[data-series]")) {
   });
 }
 
-// A clip plays while it is seen, unless the reader wants nothing to move.
+// A clip plays while it is visible, unless the reader prefers reduced motion.
 if (matchMedia("(prefers-reduced-motion: no-preference)").matches) {
   const seen = new IntersectionObserver((entries) => {
     for (const { target, isIntersecting } of entries) {
-      if (isIntersecting) target.play().catch(() => {}); // a browser may refuse: the controls are there
+      if (isIntersecting) target.play().catch(() => {}); // the browser may refuse; the controls remain
       else target.pause();
     }
   });
   for (const clip of document.querySelectorAll("video")) seen.observe(clip);
 }
 
-// Pointing at a figure, or the arrow keys in it, say the values there.
+// Tooltips of figures: show values at the pointer, or step through them with the arrow keys.
 const figures = JSON.parse(document.getElementById("figures").textContent);
 for (const place of document.querySelectorAll("[data-figure]")) {
   const figure = figures[place.dataset.figure];
@@ -98,7 +98,7 @@ for (const place of document.querySelectorAll("[data-figure]")) {
     const beside = at * scale + 14;
     readout.style.left = `${Math.max(0, beside <= room ? beside : at * scale - readout.offsetWidth - 14)}px`;
     const from = picture.getBoundingClientRect().top - place.getBoundingClientRect().top;
-    const below = readout.offsetHeight > picture.clientHeight / 2; // rather over the legend than over the lines
+    const below = readout.offsetHeight > picture.clientHeight / 2; // cover the legend rather than the lines
     readout.style.top = `${from + (below ? picture.clientHeight : 8)}px`;
   };
   const hide = () => {
@@ -109,7 +109,7 @@ for (const place of document.querySelectorAll("[data-figure]")) {
   const nearest = (points, distance) => points.reduce((a, b) => (distance(b) < distance(a) ? b : a));
   const showX = (wanted, points) => {
     shown = nearest(points, (p) => Math.abs(p.x - wanted)).x;
-    const close = (figure.x[1] - figure.x[0]) / 50; // runs report at about the same x
+    const close = (figure.x[1] - figure.x[0]) / 50; // runs report at slightly different x
     const own = groups.flatMap((_, i) => {
       const mine = points.filter((p) => p.i === i && Math.abs(p.x - shown) <= close);
       return mine.length ? [nearest(mine, (p) => Math.abs(p.x - shown))] : [];

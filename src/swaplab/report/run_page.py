@@ -1,4 +1,4 @@
-"""One run as one HTML file: what was trained, whether its swap is good, how it looks, then what that rests on."""
+"""The HTML page of one run: what was trained, the verdict, faces, then curves and tables."""
 
 from collections.abc import Sequence
 
@@ -13,14 +13,14 @@ from swaplab.report.questions import questions
 from swaplab.report.reading import ReportedRun, unmeasured
 from swaplab.report.summary import summary
 
-NEWEST, EARLIER = 700, 300  # pixels that a sheet over training is wide at most
+NEWEST, EARLIER = 700, 300  # maximum widths of sheets over training, in pixels
 
 
 def render_run(run: ReportedRun) -> str:
     """The page as text."""
     judged = run.evaluations[0] if run.evaluations else None
     ways, nothing = directions(run), unmeasured(run.folder)
-    remarks = [remark for remark in run.remarks if remark != nothing]  # which stands in the verdict's place
+    remarks = [remark for remark in run.remarks if remark != nothing]  # shown in place of the verdict
     curves = {f"curve-{i}": figure for i, figure in enumerate(learning_curves(run))}
     spectra = {f"spectrum-{i}": spectrum(way) for i, way in enumerate(ways) if way.spectrum}
     shown = showcases(run, judged, remarks) if judged else of_training(run)
@@ -50,7 +50,7 @@ def render_run(run: ReportedRun) -> str:
 
 
 def _panels(shown: Sequence[Showcase]) -> tuple[list[str], dict[int, str]]:
-    """The names of all that a reader can switch between, and before which of them a direction begins."""
+    """The names of all panels, and the directions by the number of their first panel."""
     panels: list[str] = []
     heads = {}
     for each in shown:

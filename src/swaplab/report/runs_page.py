@@ -1,4 +1,4 @@
-"""Several runs as one HTML file: which differs in what and ranks where, the same faces through all, their curves."""
+"""The HTML page of several runs: differences, ranking, the same faces from all runs, curves."""
 
 from collections.abc import Sequence
 
@@ -17,7 +17,7 @@ from swaplab.runs.evaluations import SPLITS
 
 
 def render_runs(runs: Sequence[ReportedRun]) -> str:
-    """The page as text; levels in the order of their first runs, the runs of one by their seeds."""
+    """The page as text. Levels are in the order of their first runs, runs of a level in the order of seeds."""
     split = next((name for name in reversed(SPLITS) if any(run.evaluation(name) for run in runs)), None)
     runs = _by_level(runs)
     factors = factors_of(runs)
@@ -50,7 +50,7 @@ def render_runs(runs: Sequence[ReportedRun]) -> str:
 
 
 def _title(factors: Sequence[Factor], levels: Sequence[Level]) -> str:
-    """What is compared: the factor and its levels where there is one, else the factors."""
+    """The title: the factor and its levels if there is one factor, else the factors."""
     names = " × ".join(short_names(factors))
     if len(factors) == 1 and len(levels) <= NAMED:
         return f"{names}: {', '.join(level.label for level in levels)}"
@@ -58,13 +58,13 @@ def _title(factors: Sequence[Factor], levels: Sequence[Level]) -> str:
 
 
 def _by_level(runs: Sequence[ReportedRun]) -> list[ReportedRun]:
-    """Runs of one level together, by their seeds."""
+    """Runs grouped by level, in the order of seeds."""
     levels = levels_of(runs, factors_of(runs))
     return [run for level in levels for run in sorted((runs[place] for place in level.places), key=_seed)]
 
 
 def _across(levels: Sequence[Level]) -> list[int]:
-    """The places of the runs such that levels are neighbours: the first run of each, then the second of each."""
+    """Indices of runs that put levels side by side: the first run of each level, then the second of each."""
     ranked = [(i, j, place) for j, level in enumerate(levels) for i, place in enumerate(level.places)]
     return [place for _, _, place in sorted(ranked)]
 
@@ -74,7 +74,7 @@ def _seed(run: ReportedRun) -> float:
 
 
 def _extent(runs: Sequence[ReportedRun], levels: Sequence[Level]) -> str:
-    """How much is compared, in a sentence."""
+    """The numbers of runs, levels, images and the training time, in one sentence."""
     names = ", ".join(dict.fromkeys(str(run.facts.get("name", run.folder.name)) for run in runs))
     seeds = sorted({len(level.places) for level in levels})
     each = f"{seeds[0]}" if len(seeds) == 1 else f"{seeds[0]} to {seeds[-1]}"
@@ -83,5 +83,5 @@ def _extent(runs: Sequence[ReportedRun], levels: Sequence[Level]) -> str:
     seconds = sum(float(cost(run).get("seconds") or 0) for run in runs)
     return (
         f"{len(runs)} runs ({names}): {len(levels)} level{'s' * (len(levels) != 1)} of {each} "
-        f"run{'s' * (each != '1')} each, {images} images a run, {duration(seconds)} of training together."
+        f"run{'s' * (each != '1')} each, {images} images per run, {duration(seconds)} of training in total."
     )

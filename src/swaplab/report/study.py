@@ -1,4 +1,4 @@
-"""Runs as an experiment: levels of a factor over seeds, with or without a plan that stood before them."""
+"""Runs as a study: levels of a factor over seeds, with or without a stored ablation plan."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -14,15 +14,15 @@ from swaplab.runs.evaluations import SPLITS
 from swaplab.runs.record import is_run
 
 FIELDS = ("claim", "hypothesis", "reference", "metric", "guards", "split", "contrast", "margin")
-STATES = ("measured", "diverged", "failed", "unfinished", "not measured", "not begun")
+STATES = ("measured", "diverged", "failed", "unfinished", "not measured", "not started")
 
 
 @dataclass(frozen=True)
 class Study:
-    """``runs``: (level, seed) -> run, without those that were not begun. ``plan``: None for runs that had none, which
-    get no verdict. ``stored``: when the plan was. ``metric``, ``guards``: as the plan names them. ``factors``: a value
-    for each run, in the order of ``runs``. ``unequal``: in what else the runs differ. ``remarks``: what else to know
-    before the numbers.
+    """``runs``: (level, seed) -> run, without those that were not started. ``plan``: None for runs without a plan,
+    which get no verdict. ``stored``: time when the plan was stored. ``metric``, ``guards``: names as in the plan.
+    ``factors``: one value per run, in the order of ``runs``. ``unequal``: other differences between the runs.
+    ``remarks``: warnings about the numbers.
     """
 
     title: str
@@ -42,25 +42,25 @@ class Study:
 
     @property
     def labels(self) -> list[str]:
-        """A name for each run, in the order of ``runs``."""
+        """One name per run, in the order of ``runs``."""
         return [f"{level} · seed {seed}" for level, seed in self.runs]
 
     def of(self, level: str) -> list[ReportedRun]:
-        """The runs of a level, in the order of the seeds."""
+        """The runs of a level, in the order of seeds."""
         return [self.runs[level, seed] for seed in self.seeds if (level, seed) in self.runs]
 
     @property
     def yardsticks(self) -> set[str]:
-        """What its runs were measured against; their relative metrics compare only where it is one."""
+        """The yardsticks of the runs; relative metrics can be compared only if there is one."""
         return {run.judged_by(self.split, "yardstick") for run in self.runs.values() if run.evaluation(self.split)}
 
     def complete(self, level: str) -> list[ReportedRun]:
-        """Those of them that have ended with a result."""
+        """The complete runs of a level, in the order of seeds."""
         return [run for run in self.of(level) if run.status == "complete"]
 
 
 def read_ablation(folder: Path, *, mixed_precision: bool = False) -> Study:
-    """The ablation stored in ``folder``, with the runs of its plan and no others."""
+    """The ablation stored in ``folder``, with the runs of its plan only."""
     plan, cells = load(folder)
     damaged: list[str] = []
     read = {(cell.level, cell.seed): _readable(folder / cell.run_id, damaged) for cell in cells}
@@ -83,23 +83,23 @@ def read_ablation(folder: Path, *, mixed_precision: bool = False) -> Study:
     )
     early = [run.label for run in runs.values() if study.stored and str(run.facts.get("created", "")) < study.stored]
     if early:
-        study.remarks.append(f"begun before the plan was stored: {', '.join(early)}")
+        study.remarks.append(f"started before the plan was stored: {', '.join(early)}")
     return study
 
 
 def agree(stored: Plan, now: Plan, folder: Path) -> None:
-    """UserError where a plan says otherwise than the stored one about what is asked and how it is judged."""
+    """Raise UserError if the current plan differs from the stored one in the statement or the rule."""
     changed = [name for name in FIELDS if getattr(stored, name) != getattr(now, name)]
     if changed:
         raise UserError(
-            f"ablation {now.id} now has another {', '.join(changed)} than the plan that was stored before its runs; it "
-            f"is judged by that plan or not at all: put conf/ablation/{now.id}.yaml back, or name the folder, "
-            f"ablation={folder}, to read the stored plan alone"
+            f"ablation {now.id} now has another {', '.join(changed)} than the plan that was stored before its runs, "
+            f"which alone decides the verdict; restore conf/ablation/{now.id}.yaml, or run swaplab ablation report "
+            f"{folder if '/' in str(folder) else f'./{folder}'} to use the stored plan"
         )
 
 
 def read_group(folders: Sequence[Path], metric: str | None = None, *, mixed_precision: bool = False) -> Study:
-    """Any runs: grouped by their ``factors``, or where they have none by the config keys in which they differ."""
+    """A study of any runs, grouped by their ``factors`` or, without these, by the config keys that differ."""
     damaged: list[str] = []
     read = [_readable(folder, damaged) for folder in _run_folders(folders)]
     found = [run for run in read if run is not None]
@@ -114,7 +114,7 @@ def read_group(folders: Sequence[Path], metric: str | None = None, *, mixed_prec
         key = level, int(run.config.get("seed", 0))
         if key in runs:
             raise UserError(
-                f"{runs[key].folder} and {run.folder} are the same level and seed ({level}, {key[1]}); name one of them"
+                f"{runs[key].folder} and {run.folder} have the same level and seed ({level}, {key[1]}); name only one"
             )
         runs[key] = run
     split = next((name for name in reversed(SPLITS) if any(run.evaluation(name) for run in found)), None)
@@ -135,7 +135,7 @@ def read_group(folders: Sequence[Path], metric: str | None = None, *, mixed_prec
 
 
 def _readable(folder: Path, damaged: list[str]) -> ReportedRun | None:
-    """A run without its pictures; None where there is none, or none that can be read, which is said in ``damaged``."""
+    """A run without pictures; None if there is none or it cannot be read, with a message in ``damaged``."""
     try:
         return read_run(folder, pictures=False) if is_run(folder) else None
     except Damaged as error:
@@ -144,37 +144,37 @@ def _readable(folder: Path, damaged: list[str]) -> ReportedRun | None:
 
 
 def _run_folders(folders: Sequence[Path]) -> list[Path]:
-    """Run folders among ``folders`` and in those that hold some. UserError for a folder with neither."""
+    """The run folders among ``folders`` and directly inside them. Raises UserError for a folder without runs."""
     found: list[Path] = []
     for folder in folders:
         inside = [folder] if is_run(folder) else sorted(filter(is_run, folder.glob("*")))
         if not inside:
-            raise UserError(f"{folder} holds no runs; name run folders, or a folder of them such as runs/NAME")
+            raise UserError(f"{folder} has no runs; name run folders, or a folder with runs such as runs/NAME")
         found += inside
     return list(dict.fromkeys(found))
 
 
 def _unequal(runs: Sequence[ReportedRun], split: str | None, mixed_precision: bool) -> list[Unequal]:
-    """What not all runs share. UserError for runs of unequal precision, unless that is wanted."""
+    """The differences between runs. Raises UserError for different precision unless ``mixed_precision``."""
     if not mixed_precision:
         refuse_unequal_precision(runs)
     return unequal(runs, split)
 
 
 def _remarks(runs: Sequence[ReportedRun]) -> list[str]:
-    """Sentences about all runs together."""
+    """Warnings about weak splits, and warnings of the runs."""
     remarks = []
     if any(run.evaluations and any(content.get("weak") for content in run.evaluations) for run in runs):
-        remarks.append("weak split: held out are other parts of the same clips, one second apart")
+        remarks.append("weak split: held-out frames are from the same clips, one second apart")
     for run in runs:
         remarks += [f"{run.label}: {text}" for text in run.facts.get("warnings", [])]
     return remarks
 
 
 def state_of(run: ReportedRun | None, value: float | None, known: bool) -> str:
-    """One of `STATES`; ``known``: whether there is a value, which may not be finite."""
+    """One of `STATES`; ``known``: whether there is a value, finite or not."""
     if run is None:
-        return "not begun"
+        return "not started"
     if run.status != "complete":
         return run.status if run.status in ("diverged", "failed") else "unfinished"
     if not known:

@@ -1,4 +1,4 @@
-"""Figures of a study: every seed's number, quality against cost."""
+"""Figures of a study: the value of every seed, and quality against cost."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -18,7 +18,7 @@ def colour(study: Study, level: str) -> str:
 
 
 def seed_points(study: Study, found: Outcome) -> Figure:
-    """Every run's number; runs of one seed are joined, because they are compared as pairs."""
+    """The value of every run; runs with the same seed are joined, because they are compared as pairs."""
     series: list[Series] = []
     for seed in study.seeds:
         known = [
@@ -45,13 +45,14 @@ def _mean(level: str, x: float, values: Sequence[float]) -> Series:
 
 
 def _tick(study: Study, found: Outcome, level: str) -> str:
-    """A level's name, with the number of its runs that are not among the points."""
+    """A level's name with the numbers of its runs without a point."""
     states = Counter(found.states[level, seed] for seed in study.seeds)
     return "\n".join([level, *(f"{count} {state}" for state, count in states.items() if state != "measured")])
 
 
 def quality_against_cost(study: Study, found: Outcome) -> list[Figure]:
-    """Every run's number over what it cost, a figure a kind of cost, first that in which runs differ most."""
+    """The value of every run against its cost, one figure per kind of cost, starting with the largest relative
+    difference."""
     taken = {key: costs(study.runs[key]) for key in found.values}
     known = {kind: [value for of_run in taken.values() if (value := of_run[kind])] for kind in COSTS}
     kinds = [kind for kind in COSTS if any(of_run[kind] is not None for of_run in taken.values())]

@@ -1,4 +1,4 @@
-"""A study as one HTML file, as Markdown and as CSV: the plan first, then the verdict, then what it rests on."""
+"""A study as HTML, Markdown and CSV: the plan, the verdict, then the details."""
 
 import csv
 import io
@@ -49,7 +49,7 @@ WORDS = {
 
 @dataclass(frozen=True)
 class Findings:
-    """A study worked out. ``verdict``: empty without a plan. ``sentences``: what each comparison came to."""
+    """The results of a study. ``verdict``: empty without a plan. ``sentences``: one per comparison."""
 
     study: Study
     primary: Outcome
@@ -62,10 +62,10 @@ class Findings:
 
 
 def findings(study: Study) -> Findings:
-    """Everything that the report says; UserError for a metric that no run has or that is not one."""
+    """The results of a study. Raises UserError for a metric that no run has or whose name is ambiguous."""
     primary, others = outcome(study, study.metric), guards(study)
     if study.plan is None and not primary.names:
-        raise UserError(f"no run of {study.title} has the metric {study.metric}; name another with metric=NAME")
+        raise UserError(f"no run of {study.title} has the metric {study.metric}; choose another with metric=NAME")
     judged = judgements(study, primary)
     best = _best_metric(study)
     of_evaluation = [each for each in (primary, *others) if not each.name.startswith(OF_A_RUN)]
@@ -95,19 +95,19 @@ def _best_metric(study: Study) -> str:
 
 
 def _sentence(study: Study, primary: Outcome, each: Judgement) -> str:
-    """A comparison in words, with every reason."""
-    claimed = f"{primary.name} of {each.level} is {WORDS[each.direction]} that of {study.reference}"
+    """A comparison in words, with all reasons."""
+    statement = f"{primary.name} of {each.level} is {WORDS[each.direction]} that of {study.reference}"
     seeds = len(each.pairs.differences)
-    found = "no difference could be taken"
+    found = "no difference available"
     if each.mean is not None:
         found = f"mean difference {signed(primary.name, each.mean)} over {seeds} seed{'s' * (seeds != 1)}"
     if each.low is not None:
         found += f", interval {interval(primary.name, each.low, each.high)}"
-    return "; ".join([f"{each.verdict}: {claimed} ({found})", *each.reasons])
+    return "; ".join([f"{each.verdict}: {statement} ({found})", *each.reasons])
 
 
 def plan_lines(study: Study) -> list[tuple[str, str]]:
-    """What was fixed before the runs, by name."""
+    """The fields of the plan, by name."""
     plan = study.plan
     if plan is None:
         return []
@@ -115,7 +115,7 @@ def plan_lines(study: Study) -> list[tuple[str, str]]:
     if plan.contrast.level is None:
         contrast += f" (Holm over {len(plan.comparisons)} comparisons)"
     return [
-        ("claim", plan.claim),
+        ("statement", plan.claim),
         ("hypothesis", plan.hypothesis),
         ("levels", "; ".join(f"{level}: {' '.join(words) or 'base'}" for level, words in plan.levels.items())),
         ("contrast", contrast),
@@ -129,13 +129,15 @@ def plan_lines(study: Study) -> list[tuple[str, str]]:
 
 
 def write_study(found: Findings, outputs: Sequence[Path]) -> None:
-    """Write the report to each path, by its suffix: .html, .md (its sample pictures beside it), .csv.
+    """Write the report to each path in the format of its suffix: .html, .md (with sample pictures beside it), .csv.
 
-    UserError for another suffix, before anything is written, and for a place that cannot be written.
+    Raises UserError for another suffix, before writing anything, and for a file that cannot be written.
     """
     for path in outputs:
         if path.suffix not in SUFFIXES:
-            raise UserError(f"the report {path} has no known form; choose an output that ends in {', '.join(SUFFIXES)}")
+            raise UserError(
+                f"the report {path} must end in {', '.join(SUFFIXES)}; choose another file with output=FILE"
+            )
     for path in outputs:
         if path.suffix == ".html":
             write_page(path, html(found))
@@ -177,7 +179,7 @@ def html(found: Findings) -> str:
 
 
 def _ranking(study: Study, metric: str) -> Ranking:
-    """All runs of the study as one table, the best by ``metric`` first."""
+    """All runs of the study as one table, sorted by ``metric``, best first."""
     keys = list(study.runs)
     levels = []
     for label in study.levels:
@@ -190,17 +192,17 @@ def _ranking(study: Study, metric: str) -> Ranking:
 
 
 def markdown(found: Findings, pictures: Sequence[str] = ()) -> str:
-    """The same as Markdown, without figures. ``pictures``: names of the files of the sample pictures."""
+    """The report as Markdown, without figures. ``pictures``: file names of the sample pictures."""
     study = found.study
     parts = [f"# {study.title}"]
     parts += ["\n".join(f"- **{name}**: {_plain(text)}" for name, text in plan_lines(study))] if study.plan else []
     if found.verdict:
         parts += [f"## Verdict: {found.verdict}", "\n".join(f"- {_plain(text)}" for text in found.sentences)]
     else:
-        parts += ["No plan was stored before these runs: they are shown, not judged."]
+        parts += ["These runs have no stored plan, so there is no verdict."]
     remarks = [each.sentence(study.labels) for each in study.unequal] + study.remarks
     if remarks:
-        parts += ["## Before the numbers", "\n".join(f"- {_plain(text)}" for text in remarks)]
+        parts += ["## Warnings", "\n".join(f"- {_plain(text)}" for text in remarks)]
     for grid in (*found.answers, *found.details):
         parts += [f"## {_plain(grid.title)}", _markdown_table(grid), _plain(grid.note)]
     if pictures:
@@ -216,12 +218,12 @@ def _markdown_table(grid: Grid) -> str:
 
 
 def _plain(text: str) -> str:
-    """Text that Markdown takes literally where it would otherwise cut a table or set HTML."""
+    """Escape text that would break a Markdown table or be read as HTML."""
     return text.replace("|", "\\|").replace("<", "&lt;").replace("\n", " ")
 
 
 def table(study: Study) -> str:
-    """CSV: one row a run, direction and metric; direction is empty for what has none."""
+    """CSV with one row per run, direction and metric; direction is empty for metrics without one."""
     file = io.StringIO()
     rows = csv.writer(file, lineterminator="\n")
     rows.writerow(("study", "factor", "level", "seed", "run", "status", "split", "direction", "metric", "value"))
@@ -230,7 +232,7 @@ def table(study: Study) -> str:
             run = study.runs.get((level, seed))
             head = (study.title, study.factor, level, seed)
             if run is None:
-                rows.writerow((*head, "", "not begun", "", "", "", ""))
+                rows.writerow((*head, "", "not started", "", "", "", ""))
                 continue
             known = (*head, run.folder.name, run.status)
             for name, value in numbers(run, None).items():

@@ -1,4 +1,4 @@
-"""A run in one sentence: what was trained, on whom, and for how long."""
+"""One sentence about a run: what was trained, on whom, and for how long."""
 
 import re
 from typing import Any
@@ -9,19 +9,19 @@ from swaplab.report.reading import ReportedRun, finite
 
 GROUNDS = {
     "synthetic": "rendered people",
-    "self": "people who are the user",
+    "self": "the user",
     "consent": "people who consented",
-    "licensed": "people of licensed pictures",
+    "licensed": "people in licensed pictures",
 }
 
 
 def summary(run: ReportedRun) -> str:
-    """The sentence; what the record does not know is left out."""
+    """The sentence, without facts that the record lacks."""
     return f"{_model(run)} was trained on {_people(run)} {_extent(run)}."
 
 
 def _model(run: ReportedRun) -> str:
-    """The generator by the name of its class, its size, and whether a discriminator stood against it."""
+    """The generator's class and size, and whether there was a discriminator."""
     generator = run.config.get("generator")
     target = str(generator.get("_target_", "generator")) if isinstance(generator, dict) else "generator"
     words = re.findall(r"[A-Z][a-z0-9]*|[a-z0-9]+", target.rpartition(".")[2])
@@ -40,7 +40,7 @@ def _millions(count: float) -> str:
 
 
 def _people(run: ReportedRun) -> str:
-    """Identities, and on what ground they may be trained on."""
+    """Identities, and the grounds on which they may be trained on."""
     faces: Any = run.facts.get("faces")
     names = list(faces.get("identities", [])) if isinstance(faces, dict) else []
     grounds: Any = run.facts.get("grounds")

@@ -1,4 +1,4 @@
-"""What runs depend on besides their factors, and differ in: other data, code, budget or precision move numbers, too."""
+"""Differences between runs besides their factors: data, code, budget or precision can also change numbers."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -9,14 +9,14 @@ from swaplab.report.reading import ReportedRun
 from swaplab.runs.record import codes_of
 
 UNKNOWN = "unknown"
-NAMED = 6  # runs that are named one by one
+NAMED = 6  # maximum number of runs to name
 
 
 @dataclass(frozen=True)
 class Unequal:
-    """``what`` differs; ``so``: what follows, a sentence; ``groups``: each value with the places of its runs.
+    """``what``: what differs; ``so``: the consequence, a sentence; ``groups``: each value with the indices of its runs.
 
-    ``grave``: whether it can make a difference as large as those that are looked for; else it moves rounding.
+    ``grave``: whether it can cause a difference as large as those under study; else it only changes rounding.
     """
 
     what: str
@@ -25,16 +25,16 @@ class Unequal:
     grave: bool
 
     def named(self, labels: Sequence[str]) -> list[tuple[str, str]]:
-        """Each value and the names of its runs, or how many they are where they are many."""
+        """Each value with the names of its runs, or their number if there are many."""
         return [
             (value, "; ".join(labels[i] for i in places) if len(places) <= NAMED else f"{len(places)} runs")
             for value, places in self.groups
         ]
 
     def sentence(self, labels: Sequence[str]) -> str:
-        """The same as text."""
+        """The difference as text."""
         values = ", ".join(f"{value} ({names})" for value, names in self.named(labels))
-        return f"not all of one {self.what}: {values}. {self.so}"
+        return f"the runs differ in {self.what}: {values}. {self.so}"
 
 
 def _data(run: ReportedRun) -> str:
@@ -63,34 +63,37 @@ def _judged_by(split: str | None, key: str, run: ReportedRun) -> str:
 
 Say = Callable[[ReportedRun], str]
 GRAVE: dict[str, tuple[Say, str]] = {
-    "training data": (_data, "They learned from other faces: a difference may be that of the data."),
-    "image budget": (_budget, "Some saw more images: a difference may be that of the budget."),
-    "precision": (lambda run: str(run.environment.get("precision")), "A difference may be that of precision."),
-    "code": (_code, "They were trained by other versions of the code: a difference may be that of the code."),
+    "training data": (_data, "They were trained on different faces, which may explain a difference."),
+    "image budget": (_budget, "Some were trained on more images, which may explain a difference."),
+    "precision": (lambda run: str(run.environment.get("precision")), "Precision may explain a difference."),
+    "code": (_code, "They were trained by different versions of the code, which may explain a difference."),
 }
 ROUNDING: dict[str, Say] = {
     "torch version": _torch,
     "number of threads": lambda run: str(run.environment.get("threads")),
 }
-# What an evaluation depends on besides the run, by the name that the evaluation has for it.
+# What an evaluation depends on besides the run, with its key in the evaluation's settings.
 JUDGED = {
     "yardstick": (
         "yardstick",
-        "They were measured against other people or faces: their scores and identities do not compare.",
+        "They were measured against different people or faces: scores and identities cannot be compared.",
     ),
-    "set of held-out frames": ("judged_on", "They were judged on other held-out frames: their numbers hardly compare."),
+    "set of held-out frames": (
+        "judged_on",
+        "They were measured on different held-out frames: their numbers are hardly comparable.",
+    ),
 }
 
 
 def unequal(runs: Sequence[ReportedRun], split: str | None) -> list[Unequal]:
-    """What not all runs share; first what is grave. ``split``: whose evaluations are compared."""
+    """The differences between runs, grave ones first. ``split``: of the evaluations."""
     found = [Unequal(what, so, _grouped(runs, say), True) for what, (say, so) in GRAVE.items()]
     measured = [i for i, run in enumerate(runs) if run.evaluation(split)]
     for what, (key, so) in JUDGED.items():
         groups = _grouped([runs[i] for i in measured], partial(_judged_by, split, key))
         of_all = [(value, [measured[i] for i in places]) for value, places in groups]
         found.append(Unequal(what, so, of_all, True))
-    found += [Unequal(what, "It can move rounding.", _grouped(runs, say), False) for what, say in ROUNDING.items()]
+    found += [Unequal(what, "It can change rounding.", _grouped(runs, say), False) for what, say in ROUNDING.items()]
     return [each for each in found if len(each.groups) > 1]
 
 
