@@ -51,13 +51,16 @@ NOTHING: dict[str, Any] = {
 }
 
 
+LEARNED = "conflicts with the learned mask"
+
+
 @pytest.mark.parametrize(
     ("change", "message"),
     [
         ({"composition": False}, "no effect without a mask"),
         ({"composed_by": "hull"}, r"set \+data_masks.hull=true"),
-        ({"composed_by": "face", "data_masks": {"face": True}, "mask": {"_target_": "x"}}, "conflicts with the learned mask"),
-        ({"composed_by": "face", "data_masks": {"face": True}, "mask_network": {"_target_": "x"}}, "conflicts with the learned mask"),
+        ({"composed_by": "face", "data_masks": {"face": True}, "mask": {"_target_": "x"}}, LEARNED),
+        ({"composed_by": "face", "data_masks": {"face": True}, "mask_network": {"_target_": "x"}}, LEARNED),
     ],
 )
 def test_compositions_that_would_do_nothing_are_refused(change: dict[str, Any], message: str) -> None:
