@@ -11,7 +11,7 @@ import hashlib
 import json
 import os
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, dataclass, replace
 from itertools import islice, permutations
@@ -121,8 +121,8 @@ class Album:
 
 def albums(
     identities: Mapping[str, Person], profile: Mapping[str, IdentityProfile], seed: int, retrieval: Sequence[str]
-) -> list[Album]:
-    """The albums of a dataset, before rendering."""
+) -> Iterator[Album]:
+    """The albums of a dataset, before rendering. Their states take seconds to draw: nothing is before the first one."""
     shots = {
         name: [
             shot
@@ -132,25 +132,22 @@ def albums(
         ]
         for name, who in identities.items()
     }
-    facesets = [Album(f"facesets/{name}", name, shots[name]) for name in identities]
-    truths = [
-        Album(f"truth/{source}_to_{target}", target, true_swaps(shots[source], identities[target]))
-        for source, target in permutations(identities, 2)
-    ]
-    sets = [
-        Album(f"retrieval/{kind}/{name}", name, _retrieval_shots(kind, who, seed))
-        for kind in retrieval
-        for name, who in identities.items()
-    ]
-    return [*facesets, *truths, *sets]
+    for name in identities:
+        yield Album(f"facesets/{name}", name, shots[name])
+    for source, target in permutations(identities, 2):
+        yield Album(f"truth/{source}_to_{target}", target, true_swaps(shots[source], identities[target]))
+    for kind in retrieval:
+        for name, who in identities.items():
+            yield Album(f"retrieval/{kind}/{name}", name, _retrieval_shots(kind, who, seed))
 
 
-def write(plan: Sequence[Album], folder: Path, alignment: Alignment, workers: int) -> None:
+def write(plan: Iterable[Album], folder: Path, alignment: Alignment, workers: int) -> None:
     """Render the albums into ``folder`` with ``workers`` processes."""
-    shots = [shot for album in plan for shot in album.shots]
-    with Studio(alignment, workers, len(shots)) as studio:
-        faces = studio.shoot(shots)  # of all albums: between two of them no process has to wait
-        for album in plan:
+    with Studio(alignment, workers) as studio:
+        planned = list(plan)
+        # shots of all albums at once: between two of them no process has to wait
+        faces = studio.shoot([shot for album in planned for shot in album.shots])
+        for album in planned:
             with FacesetWriter(folder / album.path, album.identity, Ground("synthetic"), alignment) as writer:
                 for face in islice(faces, len(album.shots)):
                     writer.add(face.crop, face.masks, **face.record)

@@ -12,16 +12,17 @@ from swaplab.faces.alignment import Alignment
 from swaplab.progress import counting
 from swaplab.stopping import follow_parent, shielded
 from swaplab.synthetic.frames import Face, Shot, shoot
+from swaplab.synthetic.mesh import head
 
 _CHUNK = 16
 _THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 
 
 class Studio:
-    """Renders shots with ``workers`` processes (1: in this process). ``total``: shots, for the progress."""
+    """Renders shots with ``workers`` processes (1: in this process), which start as the block is entered."""
 
-    def __init__(self, alignment: Alignment, workers: int, total: int) -> None:
-        self.alignment, self.workers, self.total = alignment, workers, total
+    def __init__(self, alignment: Alignment, workers: int) -> None:
+        self.alignment, self.workers = alignment, workers
 
     def __enter__(self) -> "Studio":
         with ExitStack() as opened:
@@ -30,7 +31,9 @@ class Studio:
                 self._pool = ProcessPoolExecutor(self.workers, get_context("spawn"), initializer=_begin_worker)
                 opened.callback(self._pool.shutdown, cancel_futures=True)
                 opened.enter_context(_one_thread())
-            self._advance = opened.enter_context(counting("rendering", "faces", self.total))
+                with shielded():
+                    for _ in range(self.workers):  # they start while the caller still draws what they will render
+                        self._pool.submit(_warm_up)
             self._opened = opened.pop_all()
         return self
 
@@ -44,9 +47,10 @@ class Studio:
             done: Iterator[list[Face]] = (_shoot(chunk, self.alignment) for chunk in chunks)
         else:
             done = self._ahead(chunks)
-        for faces in done:
-            self._advance(len(faces))
-            yield from faces
+        with counting("rendering", "faces", len(shots)) as advance:
+            for faces in done:
+                advance(len(faces))
+                yield from faces
 
     def _ahead(self, chunks: Iterator[Sequence[Shot]]) -> Iterator[list[Face]]:
         """Results in order, with a few chunks per worker in progress."""
@@ -63,6 +67,11 @@ class Studio:
 def _begin_worker() -> None:
     follow_parent()
     cv2.setNumThreads(1)
+
+
+def _warm_up() -> None:
+    """Read what every rendering needs."""
+    head()
 
 
 def _shoot(shots: Sequence[Shot], alignment: Alignment) -> list[Face]:
