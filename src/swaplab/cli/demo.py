@@ -22,7 +22,7 @@ Ctrl-C stops it at any time, and the same command resumes it.
 """
 ADVICE = "; the same command resumes from the last finished stage or checkpoint"
 
-# Of 45,000 images, 600 faces per identity make as much as 1000, and are rendered sooner.
+# At this budget 600 faces per identity score as high as 1000, on each of three seeds, and are rendered sooner.
 EXPERIMENT = ("experiment=demo", "data/profile=small")
 SPLIT = "test"
 ROWS, SCALE = 4, 3  # rows of the picture, and its magnification
