@@ -228,7 +228,8 @@ def test_bad_settings_and_runs(
         ("colours=none", "colours"),
     ):
         assert part in refused(command, tmp_path, f"run={run}", *words, word)
-    assert "is not a run folder" in refused(command, tmp_path, f"run={tmp_path}", *words)
+    nowhere = f"runs={tmp_path / 'none'}"
+    assert "is not a run folder" in refused(command, tmp_path, f"run={tmp_path}", nowhere, *words)
     other = shutil.copytree(run, tmp_path / "other")
     shutil.rmtree(other / "checkpoints")
     assert "do not exist; train the run to its end first" in refused(command, tmp_path, f"run={other}", *words)

@@ -63,7 +63,8 @@ def test_missing_folder(command: Command, tiny: list[str], tmp_path: Path) -> No
         "does not exist",
         "check the path",
     )
-    refused(command, "evaluate", [f"run={tmp_path / 'gone'}"], tmp_path / "runs", "runs=DIR")
+    nowhere = [f"run={tmp_path / 'gone'}", f"runs={tmp_path / 'runs'}"]
+    refused(command, "evaluate", nowhere, tmp_path / "runs", "is not a run folder")
 
 
 def test_truncated_picture(command: Command, tiny: list[str], facesets: dict[str, Path], tmp_path: Path) -> None:

@@ -32,6 +32,7 @@ def test_a_rank_that_is_done_does_not_wait_for_a_rank_0_that_stalls(monkeypatch:
         other = Watch(Ranks(1, 2, 1, LightningEnvironment()), lambda reason: None, Requests(None))
         other.join()
         os.kill(main.pid, signal.SIGSTOP)
+        time.sleep(5 * watch.BEAT)  # until a beat waits for an answer: a word that is only sent waits for none
         begin = time.monotonic()
         other.leave()
         waited = time.monotonic() - begin
