@@ -144,9 +144,8 @@ def test_rendering_leaves_nothing(process: Process, tmp_path: Path, name: str) -
     everybody = members(run.pid)
     run.kill(signal.Signals[name])
     assert run.wait() == -signal.Signals[name], run.err
-    assert re.fullmatch(
-        rf"rendering faces: [\d,]+\nswaplab render: stopped by {name}; no output was written\n", run.err
-    )
+    said = rf"(rendering faces: [\d,]+\n)?swaplab render: stopped by {name}; no output was written\n"
+    assert re.fullmatch(said, run.err)  # the rendering processes are there before the first line is
     assert [path for path in tmp_path.rglob("*") if path.is_file()] == []
     assert all_gone(everybody)
 
