@@ -123,7 +123,7 @@ def test_checkpoint_of_another_architecture(
     assert command("train", *tiny, "run_id=first")[0] == 0
     words = [*tiny, "generator.latent=32", "run_id=first"]
     refused(command, "train", words, tmp_path / "runs", "another config", "generator.latent", "another run_id")
-    other = [*tiny, "generator.latent=32", f"+init_from={{run: {tmp_path / 'runs' / 'quick' / 'first'}}}"]
+    other = [*tiny, "generator.latent=32", f"init_from={{run: {tmp_path / 'runs' / 'quick' / 'first'}}}"]
     refused(
         command,
         "train",

@@ -30,7 +30,7 @@ SYSTEMS = (
         "generator.blocks=1",
         "mixup=codes",
         "mask=learned_separate",
-        "+init_from={run: x, parts: [a], frozen: true}",
+        "init_from={run: x, parts: [a], frozen: true}",
     ],
 )
 
@@ -148,6 +148,7 @@ def test_every_key_of_every_system(compose: Compose, experiment: str) -> None:
         ("ema.half_life=nan", "ema.half_life=NaN must be a number of at least 1"),
         ("seed=true", "seed=true must be a whole number"),
         ("joint_pass=1", "joint_pass=1 must be true or false"),
+        ("init_from.parts=[generator]", "init_from.run=null must be a non-empty string (the run's folder)"),
         ("init_from=last.ckpt", "init_from=last.ckpt must be a mapping with run"),
         ("trainer.precision=fp16", "trainer.precision=fp16 must be"),
         ("trainer.threads=-2", "trainer.threads=-2 must be a whole number of at least 1 or null"),

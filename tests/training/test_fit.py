@@ -115,7 +115,7 @@ def test_parts_of_another_run_can_be_taken_over_and_frozen(command: Command, tin
     taken = {f"generator.{name}": value for name, value in trained["ema"].items()}
     assert not all(torch.equal(value, trained["networks"][name]) for name, value in taken.items())
     for frozen in (True, False):
-        source = f"+init_from={{run: {first}, parts: [generator.encoder], frozen: {frozen}}}"
+        source = f"init_from={{run: {first}, parts: [generator.encoder], frozen: {frozen}}}"
         run = train(command, [*tiny, "seed=2", source, f"run_id=second{frozen}"])
         state = load_checkpoint(run / "checkpoints/last.ckpt")["networks"]
         encoder = [name for name in state if name.startswith("generator.encoder.")]
@@ -128,7 +128,7 @@ def test_what_a_run_takes_from_another_is_part_of_which_run_it_is(
     command: Command, tiny: list[str], tmp_path: Path
 ) -> None:
     first = train(command, [*tiny, "run_id=first"])
-    words = [*tiny, "seed=2", "budget.images=8", f"+init_from={{run: {first}}}"]
+    words = [*tiny, "seed=2", "budget.images=8", f"init_from={{run: {first}}}"]
     run = train(command, words)
     assert train(command, words) == run, "the same content makes the same run"
     (first / "checkpoints/last.ckpt").unlink()

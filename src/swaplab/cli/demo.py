@@ -102,7 +102,7 @@ class _Follower:
         columns = [
             caption
             for a, b in zip(names, names[1:] + names[:1], strict=True)
-            for caption in (a, f"{a} rebuilt", f"{a} as {b}", "true swap")
+            for caption in (a, f"{a} reconstructed", f"{a} as {b}", "true swap")
         ]
         drawn = cv2.cvtColor(cv2.imread(str(sheet)), cv2.COLOR_BGR2RGB)
         save_sheet(_picture(self.folder), enlarged(drawn, columns, ROWS, SCALE))

@@ -10,11 +10,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from swaplab.config.commands import ResolvedTrain as KEYS
 from swaplab.errors import UserError
-from swaplab.runs.evaluations import SPLITS
 from swaplab.stopping import PARENT
-
-KEYS = ("resolved", "evaluate")
 
 
 def asked_for(words: Sequence[str]) -> bool:
@@ -24,14 +22,15 @@ def asked_for(words: Sequence[str]) -> bool:
 
 def run_resolved(words: Sequence[str]) -> None:
     """Train the run of a resolved config and, with ``evaluate``, evaluate it."""
-    settings = dict(word.partition("=")[::2] for word in words)
-    unknown = [word for word in words if word.partition("=")[0] not in KEYS]
+    from swaplab.config.keys import leaves, parsed
+
+    known = [key for key, _ in leaves(KEYS)]
+    unknown = [word for word in words if word.partition("=")[0] not in known]
     if unknown:
         raise UserError(f"{unknown[0]} cannot be combined with resolved=FILE; set it in the file instead")
-    split = settings.get("evaluate")
-    if split is not None and split not in SPLITS:
-        raise UserError(f"evaluate={split} must be {' or '.join(SPLITS)}")
-    config = read_resolved(Path(settings["resolved"]))
+    keys = parsed(KEYS, words)
+    split = keys["evaluate"]
+    config = read_resolved(Path(keys["resolved"]))
     from swaplab.cli.train import train_run
     from swaplab.sweeps.jobs import Job, evaluated
     from swaplab.training.launch import is_main

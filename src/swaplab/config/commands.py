@@ -181,3 +181,11 @@ class AblationReport(TypedDict):
         Text | None, Field(description="file to write; none: report.html, .md and .csv in its folder"), NONE
     ]
     runs: Runs
+
+
+@with_config(STRICT)
+class ResolvedTrain(TypedDict):
+    """Keys of `swaplab train resolved=FILE`."""
+
+    resolved: Annotated[Text, Field(description="file with the resolved config of a run")]
+    evaluate: Annotated[Literal["val", "test"] | None, Field(description="evaluate the run on this split"), NONE]

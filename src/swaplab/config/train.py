@@ -2,7 +2,7 @@
 
 from typing import Annotated, Any, Literal, NotRequired
 
-from pydantic import Field, with_config
+from pydantic import BeforeValidator, Field, with_config
 from typing_extensions import TypedDict
 
 from swaplab.config.values import STRICT, Component, FileName, Number, Text, Whole
@@ -193,6 +193,12 @@ class Checkpoint(TypedDict):
     keep: Annotated[Whole, Field(ge=0, description="number of earlier averaged generators to keep")]
 
 
+def _source(node: Any) -> Any:
+    """None for the defaults in conf/train.yaml, which name no run; other keys without a run remain an error."""
+    unset = isinstance(node, dict) and "run" in node and all(value in (None, False) for value in node.values())
+    return None if unset else node
+
+
 @with_config(STRICT)
 class InitFrom(TypedDict):
     """Another run whose averaged weights this one starts from."""
@@ -261,7 +267,7 @@ class Train(TypedDict):
     ema: Average
     every: Every
     checkpoint: Checkpoint
-    init_from: InitFrom | None
+    init_from: Annotated[InitFrom | None, BeforeValidator(_source)]
     wandb: Wandb
     runs: Annotated[Text, Field(description="folder for all runs")]
     run_id: Annotated[FileName | None, Field(description="the run's folder; null: its seed and its config's hash")]
