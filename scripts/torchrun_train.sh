@@ -2,7 +2,7 @@
 # One run on several machines without a scheduler; the same command on each of them:
 #   NODES=2 NODE=0 MAIN=host0:29400 scripts/torchrun_train.sh experiment=faceswap_gan seed=1
 #   NODES=2 NODE=1 MAIN=host0:29400 scripts/torchrun_train.sh experiment=faceswap_gan seed=1
-# On one machine none of the three is needed. PER_NODE: processes a machine, gpu for all GPUs. TRAINER=ddp_cpu: without.
+# On one machine none of the three is needed. PER_NODE: processes per machine, gpu for all GPUs. TRAINER=ddp_cpu: without.
 set -euo pipefail
 
 NODES="${NODES:-1}"

@@ -27,10 +27,10 @@ SRUN = {"SLURM_JOB_ID": "7", "SLURM_STEP_ID": "0", "SLURM_NTASKS": "16", "SLURM_
 MACHINES = {"no GPU": (0, {}), "1 GPU": (1, {}), "8 GPUs": (8, {}), "torchrun": (8, TORCHRUN), "srun": (8, SRUN)}
 
 NO_GPU = "sees no GPU; use trainer=ddp_cpu"
-NO_SRUN = "trainer.launcher=srun, but srun started no several tasks here"
-TWO_OF_8 = "trainer.devices=2, but {} started 8 processes a machine"
-ONE_OF_8 = "trainer.devices=1, but {} started 8 processes a machine"
-# What a run is there: processes a machine, machines, the backend; or the sentence.
+NO_SRUN = "trainer.launcher=srun, but srun did not start several tasks"
+TWO_OF_8 = "trainer.devices=2, but {} started 8 processes per machine"
+ONE_OF_8 = "trainer.devices=1, but {} started 8 processes per machine"
+# A run there: processes per machine, machines, the backend; or the error.
 RUNS: dict[str, dict[str, tuple[int, int, str] | str]] = {
     "auto": {
         "no GPU": (1, 1, "gloo"),
@@ -61,7 +61,7 @@ RUNS: dict[str, dict[str, tuple[int, int, str] | str]] = {
         "srun": (8, 2, BOTH),
     },
 }
-# What its jobs are in a sweep there: the GPUs that the first one sees, and how many run at once; or the sentence.
+# The jobs of a sweep there: the GPUs that the first one sees, and how many run at once; or the error.
 NEVER = "this sweep has 0 GPU"
 ELSEWHERE = "trainer.launcher=srun, but these jobs run on this machine"
 SWEEPS: dict[str, dict[str, tuple[str, int] | str]] = {
@@ -124,7 +124,7 @@ def test_what_a_sweep_gives_its_jobs(machine: Callable[[str], None], option: str
 def test_a_job_takes_what_it_was_given(
     machine: Callable[[str], None], monkeypatch: pytest.MonkeyPatch, name: str
 ) -> None:
-    """Also where hydra.launcher.slots holds GPUs back."""
+    """Also if hydra.launcher.slots reserves GPUs."""
     machine(name)
     for count in (None, 1, 4):
         share = Slots([Job("a", {"trainer": OPTIONS["ddp"]})], count).take(Job("a", {"trainer": OPTIONS["ddp"]}))
@@ -207,9 +207,7 @@ def test_what_is_recorded_is_what_is_computed(
     monkeypatch.setattr("swaplab.runs.environment.cpu_has_bfloat16", lambda: hardware)
     settings = {"accelerator": "auto", "precision": precision}
     if expected is None:
-        with pytest.raises(
-            UserError, match=f"trainer.precision={precision} is not computed here; choose auto, 32-true"
-        ):
+        with pytest.raises(UserError, match=f"trainer.precision={precision} is not supported; choose auto, 32-true"):
             resolve_precision(settings)
         return
     assert resolve_precision(settings) == expected

@@ -1,4 +1,4 @@
-"""How far a long piece of work is: a bar on a terminal, a plain line now and then elsewhere. On stderr."""
+"""The progress of long work, on stderr: a bar on a terminal, elsewhere a plain line now and then."""
 
 import sys
 import time
@@ -13,7 +13,7 @@ EVERY = 15.0  # seconds between two lines
 
 @contextmanager
 def counting(work: str, things: str, total: int) -> Iterator[Callable[[int], None]]:
-    """Inside the block: a function that is told how many more ``things`` (``faces``) of ``total`` are done.
+    """Yields a function to call with the number of further ``things`` (such as ``faces``) done, out of ``total``.
 
     ``work``: what is done to them, such as ``rendering``.
     """

@@ -19,7 +19,7 @@ ENDING = tuple(getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP")
 WARNINGS = tuple(
     getattr(signal, name) for name in ("SIGUSR1", "SIGUSR2") if hasattr(signal, name)
 )  # clusters send them before the end
-APART = 0.5  # minimum seconds between two requests of a user; launchers repeat a signal that the process group has got
+APART = 0.5  # minimum seconds between two requests of a user; launchers repeat a signal to the process group
 PARENT = "SWAPLAB_PARENT"  # environment variable: ID of the parent process; this one stops when that ends
 
 _fatal = 0  # the signal that this process will kill itself with
@@ -93,7 +93,7 @@ def stoppable() -> Iterator[None]:
                 raise
     except Stopped as stopped:
         _fatal = stopped.number
-        for number in ENDING:  # nothing is left to be saved
+        for number in ENDING:  # nothing is left to save
             if signal.getsignal(number) is not signal.SIG_IGN:
                 signal.signal(number, signal.SIG_DFL)
         raise

@@ -1,4 +1,4 @@
-"""A damaged run: every command says which file it is, does its work on the others, and one command sets it aside."""
+"""A damaged run: every command names the file and works on the other runs; one command sets it aside."""
 
 import json
 from collections.abc import Callable, Iterator
@@ -26,7 +26,7 @@ BINARIES = ("checkpoints/last.ckpt", "checkpoints/final.safetensors", "samples/0
 
 @pytest.fixture
 def run(tmp_path: Path, tiny: list[str], compose: Callable[[list[str]], dict[str, Any]]) -> Path:
-    """A complete run as `swaplab train` leaves it, but for what its networks hold; ``other/sound`` is one beside it."""
+    """A complete run as `swaplab train` leaves it, except for its weights; ``other/sound`` is another run beside it."""
     Image.fromarray(np.zeros((64, 64, 3), np.uint8)).save(tmp_path / "face.png")
     complete(tmp_path / "runs/other/sound", compose([*tiny, "seed=2"]))
     config = compose(tiny)
@@ -71,14 +71,14 @@ def other_commands(run: Path, words: list[str]) -> Iterator[tuple[str, ...]]:
 
 
 def damaged(run: Path, file: str, size: int) -> bytes:
-    """Cut a file of a run; returns what it was."""
+    """Truncate a file of a run; returns its old content."""
     whole = (run / file).read_bytes()
     (run / file).write_bytes(whole[:size])
     return whole
 
 
 def checked(command: Command, run: Path, words: tuple[str, ...], what: str) -> str:
-    """What a command says; it must end with 0, or with one sentence and 2, and leave the other run as it is."""
+    """The output of a command, which must exit with 0, or with 2 and one sentence, and not change the other run."""
     code, out, complaint = command(*words)
     assert code in (0, 2), f"{words[:2]} over {what}: {code}"
     assert "Traceback" not in out + complaint, f"{words[:2]} over {what}"
@@ -110,7 +110,7 @@ def test_commands_over_a_damaged_run(run: Path, tiny: list[str], command: Comman
     damaged(run, file, (run / file).stat().st_size // 2)
     said = {(w[0], w[1].split("=")[0]): checked(command, run, w, file) for w in other_commands(run, tiny)}
     for name, text in said.items():
-        # the weights of a complete run are neither the report's nor training's to read
+        # neither reports nor training read the weights of a complete run
         if not file.endswith("safetensors") or name[0] in ("evaluate", "convert"):
             assert "damaged" in text or name == ("report", "group"), name
             assert "set-aside" in text or name == ("report", "group"), name
@@ -143,7 +143,7 @@ def test_it_is_set_aside_whole_and_the_same_command_trains_anew(run: Path, tiny:
     assert command("train", *tiny)[0] == 2
     code, out, _ = command("runs", "set-aside", str(run), f"runs={run.parents[1]}")
     assert code == 0
-    place = Path(out.split(" is now ")[1].strip())
+    place = Path(out.split(" moved to ")[1].strip())
     after = {file.relative_to(place): file.read_bytes() for file in place.rglob("*") if file.is_file()}
     del before[Path(".lock")]
     assert after == before
@@ -156,5 +156,5 @@ def test_a_checkpoint_without_a_record_is_a_damaged_run(run: Path, tiny: list[st
     (run / "run.json").unlink()
     code, _, complaint = command("train", *tiny)
     assert code == 2
-    assert f"{run} holds a checkpoint, but its run.json is gone" in complaint
-    assert "run.json is gone" in command("runs", "list", f"runs={run.parents[1]}")[1]
+    assert f"{run} holds a checkpoint, but its run.json is missing" in complaint
+    assert "run.json is missing" in command("runs", "list", f"runs={run.parents[1]}")[1]

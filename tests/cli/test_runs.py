@@ -1,4 +1,4 @@
-"""swaplab runs as a user types it; W&B's uploader is a script that remembers what it was asked."""
+"""swaplab runs as a user types it; W&B's uploader is a script that records its calls."""
 
 import csv
 import hashlib
@@ -30,7 +30,7 @@ if "bad" in sys.argv[-1]:
 
 @pytest.fixture
 def runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Three runs of a sweep, seen from beside ``runs/``."""
+    """Three runs of a sweep; the current folder contains ``runs/``."""
     monkeypatch.chdir(tmp_path)
     for seed, norm, status in ((1, "batch", "complete"), (2, "batch", "interrupted"), (1, "none", "failed")):
         config: dict[str, Any] = {"name": "norms", "seed": seed, "factors": {"norm": norm}, "every": {"report": seed}}
@@ -43,7 +43,7 @@ def runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 @pytest.fixture
 def calls(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """What the fake ``wandb`` on PATH was asked, a line each."""
+    """The calls of the fake ``wandb`` on PATH, one per line."""
     program, log = tmp_path / "bin/wandb", tmp_path / "calls"
     program.parent.mkdir()
     program.write_text(FAKE.format(python=sys.executable, log=log))
@@ -142,7 +142,7 @@ def test_watch_shows_what_trains_until_ctrl_c(process: Callable[..., Any], runs:
     watching.until(lambda: watching.out)
     assert watching.out == "norms/s2-batch: 12,864 of 128,000 images: loss 0.5\n"
     record.end("complete", "the budget is spent")
-    watching.until(lambda: "nothing trains" in watching.out)
+    watching.until(lambda: "no active run" in watching.out)
     assert "norms/s2-batch: complete (the budget is spent)\n" in watching.out
     watching.kill(signal.SIGINT)
     assert watching.wait() == -signal.SIGINT
@@ -175,7 +175,7 @@ def test_remove_wants_an_answer(runs: Path, command: Command, monkeypatch: pytes
     monkeypatch.setattr(sys.stdin, "isatty", lambda: False, raising=False)
     code, _, complaint = command("runs", "remove", "s1-none")
     assert (code, run.exists()) == (2, True)
-    assert complaint == "swaplab runs: nothing is removed without an answer; write yes=true\n"
+    assert complaint == "swaplab runs: removing runs needs a confirmation; write yes=true\n"
     monkeypatch.setattr(sys.stdin, "isatty", lambda: True, raising=False)
     monkeypatch.setattr("builtins.input", lambda question: "")
     assert command("runs", "remove", "s1-none")[0] == 1
@@ -206,25 +206,25 @@ def test_index(runs: Path, command: Command) -> None:
         ([], "no subcommand given; write one of list, watch, unfinished, diff, remove, set-aside, sync, index, see --"),
         (["show"], "there is no subcommand show; write one of list"),
         (["list", "s1-batch"], "list does not take s1-batch"),
-        (["list", "runs=nowhere"], "nowhere is not a folder; name the one that holds your runs with runs=DIR"),
-        (["list", "seed=1", "seed=2"], "seed is given twice; write seed=a,b for one of several"),
-        (["list", "metric=fid"], "metric fid is not one of what was measured: cost/seconds, loss/generator/"),
-        (["list", "sort=-fid"], "metric fid is not one of what was measured"),
+        (["list", "runs=nowhere"], "nowhere is not a folder; give the folder of your runs with runs=DIR"),
+        (["list", "seed=1", "seed=2"], "seed is given twice; write seed=a,b for several values"),
+        (["list", "metric=fid"], "metric fid matches none of the metrics; write one of: cost/seconds, loss/"),
+        (["list", "sort=-fid"], "metric fid matches none of the metrics"),
         (["list", "--xml"], "list does not take --xml; see --help"),
-        (["list", "--csv", "--json"], "--csv and --json are two forms of one list; leave one of them out"),
+        (["list", "--csv", "--json"], "--csv and --json exclude each other; give only one of them"),
         (["watch", "s1-batch"], "watch does not take s1-batch"),
-        (["diff", "s1-btach", "last"], "s1-btach is no run under runs; the nearest are norms/s1-batch, norms/s2-batch"),
-        (["list", "colour=red"], "no run has a value colour"),
-        (["list", "every=1"], "it is a group: write one of its keys, such as every.report"),
-        (["diff", "s1-batch"], "diff compares two runs, 1 are named"),
-        (["diff", "s1", "s2"], "s1 fits 2 runs under runs (norms/s1-batch, norms/s1-none)"),
+        (["diff", "s1-btach", "last"], "s1-btach is not a run under runs; the nearest are norms/s1-batch, norms/s2-"),
+        (["list", "colour=red"], "no run has a value for colour"),
+        (["list", "every=1"], "it is a group: give one of its keys, such as every.report"),
+        (["diff", "s1-batch"], "diff compares two runs, not 1; write"),
+        (["diff", "s1", "s2"], "s1 matches 2 runs under runs (norms/s1-batch, norms/s1-none)"),
         (["diff", "s1-b", "s2", "seed=1"], "diff does not take seed"),
-        (["remove", "yes=true"], "no run is named"),
+        (["remove", "yes=true"], "no run is given"),
         (["remove", "s1-b", "yes=maybe"], "yes=maybe must be true or false"),
         (["remove", "s1-b", "force=true"], "remove does not take force"),
         (
             ["remove", "runs/norms", "yes=true"],
-            "runs/norms fits 3 runs under runs (norms/s1-batch, norms/s1-none,",
+            "runs/norms matches 3 runs under runs (norms/s1-batch, norms/s1-none,",
         ),
         (["sync", "s1-b", "seed=1"], "sync takes runs or conditions, not both"),
         (["index", "all"], "index does not take all"),
@@ -248,14 +248,14 @@ def test_sync_sends_each_run_once(runs: Path, command: Command, calls: Path) -> 
     code, out, _ = command("runs", "sync", "norm=batch")
     asked = calls.read_text().splitlines()
     assert code == 0
-    # the second session tells the first one's rows too; so does the later measurement
+    # the second session contains the first one's rows; the later evaluation replaces the earlier one
     assert asked == [f"sync {path.relative_to(runs.parent)}" for path in (second, again)]
-    assert out.endswith("sent 2 of 2\n")
+    assert out.endswith("uploaded 2 of 2\n")
     assert (second / "run-s1-batch-2026T1-2.wandb.synced").exists()
     assert not list(first.glob("*.synced")) + list(judged.glob("*.synced")) + list(other.glob("*.synced"))
     assert command("runs", "sync")[0] == 0
     assert calls.read_text().splitlines()[2:] == [f"sync {other.relative_to(runs.parent)}"]
-    assert command("runs", "sync")[1].startswith("nothing to send")
+    assert command("runs", "sync")[1].startswith("nothing to upload")
     assert len(calls.read_text().splitlines()) == 3
 
 
@@ -264,8 +264,8 @@ def test_sync_goes_on_after_one_that_fails(runs: Path, command: Command, calls: 
     good = offline(runs / "norms/s1-none", "100000", "good-1")
     code, out, complaint = command("runs", "sync")
     assert code == 1
-    assert "bad-1: not sent (wandb: ERROR no such project)" in complaint
-    assert out.endswith("sent 1 of 2\n")
+    assert "bad-1: not uploaded (wandb: ERROR no such project)" in complaint
+    assert out.endswith("uploaded 1 of 2\n")
     assert len(list(good.glob("*.synced"))) == 1
     assert not list(bad.glob("*.synced"))
 

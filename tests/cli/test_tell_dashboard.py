@@ -1,4 +1,4 @@
-"""A trained run that is measured afterwards: what W&B is told of it."""
+"""What W&B receives about a run that is trained and then evaluated."""
 
 import json
 import os
@@ -64,6 +64,6 @@ def test_a_service_that_does_not_answer_costs_nothing_but_a_sentence(
     place.write_text('{"split": "test", "weights": "final", "directions": []}')
     tell_dashboard(record, config, place)
     assert [said.getMessage() for said in caplog.records if said.name == "swaplab"] == [
-        f"W&B does not take what it is told (no route to host); the run's record is complete without it, and "
-        f"`swaplab runs sync {tmp_path / 'run'}` sends what is kept"
+        f"W&B failed (no route to host); the run's record is complete without it, and "
+        f"`swaplab runs sync {tmp_path / 'run'}` uploads what is kept offline"
     ]

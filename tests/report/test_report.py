@@ -38,7 +38,7 @@ FACTS = {
     "name": "quick",
     "environment": {"precision": "32-true", "threads": 2, "versions": {"torch": "9.8.7"}},
     "parameters": {"generator": 5137190},
-    "warnings": ["resumed under another environment: threads was 2, is 1"],
+    "warnings": ["resumed in another environment: threads was 2, is 1"],
 }
 TOP1, IDENTITY, TENENGRAD = "retrieval_top1[mixed]@100", "identity[dlib128:fd7c9dc2]", "tenengrad_ratio[truth]"
 OCTAVES = ("octave_log2[truth:0.25-0.5]", "octave_log2[truth:0.125-0.25]")
@@ -188,7 +188,7 @@ def test_numbers_of_the_record_appear(tmp_path: Path) -> None:
     assert found.row("images seen")[1] == "3,200 of 3,200"
     assert found.row("version, torch")[1] == "9.8.7"
     assert found.row("loss/generator/reconstruction")[1] == "0.250"
-    assert "resumed under another environment: threads was 2, is 1" in found.text
+    assert "resumed in another environment: threads was 2, is 1" in found.text
     assert "do not transfer to photographs" in found.text
 
 
@@ -367,7 +367,7 @@ def test_damaged_parts_are_left_out_and_named(tmp_path: Path) -> None:
     ("file", "content", "says"),
     [
         ("run.json", "{", r"run\.json is damaged"),
-        ("run.json", "[]", r"run\.json is damaged \(it is no record\); restore it, or let `swaplab runs set-aside"),
+        ("run.json", "[]", r"run\.json is damaged \(it is not a record\); restore it, or move the run away with"),
         ("run.json", '{"status": "complete"}', r"run\.json is damaged \(its sessions is 'missing'\)"),
         ("config.yaml", "a: [", r"config\.yaml is damaged"),
     ],
@@ -444,7 +444,7 @@ def test_the_command_writes_beside_one_run_and_here_for_several(tmp_path: Path, 
     [
         (
             ("run=nowhere",),
-            "nowhere is not a run folder, and there is no folder runs to look for it in; give the run's folder, or the "
+            "nowhere is not a run folder, and the folder runs does not exist; give the run's folder, or the "
             "folder of all runs with runs=DIR",
         ),
         (

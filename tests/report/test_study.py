@@ -60,7 +60,7 @@ def test_runs_that_are_lost_are_counted_shown_and_move_the_verdict(study_folder:
     states = {("group", 2): "diverged", ("none", 3): None, ("batch", 1): "failed", ("batch", 2): "interrupted"}
     found = findings(read_ablation(study_folder(states)))
     assert found.verdict == "undecided"
-    assert "not all runs are there and measured: seed 3" in found.sentences[0]
+    assert "runs are missing or not measured: seed 3" in found.sentences[0]
     assert "a run diverged at seed 2" in found.sentences[0]
     assert row(grid(found, "Every seed"), "group")["seed 2"] == "diverged"
     assert row(grid(found, "Every seed"), "none")["seed 3"] == "not started"
@@ -98,7 +98,7 @@ def test_a_damaged_run_is_named_and_the_others_are_shown(study_folder: Make) -> 
 def test_every_level_is_judged_with_holm_where_no_contrast_was_named(study_folder: Make) -> None:
     found = findings(read_ablation(study_folder(contrast=None, direction="higher")))
     assert found.verdict == "undecided"  # six seeds do not suffice for two comparisons
-    assert "corrected for 2 comparisons, is 0.0625, not below 0.05; 7 seeds can" in found.sentences[0]
+    assert "corrected for 2 comparisons, is 0.0625, not below 0.05; 7 seeds are" in found.sentences[0]
     seeds = list(range(1, 9))
     found = findings(read_ablation(study_folder(name="more", contrast=None, direction="higher", seeds=seeds)))
     assert [row(grid(found, "Verdict"), f"{x} − none")["verdict"] for x in ("group", "batch")] == [

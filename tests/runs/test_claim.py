@@ -1,4 +1,4 @@
-"""One process works on a run at a time, and no dead one keeps it."""
+"""Only one process works on a run, and a dead process does not keep it."""
 
 import os
 import subprocess
@@ -42,14 +42,14 @@ def test_a_run_that_another_process_works_on_is_refused_and_untouched(tmp_path: 
     process = holder(folder)
     try:
         before = (folder / "run.json").read_bytes()
-        with pytest.raises(UserError, match=f"process {process.pid} on .* works on the run {folder}"):
+        with pytest.raises(UserError, match=f"process {process.pid} on .* is working on the run {folder}"):
             claim(folder, patience=0.5)
         assert (folder / "run.json").read_bytes() == before
     finally:
         os.killpg(process.pid, 9)
         process.wait()
     claim(folder, patience=5.0)
-    claim(folder, patience=0.0)  # what is ours stays ours
+    claim(folder, patience=0.0)  # already owned by this process
     assert RunRecord.load(folder).status == "failed"
 
 
@@ -100,11 +100,11 @@ def test_a_folder_that_its_owner_takes_away_is_claimed_anew(tmp_path: Path) -> N
 
 
 def test_of_two_equal_commands_one_trains_and_one_is_told(tiny: list[str], process: Callable[..., Any]) -> None:
-    """Both find no run when they start; the second must look again once the first has ended."""
+    """Neither finds a run at the start; the second must look again after the first has ended."""
     commands = [process("train", *tiny, "budget.images=16", "run_id=one") for _ in range(2)]
     assert [command.wait() for command in commands] == [0, 0]
     said = sorted(command.out.split(":")[0] for command in commands)
-    assert said == ["complete", "this run is complete already (the same config and seed)"]
+    assert said == ["complete", "this run is already complete (same config and seed)"]
     runs = next(word for word in tiny if word.startswith("runs=")).removeprefix("runs=")
     record = RunRecord.load(Path(runs) / "quick" / "one")
     assert (record.status, len(record.facts["sessions"])) == ("complete", 1)

@@ -1,4 +1,4 @@
-"""The code that a run was made by is in its record, and another code is told from it."""
+"""The record holds the digest of the code that made a run, so that other code is detected."""
 
 import hashlib
 import json
@@ -32,7 +32,7 @@ class Mine(MAE):
 
 @pytest.fixture
 def copy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    """swaplab in another place, as a wheel would put it."""
+    """A copy of swaplab in another place, as from a wheel."""
     place = tmp_path / "elsewhere" / "swaplab"
     shutil.copytree(Path(swaplab.__path__[0]), place, ignore=shutil.ignore_patterns("__pycache__"))
     monkeypatch.setattr(swaplab, "__path__", [str(place)])
@@ -96,7 +96,7 @@ def test_it_takes_no_time() -> None:
 
 
 def test_a_package_that_is_not_there_is_named() -> None:
-    with pytest.raises(UserError, match="the package nowhere that SWAPLAB_PACKAGES declares cannot be found"):
+    with pytest.raises(UserError, match="the package nowhere of SWAPLAB_PACKAGES cannot be found"):
         code_of(["nowhere"])
 
 
@@ -110,7 +110,7 @@ def test_other_code_is_refused_by_name_unless_it_was_proven_equal(tmp_path: Path
     check_code(tmp_path / "x/run", config, one)
     record(tmp_path / "x/run", one)
     check_code(tmp_path / "x/run", config, one)
-    with pytest.raises(UserError, match=r"\(interrupted\) that other code has made \(losses/edge.py differ\)"):
+    with pytest.raises(UserError, match=r"\(interrupted\) made by other code \(losses/edge.py differ\)"):
         check_code(tmp_path / "x/run", config, three)
     proofs = tmp_path / codes.PROOFS
     lines = [
@@ -119,7 +119,7 @@ def test_other_code_is_refused_by_name_unless_it_was_proven_equal(tmp_path: Path
     ]
     proofs.write_text("".join(json.dumps(line) + "\n" for line in lines))
     check_code(tmp_path / "x/run", config, three)
-    with pytest.raises(UserError, match="that other code has made"):
+    with pytest.raises(UserError, match="made by other code"):
         check_code(tmp_path / "x/run", config | {"seed": 2}, three)  # proven for another config
     proofs.write_text("[1")
     with pytest.raises(UserError, match=r"\.proofs\.jsonl is damaged"):
@@ -156,7 +156,7 @@ def test_a_loss_of_ones_own_that_changes(
     before = (folder / "run.json").read_bytes()
     code, _, complaint = command("train", *words)
     assert code == 2
-    assert "holds a run (interrupted) that other code has made (mylab:__init__.py differ)" in complaint
+    assert "holds a run (interrupted) made by other code (mylab:__init__.py differ)" in complaint
     assert (folder / "run.json").read_bytes() == before
     now = code_of(["mylab"]).digest
     config = RunRecord.load(folder).config()
@@ -169,5 +169,5 @@ def test_a_loss_of_ones_own_that_changes(
     (package / "__init__.py").write_text(LOSS + "    weight = 3\n")
     code, _, complaint = command("train", *words)
     assert code == 2
-    assert "holds a run (complete) that other code has made" in complaint
+    assert "holds a run (complete) made by other code" in complaint
     sys.modules.pop("mylab", None)

@@ -1,4 +1,4 @@
-"""A run is found by every way of naming it, and a wrong name is answered with the nearest ones."""
+"""Every way of naming a run finds it; an error for a wrong name lists the nearest names."""
 
 import json
 import os
@@ -24,7 +24,7 @@ def runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 @pytest.fixture
 def make(runs: Path) -> Make:
-    """A run under ``runs/NAME/ID``, created in a minute of its own unless it is given."""
+    """A run under ``runs/NAME/ID``, created in a minute of its own unless one is given."""
     made = []
 
     def one(label: str, minute: int | None = None) -> Path:
@@ -54,8 +54,8 @@ def several(make: Make) -> None:
         ("s1-abc", "norm/s1-abc"),
         ("s1-x", "quick/s1-xyz"),
         ("quick/s1", "quick/s1-xyz"),
-        ("runs/quick/s1", "quick/s1-xyz"),  # as a shell completes it
-        ("quick", "quick/s1-xyz"),  # and not quick2
+        ("runs/quick/s1", "quick/s1-xyz"),  # as shell completion writes it
+        ("quick", "quick/s1-xyz"),  # not quick2
         ("quick/", "quick/s1-xyz"),
         ("./runs/quick", "quick/s1-xyz"),
         ("systems/deep", "systems/deep/s2-abc"),
@@ -92,13 +92,13 @@ def test_the_last_one_is_the_one_that_was_created_last(runs: Path, make: Make) -
 @pytest.mark.parametrize(
     ("named", "sentence"),
     [
-        ("norm", r"norm fits 2 runs under runs \(norm/s1-abc, norm/s1-abd\); write one of them as NAME/ID"),
-        ("s", r"s fits 4 runs under runs \(norm/s1-abc, norm/s1-abd, quick/s1-xyz, \.\.\.\)"),
-        ("runs/norm/s1-ab", "fits 2 runs"),
-        ("qiuck", "qiuck is no run under runs; the nearest are quick/s1-xyz, quick2/ab, .*; name a run by a folder"),
+        ("norm", r"norm matches 2 runs under runs \(norm/s1-abc, norm/s1-abd\); write one of them as NAME/ID"),
+        ("s", r"s matches 4 runs under runs \(norm/s1-abc, norm/s1-abd, quick/s1-xyz, \.\.\.\)"),
+        ("runs/norm/s1-ab", "matches 2 runs"),
+        ("qiuck", "qiuck is not a run under runs; the nearest are quick/s1-xyz, quick2/ab, .*; name a run by a folder"),
         ("s1-xzy", "the nearest are quick/s1-xyz, "),
-        ("qui", "qui is no run under runs"),
-        ("", " is no run under runs"),
+        ("qui", "qui is not a run under runs"),
+        ("", " is not a run under runs"),
     ],
 )
 def test_a_name_of_none_or_several_lists_the_nearest(runs: Path, several: None, named: str, sentence: str) -> None:
@@ -107,10 +107,10 @@ def test_a_name_of_none_or_several_lists_the_nearest(runs: Path, several: None, 
 
 
 def test_where_there_is_no_run_at_all(runs: Path) -> None:
-    with pytest.raises(UserError, match="last is not a run folder, and there is no folder runs to look for it in"):
+    with pytest.raises(UserError, match="last is not a run folder, and the folder runs does not exist"):
         run_folder(runs, "last")
     runs.mkdir()
-    with pytest.raises(UserError, match="last is not a run folder, and runs holds no run"):
+    with pytest.raises(UserError, match="last is not a run folder, and runs contains no runs"):
         run_folder(runs, "last")
 
 
@@ -131,9 +131,9 @@ def test_the_run_that_another_starts_from(runs: Path, several: None) -> None:
     assert located(config) == config
     (runs / "quick2/ab").rename(runs / "quick/later")
     for named, more in (("last", {}), ("s1-x", {"seed": 1, "run_id": "s1-xy"}), ("later", {"run_id": "later"})):
-        with pytest.raises(UserError, match=rf"init_from\.run={named} would no longer mean quick/.* once this run"):
+        with pytest.raises(UserError, match=rf"init_from\.run={named} will no longer mean quick/.* once this run"):
             found(named, **more)
     (runs / "quick/later").rename(runs / "quick2/ab")
     for named, more in (("quick", {"name": "quick"}), ("s2", {"seed": 2})):
-        with pytest.raises(UserError, match=r"once this run exists; name it \w+/.* instead"):
+        with pytest.raises(UserError, match=r"once this run exists; write \w+/.* instead"):
             found(named, **more)

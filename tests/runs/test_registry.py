@@ -1,4 +1,4 @@
-"""Many records: read right with any index or none, chosen by conditions, removed without reaching anything else."""
+"""Many records: read correctly with any index or none, selected by conditions, removed and nothing else with them."""
 
 import json
 import os
@@ -34,7 +34,7 @@ def runs(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def make(runs: Path) -> Make:
-    """A record under ``runs/NAME/ID``; ``status`` None leaves it at work in this process."""
+    """A record under ``runs/NAME/ID``; ``status`` None leaves it active in this process."""
 
     def made(label: str, status: str | None = "complete", seed: int = 1, **config: Any) -> Path:
         record = RunRecord.create(runs / label, {"name": label.rpartition("/")[0], "seed": seed, **config}, {})
@@ -95,7 +95,7 @@ def test_an_unchanged_record_is_not_read_again(runs: Path, make: Make, monkeypat
 
     monkeypatch.setattr(RunRecord, "load", refuse)
     assert all_runs(runs) == before
-    assert (runs / INDEX).stat().st_mtime_ns == stamp  # and nothing is written where nothing is new
+    assert (runs / INDEX).stat().st_mtime_ns == stamp  # nothing new, nothing written
 
 
 @pytest.mark.parametrize("damage", ["", "{", "[]", '{"format": 1, "runs": [{"id": 3}]}', '{"format": 0, "runs": []}'])
@@ -203,9 +203,9 @@ def test_conditions(runs: Path, make: Make, conditions: dict[str, str], expected
 
 def test_conditions_on_unknown_keys_are_refused(runs: Path, make: Make) -> None:
     make("n/a", optimizer={"lr": 1e-4})
-    with pytest.raises(UserError, match="no run has a value learning_rate"):
+    with pytest.raises(UserError, match="no run has a value for learning_rate"):
         matching(all_runs(runs), {"learning_rate": "1"})
-    with pytest.raises(UserError, match=r"optimizer; it is a group: write one of its keys, such as optimizer\.lr"):
+    with pytest.raises(UserError, match=r"optimizer; it is a group: give one of its keys, such as optimizer\.lr"):
         matching(all_runs(runs), {"optimizer": "adam"})
 
 
@@ -220,7 +220,7 @@ def test_removal_takes_only_what_is_named(runs: Path, make: Make, tmp_path: Path
     assert labels(runs) == ["n/s1-a"]
     assert kept.exists()
     assert not gone.exists()
-    assert not alone.parent.exists()  # an empty name goes too
+    assert not alone.parent.exists()  # an empty folder is removed too
     assert not (runs / TRASH).exists()
     assert (outside / "precious").read_text() == "kept"
 
@@ -248,12 +248,12 @@ def test_removal_refuses_everything_else(runs: Path, make: Make, tmp_path: Path)
         runs / "n/inner",
         runs / "n/../../elsewhere/n/s1-a",
     ):
-        with pytest.raises(UserError, match="is not a folder of"):
+        with pytest.raises(UserError, match="is a link, or not inside"):
             remove(runs, [run, folder])
     for folder in (runs / "n/jobs", runs / "n", runs / "n/none"):
         with pytest.raises(UserError, match="is not a run folder"):
             remove(runs, [run, folder])
-    with pytest.raises(UserError, match=r"is not a folder of|is not a run folder"):
+    with pytest.raises(UserError, match=r"is a link, or not inside|is not a run folder"):
         remove(runs, [run, runs])
     with pytest.raises(UserError, match="is running; stop it first"):
         remove(runs, [run, alive])
@@ -275,7 +275,7 @@ def test_a_run_of_another_host_is_not_removed(runs: Path, make: Make) -> None:
     record = RunRecord.load(make("n/s1-a", status=None))
     record.facts["sessions"][-1]["host"] = "another"
     record.update()
-    with pytest.raises(UserError, match="is running on another; only there it can be told"):
+    with pytest.raises(UserError, match="is running on another, and its process cannot be checked"):
         remove(runs, [record.folder])
 
 
@@ -287,7 +287,7 @@ def test_a_place_that_cannot_be_written_can_be_listed(runs: Path, make: Make) ->
 
 
 def test_thousands_are_fast_once_they_were_read(runs: Path, make: Make) -> None:
-    config = {f"group{i}": {f"key{j}": j / 7 for j in range(8)} for i in range(25)}  # as many keys as a real one
+    config = {f"group{i}": {f"key{j}": j / 7 for j in range(8)} for i in range(25)}  # as many keys as a real config
     first = make("n/s1-0", **config)
     for i in range(1, 400):
         shutil.copytree(first, runs / f"n/s1-{i}")

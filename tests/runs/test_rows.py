@@ -54,7 +54,7 @@ def test_a_resumed_run_says_which_lines_it_has_lost(tmp_path: Path) -> None:
     record.metrics_file.write_text('{"images_seen": 1}\n[]\n{"images_seen": 3}\n')
     record.cut_back(3)
     record.update()
-    assert RunRecord.load(tmp_path / "run").facts["warnings"] == ["metrics.jsonl was damaged: line 2 is left out"]
+    assert RunRecord.load(tmp_path / "run").facts["warnings"] == ["metrics.jsonl was damaged: line 2 was dropped"]
     assert [row["images_seen"] for row in record.metrics()] == [1, 3]
 
 

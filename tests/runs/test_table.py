@@ -62,8 +62,8 @@ def test_metrics_are_named_by_name_beginning_or_end() -> None:
         assert metric_named(entries, word) == name
     assert metrics_named(entries, "score, val/rec,test/score") == [SCORE, "val/rec"]
     for word, sentence in {
-        "val": "metric val is several of .*: val/rec, val/rec",
-        "fid": "metric fid is not one",
+        "val": "metric val matches several of .*: val/rec, val/rec",
+        "fid": "metric fid matches none",
     }.items():
         with pytest.raises(UserError, match=sentence):
             metric_named(entries, word)

@@ -49,18 +49,19 @@ def test_too_few_seeds_are_refused_with_the_number_needed() -> None:
     (found,) = judge([pairs(UP[:5])], "higher")
     assert found.verdict == "undecided"
     assert found.reasons == (
-        "5 pairs of seeds cannot decide: the smallest p of the exact test is 0.0625, not below 0.05; 6 seeds can",
+        "5 pairs of seeds are too few: the smallest possible p of the exact test is 0.0625, not below 0.05; "
+        "6 seeds are enough",
     )
     family = [pairs(UP, name) for name in ("none", "group", "instance", "sync")]
     assert {each.verdict for each in judge(family, "higher")} == {"undecided"}
-    assert "corrected for 4 comparisons, is 0.125, not below 0.05; 8 seeds can" in judge(family, "higher")[0].reasons[0]
+    assert "corrected for 4 comparisons, is 0.125, not below 0.05; 8 seeds are" in judge(family, "higher")[0].reasons[0]
     (found,) = judge([pairs((0.1,))], "higher")
     assert (found.verdict, found.mean, found.low) == ("undecided", 0.1, None)
 
 
 def test_a_family_is_corrected_together() -> None:
     strong, weak = UP + UP[:2], (0.05, 0.04, -0.02, 0.06, 0.01, 0.03, -0.01, 0.05)
-    assert 0.025 / 2 < t_test(weak) < 0.05  # alone it would be a result
+    assert 0.025 / 2 < t_test(weak) < 0.05  # significant if tested alone
     alone, both = (
         judge([pairs(weak)], "higher"),
         judge([pairs(weak, "a"), pairs(strong, "b"), pairs(weak, "c")], "higher"),
@@ -78,13 +79,13 @@ def test_a_family_is_corrected_together() -> None:
 def test_a_run_that_is_not_there_leaves_the_question_open() -> None:
     (found,) = judge([pairs(UP * 2, missing=(13,))], "higher")
     assert found.verdict == "undecided"
-    assert found.reasons == ("not all runs are there and measured: seed 13",)
+    assert found.reasons == ("runs are missing or not measured: seed 13",)
 
 
 def test_a_diverged_pair_counts_against_the_verdict() -> None:
     (found,) = judge([pairs(UP, diverged=(7,))], "higher")  # 6 of 7 signs: p = 0.125
     assert found.verdict == "undecided"
-    assert "a run diverged at seed 7: these pairs are not in the interval" in found.reasons[0]
+    assert "a run diverged at seed 7: the interval excludes these pairs" in found.reasons[0]
     assert "6 of 7 signs agree (sign test, p = 0.125)" in found.reasons[0]
     (found,) = judge([pairs(UP * 2, diverged=(13,))], "higher")  # 12 of 13: p = 0.0034
     assert found.verdict == "supported"
@@ -100,7 +101,7 @@ def test_a_verdict_that_leans_on_normality_says_so() -> None:
     assert found.verdict == "supported"
     assert found.check == pytest.approx(4 / 64)
     assert found.reasons == (
-        "the exact check does not reach 0.05 (p = 0.0625): the verdict leans on normal differences",
+        "the exact check does not reach 0.05 (p = 0.0625): the verdict relies on normal differences",
     )
 
 
@@ -125,8 +126,8 @@ def test_without_a_spread_nothing_is_decided(values: tuple[float, ...], directio
     (found,) = judge([flat], direction, 0.5 if direction == "equal" else None)
     assert found.verdict == "undecided"
     assert (found.p, found.corrected, found.check, found.low) == (None,) * 4
-    assert "without a spread nothing can be tested" in found.reasons[0]
-    # one level without a spread takes nothing from the others
+    assert "without spread there is no test" in found.reasons[0]
+    # a level without spread does not affect the others
     apart, _ = judge([pairs(tuple(0.5 + 0.01 * i for i in range(8)), "b"), flat], "higher")
     assert apart.verdict == "supported"
 

@@ -1,4 +1,4 @@
-"""The live view: what is at work, what has ended, a line for each report, and no reading of what has not changed."""
+"""The live view: active and ended runs, one line per report, and no reading of unchanged files."""
 
 import io
 import os
@@ -23,7 +23,7 @@ def begin(runs: Path, label: str = "n/s1-a", **more: str) -> RunRecord:
 
 
 def report(record: RunRecord, images: int, moment: float, **more: float) -> None:
-    """A row that was written at ``moment``."""
+    """A row written at ``moment``."""
     record.add_metrics({"images_seen": images, "loss/generator/x_weighted": 0.5, **more})
     os.utime(record.metrics_file, (moment, moment))
 
@@ -43,8 +43,8 @@ def test_a_look_at_what_is_at_work(tmp_path: Path) -> None:
     assert seen.left == 0.0  # 9 s from a moment that was 100 s ago
     report(record, 200, now)
     (seen,) = lookout.look()
-    assert seen.row["val/reconstruction_psnr"] == 20.0  # the newest there is
-    assert seen.left == pytest.approx(800, abs=5)  # 100 images in 100 s, whatever the speed of training says
+    assert seen.row["val/reconstruction_psnr"] == 20.0  # the latest value
+    assert seen.left == pytest.approx(800, abs=5)  # 100 images in 100 s, whatever the training speed is
     assert lookout.ended == {}
     record.end("complete", "the budget is spent")
     assert lookout.look() == []
@@ -105,8 +105,8 @@ def test_without_a_terminal_a_line_per_report_until_nothing_trains(
         "n/s1-a: 100 of 1,000 images: loss 0.5, 10 images/s, 0 s left",
         "n/s1-a: 200 of 1,000 images: loss 0.5, PSNR 21.0 dB, 10 images/s, 0 s left",
         "n/s1-a: diverged (a loss was not finite at step 9)",
-        f"nothing trains under {tmp_path}; waiting 0 s for a run to begin",
-        f"no run has begun under {tmp_path}",
+        f"no active run under {tmp_path}; waiting 0 s for one to start",
+        f"no run started under {tmp_path}",
     ]
 
 
@@ -123,9 +123,9 @@ def test_on_a_terminal_a_table(tmp_path: Path) -> None:
     for each in (record, RunRecord.load(tmp_path / "n/s2-b")):
         each.end("interrupted", "stopped by SIGTERM")
     watch(tmp_path, console, pause=0.01, patience=0.05)
-    assert console.file.getvalue().endswith(f"no run has begun under {tmp_path}\n")
+    assert console.file.getvalue().endswith(f"no run started under {tmp_path}\n")
 
 
 def test_a_folder_that_is_not_there(tmp_path: Path) -> None:
-    with pytest.raises(UserError, match="nowhere is not a folder; name the one that holds your runs with runs=DIR"):
+    with pytest.raises(UserError, match="nowhere is not a folder; give the folder of your runs with runs=DIR"):
         watch(tmp_path / "nowhere", pause=0.01, patience=0.05)

@@ -104,7 +104,7 @@ def test_a_damaged_run_and_one_of_other_code_fail_alone(
     outcomes = run_jobs(jobs, tmp_path / "sweep", command=stand_in)
     assert [o.status for o in outcomes] == ["failed", "failed", "complete"]
     assert f"`swaplab runs set-aside {jobs[0].folder}`" in outcomes[0].reason
-    assert "that other code has made" in outcomes[1].reason
+    assert "made by other code" in outcomes[1].reason
 
 
 def test_a_run_is_done_when_it_is_measured_with_its_last_weights(

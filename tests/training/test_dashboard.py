@@ -32,8 +32,8 @@ CONFIG: dict[str, Any] = {
 }
 FACTS = {"parameters": {"generator": 700, "discriminator": 300}, "macs": 12345, "cost": {"seconds": 1.5}}
 
-# Two sessions of one run: the second tells the first one's rows again and ends badly. In a process of its own: W&B
-# starts a service beside it, which must end with it.
+# Two sessions of one run: the second sends the first one's rows again and fails. In a separate process, because W&B
+# starts a service process, which must end with it.
 SESSIONS = """
 import json, sys
 from pathlib import Path
@@ -111,7 +111,7 @@ def values(items: Any) -> dict[str, Any]:
 
 @pytest.fixture(scope="module")
 def contacts() -> Iterator[tuple[str, list[bytes]]]:
-    """A proxy that answers nobody and remembers who called."""
+    """A proxy that answers no request and records all."""
     calls: list[bytes] = []
     with socket.create_server(("127.0.0.1", 0)) as server:
 
@@ -133,7 +133,7 @@ def run_folder(tmp_path_factory: pytest.TempPathFactory, contacts: tuple[str, li
     folder = tmp_path_factory.mktemp("dashboard") / "run"
     proxies = dict.fromkeys(("HTTP_PROXY", "HTTPS_PROXY", "http_proxy", "https_proxy"), contacts[0])
     environment = {k: v for k, v in os.environ.items() if "PROXY" not in k.upper() and "WANDB" not in k}
-    # an address that is no machine's: every request goes to the proxy
+    # an address of no machine: every request goes to the proxy
     environment |= proxies | {"WANDB_BASE_URL": "http://dashboard.invalid", "DASHBOARD_TEST": str(folder)}
     words = [sys.executable, "-c", SESSIONS, str(folder), json.dumps(CONFIG), json.dumps(FACTS)]
     done = subprocess.run(words, env=environment, capture_output=True, text=True, timeout=120, check=False)
@@ -152,13 +152,13 @@ def sessions(run_folder: Path) -> list[list[Any]]:
 
 @pytest.fixture(scope="module")
 def evaluation(run_folder: Path, sessions: list[list[Any]]) -> list[Any]:
-    """The records of the run that the measurement is."""
+    """The records of the W&B run of the evaluation."""
     (file,) = run_folder.glob("wandb/offline-run-*/*-evaluate-final-test.wandb")
     return records(file)
 
 
 def summary_of(found: list[Any]) -> dict[str, Any]:
-    """The summary that was set by hand; what W&B derives from the rows is not in the file."""
+    """The summary that was set explicitly; the file does not contain what W&B derives from the rows."""
     summary: dict[str, Any] = {}
     for part in of_kind(found, "summary"):
         summary |= values(part.update)
@@ -218,9 +218,9 @@ def test_summary_and_how_it_ended(sessions: list[list[Any]]) -> None:
 
 
 def test_the_best_values_and_the_cost_are_in_the_summary(sessions: list[list[Any]]) -> None:
-    for found in sessions:  # the second session knows the first one's best
+    for found in sessions:  # the second session knows the best value of the first
         summary = summary_of(found)
-        # nothing is chosen by the oracle, so its best is not there to choose by
+        # the oracle selects nothing, so its best value is absent
         assert {key: value for key, value in summary.items() if key.startswith(("best/", "cost/"))} == {
             "best/val/reconstruction_psnr": 20.0625,
             "best/val/reconstruction_mse": 0.125,
@@ -312,7 +312,7 @@ def test_online_without_an_account_goes_on_offline_and_says_what_to_do(
     record = RunRecord.create(tmp_path / "run", CONFIG, {})
     assert Dashboard(SETTINGS | {"mode": "online"}, record, CONFIG, "s3-abc").logger is None
     assert modes == ["online", "offline"]
-    assert "(No API key configured) (`wandb login` gives it a key)" in caplog.text
+    assert "(No API key configured) (`wandb login` sets the key)" in caplog.text
 
 
 @contextmanager
@@ -332,7 +332,7 @@ def service(manner: str) -> Iterator[str]:
 
 
 class Answers(BaseHTTPRequestHandler):
-    """As much of the service as a run needs to believe that it is there."""
+    """The part of the service that a run needs."""
 
     def do_POST(self) -> None:
         sent = self.rfile.read(int(self.headers["Content-Length"]))
@@ -373,7 +373,7 @@ print("ended", flush=True)
 
 @pytest.mark.parametrize("manner", ["dies", *(pytest.param(m, marks=SLOW) for m in MANNERS)])
 def test_a_service_that_is_away_costs_seconds_and_a_sentence(tmp_path: Path, manner: str) -> None:
-    """Dead before the run, dead or without its own process in it: the record is complete, and the rows are kept."""
+    """The service, or W&B's own process, dies before or during the run: record and rows are complete."""
     folder, config = tmp_path / "run", CONFIG | {"wandb": SETTINGS | {"mode": "online"}}
     environment = {k: v for k, v in os.environ.items() if "PROXY" not in k.upper() and "WANDB" not in k}
     with service("answers" if manner in ("dies", "core dies") else manner) as address:
@@ -392,13 +392,13 @@ def test_a_service_that_is_away_costs_seconds_and_a_sentence(tmp_path: Path, man
                     os.kill(int(process.name), 9)
         if manner != "dies":
             _, complaint = run.communicate("go\n", timeout=90)
-    if manner == "dies":  # now nobody listens at its address
+    if manner == "dies":  # now its address has no listener
         _, complaint = run.communicate("go\n", timeout=90)
     assert run.returncode == 0, complaint
     assert "Traceback" not in complaint
     assert RunRecord.load(folder).status == "complete"
-    assert complaint.count("W&B does not take what it is told") == (manner != "answers")
-    end = time.monotonic() + 20  # what W&B's own process had started notices within seconds that it is gone
+    assert complaint.count("W&B failed (") == (manner != "answers")
+    end = time.monotonic() + 20  # children of W&B's own process notice its end within seconds
     while left := of_this_test(folder):
         assert time.monotonic() < end, [(process / "cmdline").read_bytes() for process in left]
         time.sleep(0.1)

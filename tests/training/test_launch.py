@@ -1,4 +1,4 @@
-"""Who starts a run's processes, and how many there are, from what torchrun and Slurm leave in the environment."""
+"""What starts a run's processes, and how many, from the environment variables of torchrun and Slurm."""
 
 import os
 from collections.abc import Callable
@@ -38,7 +38,7 @@ Setting = Callable[[dict[str, str]], None]
 
 @pytest.fixture
 def within(monkeypatch: pytest.MonkeyPatch) -> Setting:
-    """Sets environment variables, after taking away those of any launcher."""
+    """Sets environment variables, after removing those of any launcher."""
 
     def put(variables: dict[str, str]) -> None:
         for name in (*TORCHRUN, *SRUN, "MASTER_ADDR", "MASTER_PORT", PARENT):
@@ -62,7 +62,7 @@ def test_srun_says_how_many(within: Setting) -> None:
     assert (ranks.rank, ranks.devices, ranks.nodes, ranks.world) == (2, 2, 2, 4)
     environment = ranks.environment
     assert isinstance(environment, SLURMEnvironment)
-    assert not environment.auto_requeue  # else Lightning would write a checkpoint of its own
+    assert not environment.auto_requeue  # otherwise Lightning would write its own checkpoint
     assert (environment.local_rank(), environment.node_rank(), environment.world_size()) == (0, 1, 4)
     assert environment.main_address == "node3"
     environment.validate_settings(num_devices=ranks.devices, num_nodes=ranks.nodes)
@@ -96,7 +96,7 @@ def test_srun_without_tasks_per_node(within: Setting) -> None:
 
 @pytest.mark.parametrize("variables", [{}, {"SLURM_JOB_ID": "77", "SLURM_NTASKS": "4"}, SRUN | {"SLURM_NTASKS": "1"}])
 def test_otherwise_this_process_starts_the_others(within: Setting, variables: dict[str, str]) -> None:
-    """Also in a batch script before srun, and in a job of a single task such as those of a sweep."""
+    """Also in a batch script before srun, and in a single-task job such as that of a sweep."""
     within(variables)
     ranks = find_ranks(CPU | {"devices": 3})
     assert (ranks.rank, ranks.world) == (0, 3)
@@ -124,11 +124,11 @@ def test_a_rank_whose_rank_0_is_gone_does_not_begin_a_run_of_its_own(within: Set
         (
             TORCHRUN,
             {"devices": 3},
-            "torchrun started 2 processes a machine; set trainer.devices=2",
+            "torchrun started 2 processes per machine; set trainer.devices=2",
         ),
         (TORCHRUN, {"nodes": 1}, "trainer.nodes=1, but torchrun started 2 machines"),
-        (SRUN, {"devices": 4}, "trainer.devices=4, but srun started 2 processes a machine"),
-        (SRUN | {"SLURM_NTASKS": "5"}, {}, "give --ntasks-per-node"),
+        (SRUN, {"devices": 4}, "trainer.devices=4, but srun started 2 processes per machine"),
+        (SRUN | {"SLURM_NTASKS": "5"}, {}, "set --ntasks-per-node"),
         ({}, {"launcher": "srun"}, "use scripts/slurm_train.sbatch"),
         ({}, {"nodes": 2}, "use scripts/torchrun_train.sh"),
         ({}, {"devices": 0}, "trainer.devices=0 must be"),
@@ -152,11 +152,11 @@ def test_gpus_are_counted(within: Setting, monkeypatch: pytest.MonkeyPatch) -> N
         find_ranks(gpu | {"devices": 2})
     monkeypatch.setattr(torch.cuda, "device_count", lambda: 4)
     assert find_ranks(gpu).world == 4
-    with pytest.raises(UserError, match="8 processes of this machine want a GPU each, but this one sees 4"):
+    with pytest.raises(UserError, match="8 processes on this machine need one GPU each, but this process sees 4"):
         find_ranks(gpu | {"devices": 8})
     within(SRUN)
     monkeypatch.setattr(torch.cuda, "device_count", lambda: 1)
-    with pytest.raises(UserError, match="--gpus-per-node and not --gpus-per-task"):
+    with pytest.raises(UserError, match="--gpus-per-node instead of --gpus-per-task"):
         find_ranks(gpu)
 
 
@@ -165,5 +165,5 @@ def test_fewer_faces_than_processes(
 ) -> None:
     code, _, complaint = command("train", *tiny, "trainer=ddp_cpu", "batch_size=1")
     assert code == 2
-    assert "batch_size=1 cannot be shared by 2 processes" in complaint
+    assert "batch_size=1 is too small for 2 processes" in complaint
     assert not (tmp_path / "runs").exists()

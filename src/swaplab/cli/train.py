@@ -1,4 +1,4 @@
-"""swaplab train: compose a config, train the run it describes, say where it is."""
+"""swaplab train: compose a config, train the run that it describes, print the run folder."""
 
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
@@ -15,28 +15,28 @@ if TYPE_CHECKING:
     from swaplab.training.session import Listener
 
 HELP = """
-swaplab train: train one face-swap model and leave a run folder with its record.
+swaplab train: train a face-swap model; the result is a run folder with its record.
 
-  swaplab train                                          the built-in pair, minutes on two cores
+  swaplab train                                          the built-in pair; takes minutes on two cores
   swaplab train seed=2 mask=learned noise=none           any choice is one switch
   swaplab train data=facesets data.identities.A=DIR_A data.identities.B=DIR_B
   swaplab train discriminator=per_identity adversarial=lsgan budget.images=500000
   swaplab train -m norm=none,instance,sync_batch seed=1,2,3       every combination, each in its own process
 
 The same command resumes an interrupted run and leaves a finished one alone.
-`swaplab options` lists every group, option and key. Of two words for one key the later one counts.
-  --cfg job [--resolve]   print the composed config, with every reference filled in
+`swaplab options` lists every group, option and key. If a key is given twice, the later value counts.
+  --cfg job [--resolve]   print the composed config; --resolve fills in every reference
   --config-dir DIR        add a folder of your own configs
-  -m                      sweep: every combination of the values separated by commas
+  -m                      sweep: every combination of the comma-separated values
 """
 ADVICE = "; the same command resumes"
 
-# Names and paths: text, whatever characters they hold.
+# Names and paths are plain text, whatever characters they contain.
 NAMES = ("name", "run_id", "runs", "data.identities.*", "data.cache", "init_from.run", "wandb.group", "wandb.project")
 
 
 def run(words: Sequence[str]) -> None:
-    """Train what the words ask for: one run, a sweep, or the run of a resolved config."""
+    """Train what the words describe: one run, a sweep, or the run of a resolved config."""
     from functools import partial
 
     from swaplab.cli import job
@@ -59,7 +59,7 @@ def run(words: Sequence[str]) -> None:
 def train_run(config: dict[str, Any], tell: "Listener | None" = None) -> float | None:
     """Train the run of a resolved config; returns `_objective` for sweepers.
 
-    ``tell`` hears of every row of metrics and of every sheet.
+    ``tell`` gets every row of metrics and every sheet.
     """
     from contextlib import nullcontext
     from pathlib import Path
@@ -76,18 +76,18 @@ def train_run(config: dict[str, Any], tell: "Listener | None" = None) -> float |
     config = located(config)
     folder = Path(config["runs"]) / config["name"] / run_id_of(config)
     speaks = is_main()
-    with claimed(folder) if speaks else nullcontext():  # before it is looked at: another may be about to end it
+    with claimed(folder) if speaks else nullcontext():  # before reading: another process may be ending it
         done = finished(folder, config)
         check_code(folder, config, code_of(named_packages(config)))
         if done is not None:
             if speaks:
-                print(f"this run is {done.status} already (the same config and seed): {folder}")
+                print(f"this run is already {done.status} (same config and seed): {folder}")
             return _objective(config, done.facts["metrics"])
         with preparing(folder, config) if speaks else nullcontext() as record:
             run = _trained(config, folder, record, tell)
     if speaks:
         print(f"{run.status}: {run.reason}; run record: {run.folder}")
-        if run.signal:  # the other ranks end with 0: a launcher that sees one fail kills those that still write
+        if run.signal:  # the other ranks exit with 0: if one failed, a launcher would kill those that still write
             raise Stopped(run.signal)
     if run.status in ("diverged", "failed"):
         raise SystemExit(1)
@@ -97,7 +97,7 @@ def train_run(config: dict[str, Any], tell: "Listener | None" = None) -> float |
 def _trained(config: dict[str, Any], folder: "Path", record: "RunRecord | None", tell: "Listener | None") -> "Run":
     """Load or render the data, and train on them."""
     if record is not None and config["trainer"]["progress"]:
-        print(f"preparing {folder}", flush=True)  # before what takes seconds to import
+        print(f"preparing {folder}", flush=True)  # before imports that take seconds
     from dataclasses import asdict
 
     from swaplab.cli.experiment import load_data, observers
@@ -120,7 +120,7 @@ def _trained(config: dict[str, Any], folder: "Path", record: "RunRecord | None",
 
 
 def _objective(config: dict[str, Any], metrics: dict[str, float]) -> float | None:
-    """The last value of the metric ``checkpoint.best``, turned so that less is better; None where there is none."""
+    """The last value of the metric ``checkpoint.best``, with its sign such that lower is better; None if missing."""
     from swaplab.catalogue import loss_of
 
     best = config["checkpoint"]["best"]

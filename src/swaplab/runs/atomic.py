@@ -1,4 +1,4 @@
-"""Files that are either the old one or the new one, whatever moment a process dies at, or a disk is full at."""
+"""Atomic writes: after a crash, or on a full disk, a file is either the old one or the new one."""
 
 import errno
 import os
@@ -13,25 +13,25 @@ FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EIO)
 
 
 class Unwritable(UserError, OSError):
-    """The disk took no more. An OSError to who can do without the file, one sentence to everybody else."""
+    """The disk did not take a file. Code that can do without it catches it as an OSError; users get a sentence."""
 
     def __init__(self, path: Path, error: OSError) -> None:
         OSError.__init__(self, error.errno, error.strerror)
         self.path = path
 
     def __str__(self) -> str:
-        """The sentence."""
-        return f"{self.path} cannot be written ({self.strerror}); free some space, then give the same command again"
+        """The sentence for the user."""
+        return f"{self.path} cannot be written ({self.strerror}); free some space, then run the same command again"
 
 
 @contextmanager
 def writing(path: Path) -> Iterator[None]:
-    """Raise Unwritable where a disk that is full, read-only or broken ends the block, also by another's exception."""
+    """Raise Unwritable if the block fails because a disk is full, read-only or broken, even behind another error."""
     try:
         yield
     except Exception as error:
         cause: BaseException | None = error
-        while cause is not None:  # torch speaks of an unexpected position
+        while cause is not None:  # torch reports an unexpected position instead
             if isinstance(cause, OSError) and cause.errno in FULL:
                 raise Unwritable(path, cause) from None
             cause = cause.__context__
@@ -39,10 +39,10 @@ def writing(path: Path) -> Iterator[None]:
 
 
 def write_atomically(path: Path, write: Callable[[BinaryIO], object]) -> None:
-    """Let ``write`` fill a temporary file beside ``path``, force it to disk, and rename it to ``path``.
+    """Let ``write`` fill a temporary file beside ``path``, sync it to disk, and rename it to ``path``.
 
-    Whatever fails, ``path`` is untouched and the temporary file is gone; a kill may leave a ``.tmp`` file, never a
-    partial ``path``. Unwritable where the disk takes no more.
+    After an error ``path`` is unchanged and the temporary file is removed; a kill may leave a ``.tmp`` file, but never
+    a partial ``path``. Raises Unwritable if the disk does not take the file.
     """
     temporary = path.with_name(f".{path.name}.tmp")
     with writing(path):
@@ -63,7 +63,7 @@ def write_atomically(path: Path, write: Callable[[BinaryIO], object]) -> None:
 
 
 def write_bytes_atomically(path: Path, content: bytes) -> None:
-    """`write_atomically` for what is known as a whole."""
+    """`write_atomically` for bytes in memory."""
     write_atomically(path, lambda file: file.write(content))
 
 

@@ -1,6 +1,6 @@
-"""One process works on a run at a time; whoever comes second waits a little, then is told.
+"""Locks on run folders: only one process works on a run; a second one waits briefly, then raises an error.
 
-The claim comes before anything else: what a run's folder says may be acted on only by the process that holds it.
+A process claims a folder before it reads it, because only the owner may act on what the folder says.
 """
 
 import fcntl
@@ -14,16 +14,16 @@ from typing import TextIO
 
 from swaplab.errors import UserError
 
-PATIENCE = 20.0  # seconds: a run that was asked to stop is writing its checkpoint
+PATIENCE = 20.0  # seconds in which a run that was asked to stop can write its checkpoint
 LOCK = ".lock"
-_claims: dict[Path, TextIO] = {}  # open until they are given up or this process ends, however it ends
+_claims: dict[Path, TextIO] = {}  # open until released, or until this process ends, however it ends
 
 
 def claim(folder: Path, patience: float = PATIENCE) -> None:
-    """Make a run folder this process's own until it ends or gives it up; the folder is made where there is none.
+    """Claim a run folder for this process until it ends or releases the folder; creates a missing folder.
 
-    Raises UserError if another process has it and still does after ``patience`` seconds, or if it cannot be written.
-    Where the file system knows no locks, nobody is kept out.
+    Raises UserError if another process still owns it after ``patience`` seconds, or if it cannot be written. A file
+    system without locks keeps nobody out.
     """
     path = folder.resolve() / LOCK
     if path in _claims and _is(_claims[path], path):
@@ -31,19 +31,19 @@ def claim(folder: Path, patience: float = PATIENCE) -> None:
     until = time.monotonic() + patience
     while True:
         file = _opened(path, folder)
-        if file is not None and _locked(file) and _is(file, path):  # else who had it took the file away with it
+        if file is not None and _locked(file) and _is(file, path):  # else the last owner deleted this file
             break
         if file is not None:
             file.close()
         if time.monotonic() > until:
-            raise UserError(f"{_owner(folder)} works on the run {folder}; wait for it or end it, then try again")
+            raise UserError(f"{_owner(folder)} is working on the run {folder}; wait for it or stop it, then try again")
         time.sleep(0.2)
     _claims[path] = file
 
 
 @contextmanager
 def claimed(folder: Path) -> Iterator[None]:
-    """`claim` for a block. If nothing was put into the folder by its end, the folders that were made are gone again."""
+    """`claim` for a block. If the folder is still empty at its end, the folders that were created are removed."""
     made = [place for place in (folder, *folder.parents) if not place.exists()]
     claim(folder)
     path = folder.resolve() / LOCK
@@ -53,18 +53,18 @@ def claimed(folder: Path) -> Iterator[None]:
         if is_new(folder):
             path.unlink(missing_ok=True)
             for place in made:
-                with suppress(OSError):  # others live there by now
+                with suppress(OSError):  # no longer empty
                     place.rmdir()
         _claims.pop(path).close()
 
 
 def is_new(folder: Path) -> bool:
-    """Whether a run folder holds nothing yet, but the claim on it."""
+    """Whether a run folder is missing, or empty except for its lock."""
     return not folder.exists() or set(os.listdir(folder)) <= {LOCK}
 
 
 def _opened(path: Path, folder: Path) -> TextIO | None:
-    """The file to lock; None where another process takes the folder away in this moment."""
+    """The file to lock; None if another process has just deleted the folder."""
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         return path.open("a")
@@ -85,7 +85,7 @@ def _is(file: TextIO, path: Path) -> bool:
 
 
 def _locked(file: TextIO) -> bool:
-    """Whether the lock is ours now. A lock of the process, which the processes that it forks do not hold on to."""
+    """Whether this process now holds the lock. Processes that it forks do not inherit the lock."""
     try:
         fcntl.lockf(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except (BlockingIOError, PermissionError):

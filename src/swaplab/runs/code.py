@@ -1,6 +1,6 @@
-"""The code that a run's numbers come from: its digest is in the record of every session, its own sources beside it.
+"""The code behind a run's numbers: each session records its digest, and the run folder keeps the user's sources.
 
-The digest is no part of the run's id: one config is one run, and where its code has changed since, that is said.
+The digest is not part of the run id: one config is one run, and an error says if its code has changed.
 """
 
 import hashlib
@@ -23,9 +23,9 @@ from swaplab.runs.atomic import write_atomically, write_text_atomically
 from swaplab.runs.identity import config_hash
 from swaplab.runs.record import RunRecord, is_run
 
-# Where numbers are made: what a config may name, what trains, and what measures while it trains. With all they import.
+# Code that computes numbers: what a config may name, training, and validation during training; with all imports.
 ROOTS = ("losses/", "networks/", "noise/", "schedule.py", "training/", "cli/experiment.py")
-# Parts of it that check, start, write down, show and watch, and compute nothing.
+# Parts of it that only check, start, record, display or watch, and compute no numbers.
 SILENT = (
     *("runs/", "conf/", "captions.py", "errors.py", "progress.py", "config/trust.py"),
     *(f"training/{name}.py" for name in ("dashboard", "ending", "launch", "progress", "samples", "watch")),
@@ -39,9 +39,9 @@ _IMPORT = re.compile(
 
 @dataclass(frozen=True)
 class Code:
-    """``files``: SHA-256 of each file that numbers depend on, by its name as ``losses/edge.py`` or ``mylab:loss.py``.
+    """``files``: SHA-256 of each file that numbers depend on, by name: ``losses/edge.py`` or ``mylab:loss.py``.
 
-    ``own``: the files of the user's packages, by their names.
+    ``own``: the files of the user's packages, by name.
     """
 
     files: dict[str, str]
@@ -49,11 +49,11 @@ class Code:
 
     @property
     def digest(self) -> str:
-        """16 hex digits over all files: equal wherever the files are, in a checkout or installed."""
+        """16 hex digits over all files; the same in a checkout and in an installation."""
         return hashlib.sha256(json.dumps(self.files, sort_keys=True).encode()).hexdigest()[:16]
 
     def keep(self, folder: Path) -> None:
-        """Write what this code is into a run's folder, once: ``code/DIGEST.json``, and the user's in ``DIGEST.zip``."""
+        """Write the hashes into a run's folder, once, as ``code/DIGEST.json``, the user's files as ``DIGEST.zip``."""
         place = folder / "code" / f"{self.digest}.json"
         if place.exists():
             return
@@ -67,13 +67,13 @@ class Code:
 
 
 def code_of(packages: Sequence[str] = ()) -> Code:
-    """The code of this process: swaplab's, and that of the user's ``packages``; UserError for one that is not there."""
+    """The code of this process: swaplab's and that of the user's ``packages``; UserError for a missing package."""
     own = {name: path for package in packages for name, path in _sources(package)}
     return Code(_swaplab() | {name: _sha256(path) for name, path in own.items()}, own)
 
 
 def check_code(folder: Path, config: dict[str, Any], code: Code) -> None:
-    """UserError if the run in ``folder`` was made by other code, unless both were proven to give the same losses.
+    """UserError if other code made the run in ``folder``, unless both were proven to give the same losses.
 
     A folder without a record has no code yet.
     """
@@ -84,12 +84,12 @@ def check_code(folder: Path, config: dict[str, Any], code: Code) -> None:
         return
     changed = _changed(folder / "code" / f"{record.codes[-1]}.json", code)
     raise UserError(
-        f"{folder} holds a run ({record.status}) that other code has made{changed}; give this one another name or "
-        f"run_id, go back to the old code, or show by `make prove` that both give the same losses"
+        f"{folder} holds a run ({record.status}) made by other code{changed}; give this run another name or run_id, "
+        f"go back to the old code, or show with `make prove` that both give the same losses"
     )
 
 
-@cache  # what this process has loaded stays what it computes with, whatever becomes of the files
+@cache  # a process computes with the code that it has loaded, even if the files change
 def _swaplab() -> dict[str, str]:
     root = str(swaplab.__path__[0])
     there = set(_files(root))
@@ -108,7 +108,7 @@ def _swaplab() -> dict[str, str]:
 
 
 def _files(root: str, inside: str = "") -> Iterator[str]:
-    """The names of all files below a folder, with slashes."""
+    """The paths of all files below a folder, with slashes."""
     for entry in os.scandir(f"{root}/{inside}"):
         if entry.is_dir():
             yield from _files(root, f"{inside}{entry.name}/") if entry.name != "__pycache__" else ()
@@ -117,7 +117,7 @@ def _files(root: str, inside: str = "") -> Iterator[str]:
 
 
 def _imported(content: bytes) -> Iterator[str]:
-    """What a module imports of swaplab, also inside functions, as names of files that may be there."""
+    """What a module imports from swaplab, also inside functions, as paths of files that may exist."""
     for base, names, plain in _IMPORT.findall(content):
         module = (base or plain).decode().replace(".", "/")
         if module:
@@ -135,7 +135,7 @@ def _sources(package: str) -> Iterator[tuple[str, Path]]:
         spec = None
     if spec is None:
         raise UserError(
-            f"the package {package} that SWAPLAB_PACKAGES declares cannot be found; install it, or start where it lies"
+            f"the package {package} of SWAPLAB_PACKAGES cannot be found; install it, or start swaplab in its folder"
         )
     if spec.submodule_search_locations:
         for place in map(Path, spec.submodule_search_locations):
@@ -146,7 +146,7 @@ def _sources(package: str) -> Iterator[tuple[str, Path]]:
 
 
 def _packed(files: dict[str, Path]) -> bytes:
-    """A ZIP of files, the same bytes for the same files: not compressed, no times, sorted."""
+    """A ZIP of files, the same bytes for the same files: uncompressed, sorted, without times."""
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w") as archive:
         for name in sorted(files):
@@ -162,7 +162,7 @@ def _sha256(path: Path) -> str:
 
 
 def _changed(known: Path, code: Code) -> str:
-    """Which files are not as they were, for a sentence; empty where that is not known."""
+    """The names of changed files, for an error message; empty if unknown."""
     try:
         before = json.loads(known.read_text())["files"]
         names = sorted(name for name, _ in set(before.items()) ^ set(code.files.items()))
@@ -173,9 +173,9 @@ def _changed(known: Path, code: Code) -> str:
 
 
 def _proven(runs: Path, config: dict[str, Any], codes: Sequence[str]) -> set[str]:
-    """The digests of code that was shown to give the same losses for this config as ``codes``, step by step.
+    """The digests of code that was proven to give, for this config, the same losses as ``codes`` at every step.
 
-    ``runs/.proofs.jsonl``: a line a proof, ``{"config": its hash, "codes": [digest, digest], ...}``.
+    ``runs/.proofs.jsonl`` has one line per proof: ``{"config": its hash, "codes": [digest, digest], ...}``.
     """
     try:
         lines = (runs / PROOFS).read_text().splitlines()
@@ -183,7 +183,7 @@ def _proven(runs: Path, config: dict[str, Any], codes: Sequence[str]) -> set[str
     except FileNotFoundError:
         return set()
     except (OSError, ValueError, LookupError, TypeError) as error:
-        raise UserError(f"{runs / PROOFS} is damaged ({error}); move it away, and prove again what it said") from None
+        raise UserError(f"{runs / PROOFS} is damaged ({error}); move it away, then repeat `make prove`") from None
     equal = set(codes)
     for _ in pairs:
         for pair in pairs:

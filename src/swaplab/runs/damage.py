@@ -1,4 +1,4 @@
-"""Runs that cannot be read: said in one way, stepped over by who has others to do, set aside by one command."""
+"""Unreadable runs: one error for all, skipped by commands on many runs, moved away by `swaplab runs set-aside`."""
 
 import os
 import time
@@ -12,29 +12,27 @@ ASIDE = ".set-aside"
 
 
 class Damaged(UserError):
-    """A file of a run is not what it should be. ``what`` says which file, and how."""
+    """A file of a run is missing or invalid. ``what`` says which file, and what is wrong with it."""
 
     def __init__(self, folder: Path, what: str) -> None:
         super().__init__(
-            f"{' '.join(what.split())}; restore it, or let `swaplab runs set-aside {folder}` move the run out of the "
-            f"way, and train it again"
+            f"{' '.join(what.split())}; restore it, or move the run away with `swaplab runs set-aside {folder}` and "
+            f"train it again"
         )
 
 
 def check_own(runs: Path, folder: Path) -> None:
-    """UserError unless ``folder`` lies under ``runs`` itself, reached through no link."""
+    """UserError unless ``folder`` is inside ``runs`` and its path contains no link."""
     place = Path(os.path.abspath(folder))
     root = next((parent for parent in place.parents if parent.resolve() == runs.resolve()), None)
     if root is None or runs.resolve() / place.relative_to(root) != place.resolve():
-        raise UserError(
-            f"{folder} is not a folder of {runs} itself; move or remove by hand what is a link or lies elsewhere"
-        )
+        raise UserError(f"{folder} is a link, or not inside {runs}; move or remove it by hand")
 
 
 def set_aside(runs: Path, folders: Sequence[Path]) -> list[Path]:
-    """Move run folders, damaged or not, to ``runs/.set-aside``, where no command sees them; returns their new places.
+    """Move run folders, damaged or not, to ``runs/.set-aside``, where no command reads them; returns their new paths.
 
-    Nothing is deleted. UserError, before the first is moved, for one that a process works on or that lies elsewhere.
+    Deletes nothing. Raises UserError, before any folder is moved, if a process works on one or one is outside ``runs``.
     """
     for folder in folders:
         check_own(runs, folder)

@@ -1,4 +1,4 @@
-"""What differs in two runs' configs."""
+"""The differences between two runs' configs."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -7,7 +7,7 @@ from swaplab.runs.identity import changed_keys, leaves
 
 
 def difference(before: dict[str, Any], now: dict[str, Any], names: tuple[str, str]) -> str:
-    """A table of the keys whose values differ, first those that can change numbers, under the ``names`` of the two."""
+    """A table of the keys whose values differ, first those that can change numbers. ``names``: column headers."""
     first, second = dict(leaves(before)), dict(leaves(now))
     changed = changed_keys(before, now)
     neutral = sorted({key for key, _ in set(first.items()) ^ set(second.items())} - set(changed))

@@ -28,27 +28,27 @@ PACKAGES = (
 
 
 def cpu_has_bfloat16() -> bool:
-    """Whether the processor multiplies bfloat16 itself (AVX512-BF16 or AMX); elsewhere it is emulated and slow."""
+    """Whether the processor multiplies bfloat16 in hardware (AVX512-BF16 or AMX); otherwise it is emulated and slow."""
     return bool(torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported())
 
 
 def resolve_precision(settings: Mapping[str, Any]) -> str:
-    """What a ``trainer`` section computes in, by Lightning's name; ``auto`` is bfloat16 where the hardware has it.
+    """The precision of a ``trainer`` section, by Lightning's name; ``auto`` is bfloat16 where the hardware has it.
 
-    UserError for others: of Lightning's further names some stand for another one on processors (16-mixed computes
-    bf16-mixed there), and none was tried.
+    UserError for any other name: some of Lightning's names mean another precision on CPUs (16-mixed computes
+    bf16-mixed), and none of the others is tested.
     """
     precision = settings["precision"]
     if precision == "auto":
         capable = torch.cuda.is_bf16_supported(including_emulation=False) if on_gpu(settings) else cpu_has_bfloat16()
         return "bf16-mixed" if capable else "32-true"
     if precision not in PRECISIONS:
-        raise UserError(f"trainer.precision={precision} is not computed here; choose auto, {', '.join(PRECISIONS)}")
+        raise UserError(f"trainer.precision={precision} is not supported; choose auto, {', '.join(PRECISIONS)}")
     return str(precision)
 
 
 def environment(precision: str) -> dict[str, Any]:
-    """The facts that resume and comparison must know, as plain values."""
+    """The environment as plain values, for resuming and comparing runs."""
     return {
         "precision": precision,
         "threads": torch.get_num_threads(),
@@ -63,13 +63,13 @@ def environment(precision: str) -> dict[str, Any]:
 
 
 def differences(before: dict[str, Any], now: dict[str, Any]) -> list[str]:
-    """What changed of what numbers depend on, as sentences; empty if bit-equal results can be expected."""
+    """The changes that can affect numbers, as text; empty if bit-equal results can be expected."""
     keys = ("precision", "threads", "cpu_capability", "cpu_bfloat16", "accelerators", "ranks", "versions")
     return [f"{key} was {before.get(key)}, is {now.get(key)}" for key in keys if before.get(key) != now.get(key)]
 
 
 def git_state() -> dict[str, Any] | None:
-    """Commit and whether files were changed, if swaplab runs from a checkout; else None."""
+    """The commit, and whether files were changed, if swaplab runs from a checkout; else None."""
 
     def git(*words: str) -> str:
         here = Path(__file__).parent

@@ -1,4 +1,4 @@
-"""Evaluations of a run, each by its weights and split: where they lie, and what they say as single numbers."""
+"""Evaluations of a run, one per weights and split: their files, and their values as single numbers."""
 
 import math
 import re
@@ -7,19 +7,19 @@ from typing import Any
 
 SPLITS = ("val", "test")
 WEIGHTS = ("final", "best")
-JUDGED = "final"  # what verdicts are about: the average at the end of equal budgets, chosen by nobody
+JUDGED = "final"  # the weights that verdicts are about: the average at the end of equal budgets, selected by no metric
 
 
 def evaluation_file(run: Path, weights: str, split: str) -> Path:
-    """``evaluation/WEIGHTS/SPLIT.json`` of a run folder; its tables and sheets lie beside it."""
+    """``evaluation/WEIGHTS/SPLIT.json`` of a run folder; its tables and sheets are beside it."""
     return run / "evaluation" / weights / f"{split}.json"
 
 
 def means(content: dict[str, Any]) -> dict[str, float]:
-    """The model's values of an `evaluation_file`.
+    """The model's values from the content of an `evaluation_file`.
 
-    ``evaluation/final/test/score``: the mean over directions; ``evaluation/final/test/score/A_to_B``: of one direction.
-    Not ``val/...`` for the val split: these are the names of what training watches, on fewer frames.
+    ``evaluation/final/test/score``: mean over directions; ``evaluation/final/test/score/A_to_B``: one direction. The
+    names for the val split are not ``val/...``: those belong to validation during training, on fewer frames.
     """
     found: dict[str, dict[str, float]] = {}
     for direction in content["directions"]:
@@ -35,8 +35,8 @@ def means(content: dict[str, Any]) -> dict[str, float]:
 
 
 def plotted_name(name: str) -> str:
-    """A metric's name as plotting services take it, ``identity[net:ab12]`` as ``identity_net_ab12``.
+    """A metric's name for plotting services: ``identity[net:ab12]`` becomes ``identity_net_ab12``.
 
-    Letters, digits, underscores and slashes: W&B takes a dot for a step down a tree and brackets for a query.
+    Keeps letters, digits, underscores, hyphens and slashes: W&B reads a dot as a tree level and brackets as a query.
     """
     return "/".join(re.sub(r"[^\w-]+", "_", part).strip("_") for part in name.split("/"))

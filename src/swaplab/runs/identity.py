@@ -1,4 +1,4 @@
-"""Which run a config is: the hash of everything that can change its numbers."""
+"""The identity of a run: a hash of everything in its config that can change its numbers."""
 
 import hashlib
 import json
@@ -9,7 +9,7 @@ from typing import Any
 
 from swaplab.errors import UserError
 
-# Keys that cannot change a number: where things are written, how much is shown, how fast data arrives.
+# Keys that cannot change a number: where files are written, how much is shown, how fast data arrives.
 NEUTRAL = (
     "runs",
     "run_id",
@@ -23,7 +23,7 @@ NEUTRAL = (
     "workers",
     "trainer.progress",
 )
-# Where a run is computed, and by how many: rounding only. A run id of its own, but a run may go on elsewhere.
+# Where and on how many processes a run is computed: affects rounding only. Part of the id, but may change on resume.
 PLACE = tuple(f"trainer.{key}" for key in ("accelerator", "devices", "nodes", "launcher", "backend", "threads"))
 
 
@@ -37,7 +37,7 @@ def _without(config: dict[str, Any], dotted: str) -> dict[str, Any]:
 
 
 def leaves(node: Any, path: tuple[str, ...] = ()) -> Iterator[tuple[str, str]]:
-    """Dotted keys and values, as text, of a tree of dicts."""
+    """The dotted keys of a tree of dicts, and their values as text."""
     if isinstance(node, dict) and node:
         for key, value in node.items():
             yield from leaves(value, (*path, str(key)))
@@ -46,16 +46,16 @@ def leaves(node: Any, path: tuple[str, ...] = ()) -> Iterator[tuple[str, str]]:
 
 
 def changed_keys(before: dict[str, Any], now: dict[str, Any]) -> list[str]:
-    """Dotted keys that can change numbers and whose values are not the same in two configs."""
+    """Dotted keys that can change numbers and whose values differ between two configs."""
     for key in NEUTRAL:
         before, now = _without(before, key), _without(now, key)
     return sorted({key for key, _ in set(leaves(before)) ^ set(leaves(now))})
 
 
 def pinned(config: dict[str, Any]) -> dict[str, Any]:
-    """The config with what it takes from another run named by content: ``init_from.weights``, where that is not given.
+    """The config with the weights from another run named by content: sets ``init_from.weights`` if it is missing.
 
-    Raises UserError where there is nothing to take.
+    Raises UserError if the other run has no weights.
     """
     source = config.get("init_from")
     if not source or source.get("weights"):
@@ -94,5 +94,5 @@ def config_hash(config: dict[str, Any]) -> str:
 
 
 def run_id_of(config: dict[str, Any]) -> str:
-    """The run's folder name: its seed and its config's hash, or ``run_id`` where the user names it."""
+    """The run's folder name: ``run_id`` if the user gives one, else its seed and its config's hash."""
     return str(config.get("run_id") or f"s{config['seed']}-{config_hash(config)[:10]}")

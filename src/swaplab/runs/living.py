@@ -1,4 +1,4 @@
-"""What is prepared or trained under a folder of runs at this moment; a look reads only what has changed since."""
+"""The active runs under a folder, which are preparing or training now; each look reads only what has changed."""
 
 import os
 import time
@@ -16,9 +16,9 @@ Stamp = tuple[int, int, int]
 
 @dataclass(frozen=True)
 class Living:
-    """A run at work. ``row``: the newest value of each metric, empty before the first; ``total``: images of its budget.
+    """An active run. ``row``: the latest value of each metric, empty before the first; ``total``: its image budget.
 
-    ``left``: seconds to its end, None while unknown. ``sheet``: its newest samples, None before the first.
+    ``left``: seconds to its end, None if unknown. ``sheet``: its latest sample sheet, None before the first.
     """
 
     label: str
@@ -31,7 +31,7 @@ class Living:
 
 @dataclass
 class _Known:
-    """What was read of a run, and the stamps of the files that it was read from."""
+    """What was read of a run, and the stamps of the files read."""
 
     stamp: Stamp | None = None
     record: RunRecord | None = None
@@ -44,10 +44,10 @@ class _Known:
 
 
 class Lookout:
-    """Looks at the runs under ``runs``, again and again. ``ended``: the records of those that ended between the last
-    two looks, by label.
+    """Looks at the runs under ``runs`` repeatedly. ``ended``: the records, by label, of the runs that ended between
+    the last two looks.
 
-    A look costs a ``stat`` per run, and for those at work the end of ``metrics.jsonl`` where that has changed.
+    A look costs one ``stat`` per run; for active runs it also reads the end of ``metrics.jsonl`` if that has changed.
     """
 
     def __init__(self, runs: Path) -> None:
@@ -57,7 +57,7 @@ class Lookout:
         self._living: set[str] = set()
 
     def look(self) -> list[Living]:
-        """The runs at work now, by label."""
+        """The runs that are active now, by label."""
         found = []
         for folder in run_folders(self.runs):
             label = label_of(self.runs, folder)

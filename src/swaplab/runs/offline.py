@@ -1,4 +1,4 @@
-"""W&B runs inside run folders that the service has not taken yet, and sending each of them once."""
+"""W&B runs inside run folders that are not uploaded yet, and uploading each of them once."""
 
 import re
 import shutil
@@ -9,16 +9,16 @@ from pathlib import Path
 from swaplab.errors import UserError
 from swaplab.runs.record import AT_WORK, RunRecord
 
-SESSION = re.compile(r"(.*)-(\d+)")  # a W&B id of a training session: the run, and which of its sessions
+SESSION = re.compile(r"(.*)-(\d+)")  # the W&B id of a training session: the run and the number of the session
 
 
 def unsent(folder: Path) -> list[Path]:
-    """The W&B folders of a run that are worth sending: ended, not taken yet, and told again by no later one.
+    """The W&B folders of a run to upload: ended, not uploaded yet, and not superseded by a later one.
 
-    Offline ones, and those that were to go online while the service was away or the run was killed.
+    These are offline runs, and online runs that the service did not take or that were killed.
 
-    Every session of a run tells it from the first row, so the newest stands for all; the same for evaluations, which
-    have one id however often they are made.
+    Every session sends all rows of its run, so the newest session supersedes the others; the same holds for
+    evaluations, which keep one id however often they are repeated.
     """
     if RunRecord.load(folder).status in AT_WORK:
         return []
@@ -33,23 +33,23 @@ def unsent(folder: Path) -> list[Path]:
 
 
 def _begun(part: Path) -> str:
-    """``MOMENT-ID`` of ``run-MOMENT-ID`` and ``offline-run-MOMENT-ID``."""
+    """``MOMENT-ID`` of ``run-MOMENT-ID`` or ``offline-run-MOMENT-ID``."""
     return part.name.removeprefix("offline-").removeprefix("run-")
 
 
 def mark_sent(part: Path) -> None:
-    """Note that the service has all of a W&B folder."""
+    """Mark a W&B folder as completely uploaded."""
     if data_file(part) is not None:
         _mark(part).touch()
 
 
 def data_file(part: Path) -> Path | None:
-    """The file that holds an offline run, if it was begun."""
+    """The data file of a W&B run; None if the run never started."""
     return next(iter(sorted(part.glob("run-*.wandb"))), None)
 
 
 def _mark(part: Path) -> Path:
-    """W&B's own mark of a run that was sent, so that its commands know too."""
+    """W&B's own marker file for an uploaded run, so that its commands recognise it too."""
     file = data_file(part)
     assert file is not None
     return file.with_name(f"{file.name}.synced")
@@ -60,15 +60,15 @@ def uploader() -> str:
     beside = Path(sys.executable).with_name("wandb")
     found = shutil.which("wandb") or (str(beside) if beside.exists() else None)
     if found is None:
-        raise UserError("there is no wandb program on PATH; install it with pip install wandb, and use `wandb login`")
+        raise UserError("there is no wandb program on PATH; install it with pip install wandb, then run `wandb login`")
     return found
 
 
 def send(program: str, part: Path) -> str | None:
-    """Send one offline folder and mark it as sent; returns why it could not be, else None."""
+    """Upload one W&B folder and mark it as uploaded; returns why the upload failed, else None."""
     done = subprocess.run([program, "sync", str(part)], capture_output=True, text=True, check=False)
     if done.returncode != 0:
         lines = (done.stderr + done.stdout).strip().splitlines()
-        return f"not sent ({lines[-1].strip() if lines else f'wandb ended with {done.returncode}'})"
+        return f"not uploaded ({lines[-1].strip() if lines else f'wandb exited with {done.returncode}'})"
     mark_sent(part)
     return None

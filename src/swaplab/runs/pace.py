@@ -1,4 +1,4 @@
-"""How far a run is, in numbers and in one plain line: images, loss, PSNR, speed, and the time that is left."""
+"""A run's progress, in numbers and as one plain line: images, loss, PSNR, speed and time left."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -7,23 +7,23 @@ from swaplab.catalogue import ORACLE
 from swaplab.progress import duration
 
 SPEED = "train/images_per_second"
-PSNR = {"val/reconstruction_psnr": "PSNR", ORACLE: "swap PSNR"}  # dB, by what a reader calls it
+PSNR = {"val/reconstruction_psnr": "PSNR", ORACLE: "swap PSNR"}  # dB, with the displayed names
 
 
 @dataclass
 class Pace:
-    """Estimates the time that a run of ``total`` images still takes, from the moments at which it was looked at.
+    """Estimates the time left of a run of ``total`` images from the times of its rows.
 
-    All that costs time counts, validation too; before two moments are known, the speed of training alone.
+    Everything that takes time counts, validation too; until two rows are known, it uses the training speed alone.
     """
 
     total: int
     _first: tuple[float, float] | None = None
 
     def left(self, row: Mapping[str, float], moment: float) -> float | None:
-        """Seconds from ``row``, reported at ``moment`` (s), to the end of the budget; None while nothing is known."""
+        """Seconds from ``row``, reported at ``moment`` (s), to the end of the budget; None if unknown."""
         images = row["images_seen"]
-        if self._first is None or images < self._first[0]:  # resumed, it begins at its checkpoint
+        if self._first is None or images < self._first[0]:  # a resumed run starts at its checkpoint
             self._first = images, moment
         since, began = self._first
         if images > since:
@@ -33,13 +33,13 @@ class Pace:
 
 
 def loss_of(row: Mapping[str, float]) -> float | None:
-    """The generator's whole loss in a row: the sum of its weighted terms; None where it has none."""
+    """The generator's total loss in a row, the sum of its weighted terms; None if there are none."""
     terms = [v for k, v in row.items() if k.startswith("loss/generator/") and k.endswith("_weighted")]
     return sum(terms) if terms else None
 
 
 def line(row: Mapping[str, float], total: int, left: float | None) -> str:
-    """``12,800 of 128,000 images: loss 0.0412, PSNR 24.1 dB, 310 images/s, 6 min left``: what the row has of that."""
+    """``12,800 of 128,000 images: loss 0.0412, PSNR 24.1 dB, 310 images/s, 6 min left``, as far as known."""
     loss, said = loss_of(row), []
     said += [] if loss is None else [f"loss {loss:.3g}"]
     said += [f"{title} {row[name]:.1f} dB" for name, title in PSNR.items() if name in row]

@@ -1,4 +1,4 @@
-"""A run before its first step: its record is there from the first second on, and gone again if the run is refused."""
+"""A run before its first step: its record exists from the start, and is removed if the run is rejected."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -15,10 +15,10 @@ TEXTS = ("run.json", "config.yaml")
 
 @contextmanager
 def preparing(folder: Path, config: dict[str, Any]) -> Iterator[RunRecord]:
-    """For a block in which a run begins (`RunRecord.begin`): its record, which says until then that it is prepared.
+    """The record of a run that begins (`RunRecord.begin`) within the block; until then its status is preparing.
 
-    Where a checkpoint is, the run's own record with a new session, else a new one. A UserError before the run begins
-    leaves what was there before the block, anything else is told in the record. The folder must be claimed.
+    With a checkpoint it is the existing record with a new session, else a new record. A UserError before the run
+    begins restores the state before the block; the record notes any other error. The folder must be claimed.
     """
     before, record = _texts(folder), None
     try:
@@ -36,7 +36,7 @@ def preparing(folder: Path, config: dict[str, Any]) -> Iterator[RunRecord]:
 
 
 def _texts(folder: Path) -> dict[str, bytes]:
-    """The texts of a run that has begun earlier; empty where there is none."""
+    """The text files of a run that has begun earlier; empty if there is none."""
     if not is_run(folder) or not RunRecord.load(folder).begun:
         return {}
     return {name: (folder / name).read_bytes() for name in TEXTS}
@@ -57,5 +57,5 @@ def _undo(folder: Path, before: dict[str, bytes]) -> None:
     for name in (RESERVE, *(name for name in TEXTS if name not in before)):
         (folder / name).unlink(missing_ok=True)
     for name in ("samples", "checkpoints"):
-        with suppress(OSError):  # what is there already stays
+        with suppress(OSError):  # keep what is not empty
             (folder / name).rmdir()

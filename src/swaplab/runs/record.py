@@ -1,9 +1,9 @@
-"""The run record: a folder that is the truth about a run; dashboards and reports are views of it.
+"""The run record: a folder that holds everything known about a run; dashboards and reports are views of it.
 
-config.yaml     resolved config              metrics.jsonl   one line a report, over images_seen
+config.yaml     resolved config              metrics.jsonl   one line per report, over images_seen
 run.json        status, times, versions, git state, data, parameters, cost, final metrics, exit reason
-samples/        picture sheets               checkpoints/    last.ckpt, best.safetensors, final.safetensors
-code/           by the digest of the code of a session: hashes of its files, and the user's packages as a zip
+samples/        sample sheets                checkpoints/    last.ckpt, best.safetensors, final.safetensors
+code/           by the digest of a session's code: hashes of its files, and the user's packages as a ZIP
 """
 
 import hashlib
@@ -27,11 +27,11 @@ from swaplab.runs.rows import Row, as_json, numbers, rows_of
 if TYPE_CHECKING:
     from swaplab.runs.code import Code
 
-# preparing: before its first step. complete, diverged: it has its result. failed: ended by an error, or without a word.
+# preparing: before the first step. complete, diverged: finished. failed: ended by an error, or the process is gone.
 STATUSES = ("preparing", "running", "complete", "diverged", "interrupted", "failed")
 AT_WORK = ("preparing", "running")
 ENDED = ("complete", "diverged")
-RESERVE, RESERVED = ".reserve", 1 << 17  # a file of so many bytes, given up to say how a run ended on a full disk
+RESERVE, RESERVED = ".reserve", 1 << 17  # a file of so many bytes, deleted on a full disk to record the end of a run
 
 
 def now() -> str:
@@ -40,7 +40,7 @@ def now() -> str:
 
 
 def codes_of(facts: dict[str, Any]) -> list[str]:
-    """The digests of the code of a record's sessions, in order, each once; none where it is not known."""
+    """The code digests of a record's sessions, in order, each once; sessions without a digest are skipped."""
     return list(dict.fromkeys(session["code"] for session in facts["sessions"] if "code" in session))
 
 
@@ -56,7 +56,7 @@ def is_run(folder: Path) -> bool:
     return any(os.path.exists(f"{folder}/{name}") for name in ("run.json", "checkpoints/last.ckpt"))
 
 
-# What a record's facts are like, where they are there; the first three always are.
+# Types of a record's facts, if present; the first three are required.
 _SHAPE: dict[str, type | tuple[type, ...]] = {
     "status": str,
     "sessions": list,
@@ -75,9 +75,9 @@ _SESSION: dict[str, type] = {"started": str, "pid": int, "host": str}
 
 
 def _checked(facts: Any) -> dict[str, Any]:
-    """What ``run.json`` holds, its numbers as they were; ValueError if that is no record."""
+    """The content of ``run.json``, with NaN for null in metrics; ValueError if it is not a record."""
     if not isinstance(facts, dict):
-        raise ValueError("it is no record")
+        raise ValueError("it is not a record")
     for key, kind in _SHAPE.items():
         if (key in facts and not isinstance(facts[key], kind)) or (key in list(_SHAPE)[:3] and key not in facts):
             raise ValueError(f"its {key} is {facts.get(key, 'missing')!r}")
@@ -85,20 +85,20 @@ def _checked(facts: Any) -> dict[str, Any]:
         raise ValueError(f"its status is {facts['status']!r}, its sessions {facts['sessions']!r}")
     for session in facts["sessions"]:
         if not isinstance(session, dict) or any(not isinstance(session.get(k), kind) for k, kind in _SESSION.items()):
-            raise ValueError(f"its session {session!r} is none")
+            raise ValueError(f"its session {session!r} is invalid")
     metrics = numbers(facts.get("metrics", {}))
     if metrics is None or numbers(facts.get("cost", {})) is None:
-        raise ValueError("its metrics or its cost are no numbers")
+        raise ValueError("its metrics or its costs are not numbers")
     return facts | ({"metrics": metrics} if "metrics" in facts else {})
 
 
 class RunRecord:
-    """Reads and writes one run's folder. Every write leaves the old or the new file, never a part."""
+    """Reads and writes one run's folder. Every write is atomic, except that rows are appended to ``metrics.jsonl``."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.facts: dict[str, Any] = {}
-        self.config_sha256 = ""  # of the file that `config` has read
+        self.config_sha256 = ""  # of the file that `config` read
 
     @property
     def metrics_file(self) -> Path:
@@ -109,23 +109,23 @@ class RunRecord:
         return self.folder / "checkpoints"
 
     def sheet(self, images_seen: int) -> Path:
-        """Where the sheet of samples that was drawn after so many images is."""
+        """The path of the sample sheet drawn after ``images_seen`` images."""
         return self.folder / "samples" / f"{images_seen:09d}.png"
 
     @property
     def status(self) -> str:
-        """One of `STATUSES`; a run whose process is gone without an end counts as failed."""
+        """One of `STATUSES`; an active run whose process is gone counts as failed."""
         status = str(self.facts["status"])
         return "failed" if status in AT_WORK and not self._alive() else status
 
     @property
     def begun(self) -> bool:
-        """Whether training has begun. Until then a run of another config or by other code may take its place."""
+        """Whether training has begun. Until then a run with another config or other code may replace it."""
         return bool(self.facts.get("begun", True))
 
     @property
     def codes(self) -> list[str]:
-        """The digests of the code that made it."""
+        """The digests of the code that made the run."""
         return codes_of(self.facts)
 
     @classmethod
@@ -137,7 +137,7 @@ class RunRecord:
         code: "Code | None" = None,
         status: str = "running",
     ) -> "RunRecord":
-        """Start a record in a new or an empty folder; UserError if it cannot be written or another process has it."""
+        """Start a record in a new or empty folder; UserError if it cannot be written or another process owns it."""
         record = cls(folder)
         try:
             claim(folder)
@@ -156,41 +156,41 @@ class RunRecord:
 
     @classmethod
     def load(cls, folder: Path) -> "RunRecord":
-        """Read a record; UserError if the folder is not one, Damaged if what it says is none."""
+        """Read a record; UserError if the folder is not a run, Damaged if its record is invalid."""
         record = cls(folder)
         try:
             record.facts = _checked(json.loads((folder / "run.json").read_bytes()))
         except FileNotFoundError:
             if is_run(folder):
-                raise Damaged(folder, f"{folder} holds a checkpoint, but its run.json is gone") from None
+                raise Damaged(folder, f"{folder} holds a checkpoint, but its run.json is missing") from None
             raise UserError(f"{folder} is not a run folder: it has no run.json; give a folder under runs/") from None
         except (OSError, ValueError, RecursionError) as error:
             raise Damaged(folder, f"{folder / 'run.json'} is damaged ({error})") from None
         return record
 
     def config(self) -> dict[str, Any]:
-        """The resolved config, the one that the run began with; Damaged if it is missing or another."""
+        """The resolved config that the run began with; Damaged if the file is missing or has changed."""
         path = self.folder / "config.yaml"
         try:
             text = path.read_bytes()
             self.config_sha256 = hashlib.sha256(text).hexdigest()
             if self.facts.get("config_sha256") not in (None, self.config_sha256):
-                raise ValueError("it is not the one that the run began with")
+                raise ValueError("it is not the config that the run began with")
             config = yaml.load(text, getattr(yaml, "CSafeLoader", yaml.SafeLoader))
             if not isinstance(config, dict):
-                raise ValueError("it is no config")
+                raise ValueError("it is not a config")
         except (OSError, ValueError, RecursionError, yaml.YAMLError) as error:
             raise Damaged(self.folder, f"{path} is damaged ({error})") from None
         return config
 
     def begin_session(self, code: "Code | None" = None, status: str = "running") -> None:
-        """Note that this process works on the run, and with which code."""
+        """Record that this process works on the run, and with which code."""
         self.facts["sessions"].append({"started": now(), "pid": os.getpid(), "host": socket.gethostname()})
         write_atomically(self.folder / RESERVE, lambda file: file.write(bytes(RESERVED)))
         self._work(status, code)
 
     def begin(self, code: "Code", **facts: Any) -> None:
-        """Note that the run was prepared and trains now, with which code, and what is known of it by now."""
+        """Record that training begins, with which code, and the facts known by now."""
         self._work("running", code, begun=True, **facts)
 
     def _work(self, status: str, code: "Code | None", **facts: Any) -> None:
@@ -205,7 +205,7 @@ class RunRecord:
         write_text_atomically(self.folder / "run.json", as_json(self.facts, indent=2) + "\n")
 
     def end(self, status: str, reason: str, **facts: Any) -> None:
-        """Close the session with a status of `STATUSES` and why."""
+        """Close the session with a status of `STATUSES` and the reason."""
         self.facts["sessions"][-1]["ended"] = now()
         reserve = self.folder / RESERVE
         try:
@@ -216,24 +216,24 @@ class RunRecord:
         reserve.unlink(missing_ok=True)
 
     def add_metrics(self, row: dict[str, float | int]) -> None:
-        """Append one line to ``metrics.jsonl``; it holds ``images_seen``."""
+        """Append one line to ``metrics.jsonl``; ``row`` contains ``images_seen``."""
         with writing(self.metrics_file), self.metrics_file.open("a") as file:
             file.write(as_json(row) + "\n")
 
     def metrics(self) -> list[Row]:
-        """All rows, without lines that are damaged or that a kill cut short."""
+        """All rows, without damaged lines and without a last line that a kill cut short."""
         return rows_of(self.metrics_file)[0]
 
     def cut_back(self, images_seen: int) -> None:
-        """Drop the rows after ``images_seen``, which a resumed run writes again, and lines that cannot be read."""
+        """Drop the rows after ``images_seen``, which a resumed run writes again, and damaged lines, with a warning."""
         rows, damaged = rows_of(self.metrics_file)
         if damaged:
-            self.warn(f"{self.metrics_file.name} was damaged: line {', '.join(map(str, damaged))} is left out")
+            self.warn(f"{self.metrics_file.name} was damaged: line {', '.join(map(str, damaged))} was dropped")
         kept = [row for row in rows if row["images_seen"] <= images_seen]
         write_text_atomically(self.metrics_file, "".join(as_json(row) + "\n" for row in kept))
 
     def warn(self, text: str) -> None:
-        """Add a sentence that a reader of the run's numbers must know; it is written with the next facts."""
+        """Add a warning for readers of the run's numbers; it is written with the next facts."""
         self.facts["warnings"] = [*self.facts.get("warnings", []), text]
 
     def _alive(self) -> bool:
@@ -250,10 +250,10 @@ class RunRecord:
 
 
 def finished(folder: Path, config: dict[str, Any]) -> RunRecord | None:
-    """The record in ``folder`` if the run has its result already, else None.
+    """The record in ``folder`` if its run is finished, else None.
 
-    Raises UserError if the folder holds a run of another config: the same name must not mix two runs. It may go on at
-    another place, with another number of ranks. Damaged if it holds a run that cannot be read.
+    Raises UserError if the folder holds a run with another config, because one name must not mix two runs; keys of
+    `PLACE`, such as the number of ranks, may differ. Raises Damaged if the run cannot be read.
     """
     if not is_run(folder):
         return None

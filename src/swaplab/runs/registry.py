@@ -1,7 +1,7 @@
-"""Many runs at once: what is under ``runs/``, which of it fits, and removal that cannot reach anything else.
+"""Many runs at once: find all under ``runs/``, select some by conditions, and remove runs but nothing else.
 
-The run folders are the truth. ``.index.json`` keeps what was read of them, each entry with the stamp of the files it
-was read from; an entry whose files have changed is read again, so a missing, old or damaged index costs only time.
+The run folders are the truth. ``.index.json`` caches what was read of them, with the stamps of the files read. An entry
+whose files have changed is read again, so a missing, old or damaged index costs only time.
 """
 
 import contextlib
@@ -24,12 +24,12 @@ from swaplab.runs.record import AT_WORK, ENDED, RunRecord, cost_of, is_run
 from swaplab.runs.rows import as_json, last_rows, numbers
 
 INDEX, TRASH = ".index.json", ".trash"
-FORMAT = 3  # of the index; one of another format is built again
-DEPTH = 4  # levels of folders under runs that are looked through
+FORMAT = 3  # of the index; an index of another format is rebuilt
+DEPTH = 4  # levels of folders searched under runs
 MEASURED = tuple(str(evaluation_file(Path(), weights, split)) for weights in WEIGHTS for split in SPLITS)
 READ = ("run.json", "config.yaml", "metrics.jsonl", *MEASURED)
 FACTS = ("status", "exit_reason", "created", "images_seen", "cost", "parameters", "macs")
-FIELDS = ("name", "id", "status", "seed")  # what conditions know besides keys of the config
+FIELDS = ("name", "id", "status", "seed")  # keys of conditions besides factors and config keys
 DAMAGED = "damaged"
 
 Stamp = list[list[int] | None]
@@ -37,10 +37,10 @@ Stamp = list[list[int] | None]
 
 @dataclass(frozen=True)
 class Entry:
-    """One run as tables show it.
+    """One run, as tables show it.
 
-    ``metrics``: last values by name, those of evaluations as ``evaluation/final/test/score``, and ``cost/...``.
-    ``problem``: why the record cannot be read, else None. ``stamp``: inode, time and size of each file of `READ`.
+    ``metrics``: last values by name, with those of evaluations as ``evaluation/final/test/score``, and ``cost/...``.
+    ``problem``: why the record cannot be read, else None. ``stamp``: inode, time and size of each file in `READ`.
     """
 
     name: str
@@ -58,7 +58,7 @@ class Entry:
 
     @property
     def status(self) -> str:
-        """That of the record now (a process may have died since), or ``damaged``."""
+        """The record's status now, because its process may have died since the reading; or ``damaged``."""
         if self.problem is not None:
             return DAMAGED
         record = RunRecord(Path())
@@ -67,25 +67,25 @@ class Entry:
 
     @property
     def factors(self) -> dict[str, Any]:
-        """What a sweep or an ablation varied."""
+        """The factors that a sweep or an ablation varied, with this run's levels."""
         found = self.config.get("factors")
         return found if isinstance(found, dict) else {}
 
     @property
     def images_seen(self) -> int:
-        """Images of all identities that training has reported."""
+        """Images of all identities seen in training, as last reported."""
         return int(self.metrics.get("images_seen") or self.facts.get("images_seen") or 0)
 
     @property
     def seconds(self) -> float:
-        """Seconds of training of all ended sessions."""
+        """Seconds of all ended sessions."""
         return float((self.facts.get("cost") or {}).get("seconds") or 0)
 
 
 def all_runs(runs: Path, *, rebuild: bool = False) -> list[Entry]:
-    """The runs under ``runs/NAME/ID``, by name and time of creation; UserError if there is no such folder.
+    """The runs under ``runs/NAME/ID``, by name and creation time; UserError if ``runs`` does not exist.
 
-    The index is brought up to date where it can be written; ``rebuild`` reads every run anew.
+    Updates the index if it can be written; ``rebuild`` reads every run again.
     """
     check_folder(runs)
     known = {} if rebuild else _read_index(runs)
@@ -99,17 +99,17 @@ def all_runs(runs: Path, *, rebuild: bool = False) -> list[Entry]:
 
 
 def check_folder(runs: Path) -> None:
-    """UserError if there is no such folder of runs."""
+    """UserError if ``runs`` is not a folder."""
     if not runs.is_dir():
-        raise UserError(f"{runs} is not a folder; name the one that holds your runs with runs=DIR")
+        raise UserError(f"{runs} is not a folder; give the folder of your runs with runs=DIR")
 
 
 def run_folders(runs: Path, depth: int = DEPTH) -> Iterator[Path]:
-    """Folders that hold a run, readable or not, a few levels down: ``NAME/ID``, where a name may have slashes."""
+    """Folders that hold a run, readable or not, up to ``depth`` levels down: ``NAME/ID``; names may contain slashes."""
     try:
         with os.scandir(runs) as found:
             folders = [runs / entry.name for entry in found if entry.name[0] != "." and entry.is_dir()]
-    except FileNotFoundError:  # taken away meanwhile
+    except FileNotFoundError:  # deleted in the meantime
         return
     for folder in folders:
         if is_run(folder):
@@ -146,7 +146,7 @@ def _stamp(folder: Path) -> Stamp:
 
 
 def _entry(folder: Path, label: str, known: Entry | None) -> Entry:
-    stamp = _stamp(folder)  # before reading: what changes meanwhile is read again next time
+    stamp = _stamp(folder)  # before reading, so that a change in the meantime is read next time
     if known is not None and known.stamp == stamp:
         return known
     name, _, run = label.rpartition("/")
@@ -172,9 +172,9 @@ def _evaluated(folder: Path) -> dict[str, float]:
 
 
 def matching(entries: Sequence[Entry], conditions: dict[str, str]) -> list[Entry]:
-    """The runs that fulfil every condition KEY: VALUE, where ``a,b`` is one of several.
+    """The runs that meet every condition KEY: VALUE; ``a,b`` means one of several values.
 
-    A key is one of `FIELDS`, a factor, or a dotted key of the config. UserError for a key that no run has.
+    A key is one of `FIELDS`, a factor, or a dotted config key. UserError for a key that no run has.
     """
     found = list(entries)
     for key, wanted in conditions.items():
@@ -182,8 +182,8 @@ def matching(entries: Sequence[Entry], conditions: dict[str, str]) -> list[Entry
         values = [(entry, _value(entry, key)) for entry in entries]
         if entries and all(value is None for _, value in values):
             inner = next((k for entry in entries for k in _flat(entry) if k.startswith(f"{key}.")), None)
-            hint = f"it is a group: write one of its keys, such as {inner}" if inner else "see `swaplab runs list`"
-            raise UserError(f"no run has a value {key}; {hint}, or use one of {', '.join(FIELDS)}")
+            hint = f"it is a group: give one of its keys, such as {inner}" if inner else "see `swaplab runs list`"
+            raise UserError(f"no run has a value for {key}; {hint}, or use one of {', '.join(FIELDS)}")
         fits = {entry.label for entry, value in values if value is not None and any(_equal(value, o) for o in options)}
         found = [entry for entry in found if entry.label in fits]
     return found
@@ -194,7 +194,7 @@ def _flat(entry: Entry) -> dict[str, str]:
 
 
 def _value(entry: Entry, key: str) -> str | None:
-    """A field, factor or config value as text, as it is typed in a condition."""
+    """A field, factor or config value as text, as typed in a condition."""
     if key in FIELDS:
         fields = {"name": entry.name, "id": entry.id, "status": entry.status, "seed": entry.config.get("seed")}
         return str(fields[key])
@@ -220,35 +220,35 @@ def _equal(value: str, wanted: str) -> bool:
 
 
 def unfinished(entries: Sequence[Entry]) -> list[Entry]:
-    """Runs without their result and without a living process."""
+    """The readable runs that are neither finished nor active."""
     return [entry for entry in entries if entry.status not in (*ENDED, *AT_WORK, DAMAGED)]
 
 
 def check_removable(runs: Path, folder: Path) -> None:
-    """UserError unless ``folder`` is a run of its own under ``runs``, reached through no link, with nobody at work."""
+    """UserError unless ``folder`` is an inactive run inside ``runs`` whose path contains no link."""
     check_own(runs, folder)
     record = RunRecord.load(folder)
     if record.status in AT_WORK:
         host = record.facts["sessions"][-1]["host"]
-        where = "" if host == socket.gethostname() else f" on {host}; only there it can be told whether it lives"
+        where = "" if host == socket.gethostname() else f" on {host}, and its process cannot be checked from here"
         raise UserError(
             f"{folder} is {record.status}{where}; stop it first (process {record.facts['sessions'][-1]['pid']})"
         )
 
 
 def remove(runs: Path, folders: Sequence[Path]) -> None:
-    """Delete run folders that `check_removable` passes: first all into ``.trash``, in one move each, then for good.
+    """Delete run folders that pass `check_removable`: move each into ``.trash`` in one step, then delete the trash.
 
-    A kill in between leaves whole runs or trash, never half a run; the next removal takes out what was left.
+    A kill in between leaves whole runs or trash, never half a run; the next removal deletes leftover trash.
     """
     for folder in folders:
         check_removable(runs, folder)
     trash = runs / TRASH
     if trash.is_symlink():
-        raise UserError(f"{trash} is a link; take it away, so that nothing is deleted elsewhere")
+        raise UserError(f"{trash} is a link; remove it, so that nothing is deleted elsewhere")
     trash.mkdir(exist_ok=True)
     for folder in folders:
         os.rename(folder, trash / f"{folder.name}-{time.time_ns()}")
-        with contextlib.suppress(OSError):  # others live there
+        with contextlib.suppress(OSError):  # not empty
             folder.parent.rmdir()
     shutil.rmtree(trash)

@@ -1,6 +1,6 @@
-"""JSON as every program reads it: a number that is not finite is ``null``, and a line that is damaged costs that line.
+"""Standard JSON: a number that is not finite becomes ``null``, and a damaged line of metrics loses only that line.
 
-NaN and the infinities are no JSON. In a row of metrics, ``null`` is read back as NaN.
+JSON has neither NaN nor infinities. In a row of metrics, ``null`` is read back as NaN.
 """
 
 import json
@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 Row = dict[str, float]
-TAIL = 1 << 16  # bytes at the end of metrics.jsonl that tell how far a run is
+TAIL = 1 << 16  # bytes read at the end of metrics.jsonl to see a run's progress
 
 
 def as_json(value: Any, indent: int | None = None) -> str:
@@ -27,7 +27,7 @@ def _finite(value: Any) -> Any:
 
 
 def numbers(node: Any) -> Row | None:
-    """Metrics by name, as they were before they became JSON; None if ``node`` is something else."""
+    """Metrics by name, with NaN for null; None if ``node`` is anything else."""
     if not isinstance(node, dict):
         return None
     row = {str(name): math.nan if value is None else value for name, value in node.items()}
@@ -35,7 +35,7 @@ def numbers(node: Any) -> Row | None:
 
 
 def parsed(line: bytes) -> Row | None:
-    """A row of metrics, with ``images_seen``; None if the line is damaged."""
+    """A row of metrics with ``images_seen``; None if the line is damaged."""
     try:
         row = numbers(json.loads(line))
     except (ValueError, RecursionError):
@@ -44,7 +44,7 @@ def parsed(line: bytes) -> Row | None:
 
 
 def rows_of(path: Path) -> tuple[list[Row], list[int]]:
-    """The rows of a file, and the numbers of damaged lines; a last line that a kill cut short is neither."""
+    """The rows of a file, and the numbers of damaged lines; a last line that a kill cut short counts as neither."""
     lines = path.read_bytes().split(b"\n")[:-1] if path.exists() else []
     found = [parsed(line) for line in lines]
     return _good(found), [number for number, row in enumerate(found, 1) if row is None]

@@ -1,6 +1,6 @@
-"""Numbers of two arms over the same seeds: intervals, tests, how many seeds a test needs. The unit is the seed.
+"""Statistics of two arms over the same seeds: intervals, tests, and how many seeds a test needs. The unit is the seed.
 
-Everything takes the differences of one arm to the other, one a seed, along the last axis: (..., n).
+``differences`` between the arms, one per seed, are along the last axis: (..., n).
 """
 
 from collections.abc import Sequence
@@ -11,16 +11,16 @@ from numpy.typing import ArrayLike, NDArray
 from scipy import special, stats
 
 ALPHA = 0.05
-ENUMERATED = 20  # seeds up to which every sign flip is tried, about a million sums
+ENUMERATED = 20  # maximum seeds for which every sign flip is tried, about a million sums
 
 Floats = NDArray[np.float64]
 Side = Literal["two-sided", "greater"]
 
 
 def paired_interval(differences: ArrayLike, alpha: float = ALPHA) -> tuple[Floats, Floats]:
-    """Student's interval (1908) of the mean difference: mean ± t(1 - alpha/2, n - 1) sd / sqrt(n); n >= 2.
+    """Student's interval (1908) for the mean difference: mean ± t(1 - alpha/2, n - 1) sd / sqrt(n); n >= 2.
 
-    Covers with 1 - alpha if differences are normal, whatever the arms share; equal differences give a point.
+    Its coverage is 1 - alpha if differences are normal, whatever the arms share; equal differences give a point.
     """
     mean, error, freedom = _moments(differences)
     half = stats.t.ppf(1 - alpha / 2, freedom) * error
@@ -28,18 +28,18 @@ def paired_interval(differences: ArrayLike, alpha: float = ALPHA) -> tuple[Float
 
 
 def t_test(differences: ArrayLike) -> Floats:
-    """Two-sided p of the paired t test that the mean difference is 0; below alpha where `paired_interval` excludes 0.
+    """Two-sided p of the paired t test that the mean difference is 0; below alpha if `paired_interval` excludes 0.
 
-    Differences that are equal have no spread to test: p is 0, or 1 where they are 0; `verdict.judge` refuses them.
+    Equal differences have no spread to test: p is 0, or 1 if they are 0; `verdict.judge` does not test them.
     """
     mean, error, freedom = _moments(differences)
     return np.asarray(2 * stats.t.sf(_over(np.abs(mean), error), freedom), float)
 
 
 def equivalence_test(differences: ArrayLike, margin: float) -> Floats:
-    """p of the two one-sided t tests (Schuirmann 1987, TOST) that the mean difference is outside (-margin, margin).
+    """p of the two one-sided t tests (TOST, Schuirmann 1987) that the mean difference is outside (-margin, margin).
 
-    Below alpha where the interval of level 1 - 2 alpha lies inside the margin.
+    Below alpha if the interval of level 1 - 2 alpha lies within the margin.
     """
     mean, error, freedom = _moments(differences)
     return np.asarray(stats.t.sf(_over(margin - np.abs(mean), error), freedom), float)
@@ -49,7 +49,7 @@ def effect_size(differences: ArrayLike) -> Floats:
     """Mean difference over the standard deviation of differences (Cohen's d_z), corrected for few seeds.
 
     The factor is exact for normal differences (Hedges 1981): G(f/2) / (sqrt(f/2) G((f - 1)/2)), f = n - 1. Needs three
-    seeds; nan for fewer and for differences without spread.
+    seeds; nan for fewer, and for equal differences.
     """
     mean, error, freedom = _moments(differences)
     if freedom < 2:
@@ -63,7 +63,7 @@ def effect_size(differences: ArrayLike) -> Floats:
 def sign_flip_test(differences: ArrayLike, side: Side = "two-sided") -> float | None:
     """p of the exact sign-flip permutation test (Fisher 1935) that differences (n,) are symmetric about 0.
 
-    The share of all 2^n choices of signs whose sum is at least as far out as the observed. None for more than
+    The share of all 2^n sign choices whose sum is at least as extreme as the observed one. None for more than
     `ENUMERATED` seeds.
     """
     d = np.asarray(differences, float)
@@ -92,7 +92,7 @@ def sign_test(successes: int, seeds: int) -> float:
 
 
 def holm(p_values: Sequence[float]) -> list[float]:
-    """p values corrected for their number (Holm 1979): the family's chance of one false rejection stays below alpha."""
+    """p values corrected for their number (Holm 1979): the family's chance of any false rejection stays below alpha."""
     count = len(p_values)
     corrected, largest = [0.0] * count, 0.0
     for rank, index in enumerate(np.argsort(p_values, kind="stable")):
@@ -102,9 +102,9 @@ def holm(p_values: Sequence[float]) -> list[float]:
 
 
 def smallest_p(seeds: int, tests: int = 1, side: Side = "two-sided") -> float:
-    """The smallest corrected p that the exact test of ``seeds`` differences can give, the most favourable data granted.
+    """The smallest corrected p that the exact test of ``seeds`` differences can give, on the most favourable data.
 
-    Of 2^n choices of signs one is the furthest, or two where both sides count; a correction for ``tests`` multiplies.
+    Of 2^n sign choices one is the most extreme, or two in a two-sided test; the correction multiplies by ``tests``.
     """
     return min(1.0, tests * (2.0 if side == "two-sided" else 1.0) / 2.0**seeds)
 
@@ -129,6 +129,6 @@ def _moments(differences: ArrayLike) -> tuple[Floats, Floats, int]:
 
 
 def _over(distance: Floats, error: Floats) -> Floats:
-    """Distance in standard errors; without an error infinitely many, of the distance's sign."""
+    """Distance in standard errors; if the error is 0, infinite with the distance's sign, or 0 for distance 0."""
     with np.errstate(divide="ignore", invalid="ignore"):
         return np.where(error > 0, distance / error, np.where(distance == 0, 0.0, np.copysign(np.inf, distance)))

@@ -1,4 +1,4 @@
-"""Runs as one table: which numbers it shows, in which order, and as what: text, CSV or JSON."""
+"""Runs as one table: its metrics, its order, and its form: text, CSV or JSON."""
 
 import csv
 import io
@@ -12,14 +12,14 @@ from swaplab.progress import duration
 from swaplab.runs.registry import Entry
 from swaplab.runs.rows import as_json
 
-# Where no metric is named: the first of these that there is.
+# Shown if no metric is named: the first of these that exists.
 USUAL = ("evaluation/final/test/score", "evaluation/final/val/score", "val/reconstruction_psnr")
 CREATED = "created"
 FACTS = ("name", "id", "status", "seed", CREATED, "images_seen", "seconds")
 
 
 def metrics_named(entries: Sequence[Entry], named: str | None) -> list[str]:
-    """The metrics that ``named`` (``a,b``) means, each by `metric_named`; where it is None, the usual ones."""
+    """The metrics that ``named`` (``a,b``) means, each by `metric_named`; if it is None, the usual ones."""
     if named is not None:
         return list(dict.fromkeys(metric_named(entries, word.strip()) for word in named.split(",")))
     names = {name for entry in entries for name in entry.metrics}
@@ -32,7 +32,7 @@ def metrics_named(entries: Sequence[Entry], named: str | None) -> list[str]:
 def metric_named(entries: Sequence[Entry], word: str) -> str:
     """The metric that a user means: its name, else its beginning, else its end after a slash.
 
-    UserError where that is none of what was measured, or several.
+    UserError if no metric, or several, match.
     """
     names = sorted({name for entry in entries for name in entry.metrics})
     ways = (
@@ -45,25 +45,25 @@ def metric_named(entries: Sequence[Entry], word: str) -> str:
         return (fitting or [word])[0]
     among = fitting or names
     shown = ", ".join(among[:6]) + (", ..." if len(among) > 6 else "")
-    raise UserError(f"metric {word} is {'several' if fitting else 'not one'} of what was measured: {shown}")
+    raise UserError(f"metric {word} matches {'several' if fitting else 'none'} of the metrics; write one of: {shown}")
 
 
 def sort_key(entries: Sequence[Entry], word: str) -> str:
-    """What `ordered` sorts by where a user writes ``word``: the whole name of a metric, or `CREATED`; ``-`` is kept."""
+    """The key of `ordered` for a user's ``word``: the whole name of a metric, or `CREATED`; keeps a leading ``-``."""
     sign, name = ("-", word[1:]) if word.startswith("-") else ("", word)
     return sign + (name if name == CREATED else metric_named(entries, name))
 
 
 def beside(metrics: Sequence[str], by: str) -> list[str]:
-    """The metrics that are shown, with the one that the table is sorted by."""
+    """The metrics to show, including the one that the table is sorted by."""
     name = by.removeprefix("-")
     return [*metrics] if name == CREATED or name in metrics else [name, *metrics]
 
 
 def ordered(entries: Sequence[Entry], by: str) -> list[Entry]:
-    """The runs by a metric, the best first; by `CREATED`, the newest first; ``-`` before it turns that round.
+    """The runs by a metric, best first; by `CREATED`, newest first; a leading ``-`` reverses the order.
 
-    Without a better side the smallest comes first. Runs without a finite value are last either way.
+    If neither direction is better, the smallest value comes first. Runs without a finite value always come last.
     """
     name, turned = by.removeprefix("-"), by.startswith("-")
     if name == CREATED:
@@ -75,7 +75,7 @@ def ordered(entries: Sequence[Entry], by: str) -> list[Entry]:
 
 
 def as_text(entries: Sequence[Entry], metrics: Sequence[str]) -> str:
-    """Aligned columns, a line per run, so that it reads in a terminal and through ``grep``; then what is damaged."""
+    """Aligned columns, one line per run, for terminals and ``grep``; then the problems of damaged runs."""
     rows = [("name", "id", "seed", "status", "images", *metrics, "time", "factors")]
     for e in entries:
         values = [e.metrics.get(each) for each in metrics]
@@ -93,7 +93,7 @@ def as_text(entries: Sequence[Entry], metrics: Sequence[str]) -> str:
 
 
 def as_csv(entries: Sequence[Entry], metrics: Sequence[str]) -> str:
-    """A line per run: `FACTS`, the metrics, and a column ``factors.NAME`` per factor; unknown is empty."""
+    """One line per run: `FACTS`, the metrics, and a column ``factors.NAME`` per factor; empty if unknown."""
     factors = list(dict.fromkeys(name for entry in entries for name in entry.factors))
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
@@ -106,8 +106,8 @@ def as_csv(entries: Sequence[Entry], metrics: Sequence[str]) -> str:
 
 
 def as_list(entries: Sequence[Entry], metrics: Sequence[str] | None) -> str:
-    """A JSON list with an object per run: `FACTS`, ``factors``, ``problem`` (null, or why it is damaged), and
-    ``metrics`` by name, all where None are named."""
+    """A JSON list with one object per run: `FACTS`, ``factors``, ``problem`` (null, or why it is damaged), and
+    ``metrics`` by name, all of them if the argument is None."""
     found = [
         facts_of(entry)
         | {"factors": entry.factors, "problem": entry.problem}
@@ -118,6 +118,6 @@ def as_list(entries: Sequence[Entry], metrics: Sequence[str] | None) -> str:
 
 
 def facts_of(entry: Entry) -> dict[str, Any]:
-    """`FACTS` of a run."""
+    """The `FACTS` of a run."""
     known = (entry.name, entry.id, entry.status, entry.config.get("seed"), entry.facts.get(CREATED))
     return dict(zip(FACTS, (*known, entry.images_seen, entry.seconds), strict=True))

@@ -1,4 +1,4 @@
-"""What differences over seeds say about a hypothesis: supported, refuted or undecided, by rules that stand before."""
+"""The verdict of differences over seeds on a hypothesis: supported, refuted or undecided, by rules set in advance."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -28,11 +28,11 @@ SUPPORTED, REFUTED, UNDECIDED = "supported", "refuted", "undecided"
 
 @dataclass(frozen=True)
 class Pairs:
-    """A level against the reference.
+    """A level compared with the reference.
 
-    ``differences``: seed -> level minus reference, where both have a number. ``diverged``: seeds of which a run of
-    either arm diverged or has no finite number. ``missing``: seeds of which a run is not there, failed, not finished
-    or not measured yet. ``rounding``: how far two numbers of the arms may lie apart that are the same.
+    ``differences``: seed -> level minus reference, where both have a number. ``diverged``: seeds at which a run of
+    either arm diverged or has no finite number. ``missing``: seeds at which a run is missing, failed, unfinished or
+    not measured yet. ``rounding``: the largest difference that rounding alone can make.
     """
 
     level: str
@@ -43,17 +43,17 @@ class Pairs:
 
     @property
     def flat(self) -> bool:
-        """Whether the differences do not vary, or no more than rounding explains: no test can be made of them."""
+        """Whether the differences vary no more than rounding explains, so that they cannot be tested."""
         values = list(self.differences.values())
         return len(values) > 1 and max(values) - min(values) <= max(self.rounding, 1e-12 * max(map(abs, values)))
 
 
 @dataclass(frozen=True)
 class Judgement:
-    """One comparison. ``low`` and ``high``: interval of the mean difference; all intervals of a family hold together
-    with 95 % (Dunn 1961). ``p``: of the t test, for ``equal`` of the two one-sided ones; ``corrected``: after Holm.
-    ``check``: the exact sign-flip p, times the tests of the family. ``reasons``: sentences. Numbers that do not exist
-    are None.
+    """One comparison. ``low`` and ``high``: interval for the mean difference; all intervals of a family hold
+    simultaneously with 95 % (Dunn 1961). ``p``: of the t test, for ``equal`` of the two one-sided tests; ``corrected``:
+    after Holm. ``check``: the exact sign-flip p, times the number of tests in the family. ``reasons``: sentences.
+    Numbers that do not exist are None.
     """
 
     level: str
@@ -73,14 +73,14 @@ class Judgement:
 def judge(
     family: Sequence[Pairs], direction: Direction, margin: float | None = None, *, counted: bool = False
 ) -> list[Judgement]:
-    """Judge every comparison of a family by one hypothesis: the level's mean is ``direction`` than the reference's.
+    """Judge every comparison of a family by one hypothesis: ``direction`` relates the level's mean to the reference's.
 
-    higher, lower: supported where the corrected test rejects 0 and the mean has the predicted sign, refuted where it
-    has the other. different: supported where it rejects 0. equal: supported where both one-sided tests reject
-    ``margin``, refuted where the interval lies wholly outside it. Else undecided, and so where runs are missing, where
-    the seeds are too few for the exact test to reach 0.05, where differences do not vary, and where runs diverged,
-    unless the verdict stands with their pairs counted against it. Levels have different names. ``counted``: the config
-    alone decides the numbers (parameters, operations), so that differences that do not vary are the answer itself.
+    higher, lower: supported if the corrected test rejects 0 and the mean has the predicted sign, refuted if it has the
+    other sign. different: supported if the test rejects 0. equal: supported if both one-sided tests reject ``margin``,
+    refuted if the interval lies wholly outside it. Otherwise undecided; also undecided if runs are missing, if the
+    seeds are too few for the exact test to reach 0.05, if differences do not vary, or if runs diverged and the verdict
+    does not hold with their pairs counted against it. Levels have different names. ``counted``: the config alone
+    determines the numbers (parameters, operations), so differences that do not vary are themselves the answer.
     """
     if counted and all(pairs.flat and not pairs.missing for pairs in family):
         return [_compared(pairs, direction, margin) for pairs in family]
@@ -96,7 +96,7 @@ def judge(
 
 
 def overall(judgements: Sequence[Judgement]) -> str:
-    """The verdict on a hypothesis about every level: supported if all are, refuted if one is, else undecided."""
+    """The verdict on a hypothesis about all levels: supported if all are, refuted if any is, else undecided."""
     verdicts = {each.verdict for each in judgements}
     if verdicts == {SUPPORTED}:
         return SUPPORTED
@@ -124,7 +124,7 @@ def _judge(pairs: Pairs, direction: Direction, margin: float | None, tests: int,
         verdict = UNDECIDED
     elif check is not None and verdict == SUPPORTED and check >= ALPHA:
         reasons += (
-            f"the exact check does not reach {ALPHA} (p = {check:.3g}): the verdict leans on normal differences",
+            f"the exact check does not reach {ALPHA} (p = {check:.3g}): the verdict relies on normal differences",
         )
     effect = float(effect_size(values))
     return Judgement(
@@ -144,11 +144,11 @@ def _judge(pairs: Pairs, direction: Direction, margin: float | None, tests: int,
 
 
 def _compared(pairs: Pairs, direction: Direction, margin: float | None) -> Judgement:
-    """What is counted is compared, not tested."""
+    """Counted numbers are compared, not tested."""
     mean = float(np.mean(list(pairs.differences.values())))
     decided = mean != 0 if direction != "equal" else abs(mean) < _known(margin)
     verdict = _rule(direction, margin, mean, (mean, mean), 0.0 if decided else 1.0)
-    reason = "counted, not sampled: no seed can give another number, so nothing is tested"
+    reason = "counted, not sampled: every seed gives the same number, so nothing is tested"
     return Judgement(pairs.level, direction, pairs, verdict, (reason,), mean)
 
 
@@ -159,7 +159,7 @@ def _rule(
     interval: tuple[float, float],
     corrected: float,
 ) -> str:
-    """The verdict of complete pairs."""
+    """The verdict for complete pairs."""
     if direction == "equal":
         outside = interval[0] > _known(margin) or interval[1] < -_known(margin)
         return SUPPORTED if corrected < ALPHA else REFUTED if outside else UNDECIDED
@@ -170,36 +170,36 @@ def _rule(
 
 
 def _doubts(pairs: Pairs, direction: Direction, tests: int, agreeing: int) -> tuple[str, ...]:
-    """Why a verdict cannot be had, or what it had to survive."""
+    """The reasons against a verdict, also those that it survives."""
     doubts = []
     if pairs.missing:
-        doubts.append(f"not all runs are there and measured: seed {_listed(pairs.missing)}")
+        doubts.append(f"runs are missing or not measured: seed {_listed(pairs.missing)}")
     side, values = _side(direction), list(pairs.differences.values())
     have = len(values)
     if not pairs.missing and smallest_p(have, tests, side) >= ALPHA:
         many = f", corrected for {tests} comparisons," if tests > 1 else ""
         doubts.append(
-            f"{have} pairs of seeds cannot decide: the smallest p of the exact test{many} is "
-            f"{smallest_p(have, tests, side):.3g}, not below {ALPHA}; {seeds_needed(tests, side)} seeds can"
+            f"{have} pairs of seeds are too few: the smallest possible p of the exact test{many} is "
+            f"{smallest_p(have, tests, side):.3g}, not below {ALPHA}; {seeds_needed(tests, side)} seeds are enough"
         )
     if pairs.flat:
         doubts.append(
-            f"the differences of all {have} seeds are the same within rounding ({np.mean(values):.3g}): either nothing "
-            f"differs or the metric does not see it, and without a spread nothing can be tested; choose another metric"
+            f"the differences of all {have} seeds are equal within rounding ({np.mean(values):.3g}): either nothing "
+            f"differs or the metric does not see it, and without spread there is no test; choose another metric"
         )
     if pairs.diverged:
-        text = f"a run diverged at seed {_listed(pairs.diverged)}: these pairs are not in the interval"
+        text = f"a run diverged at seed {_listed(pairs.diverged)}: the interval excludes these pairs"
         if direction != "equal" and have:
             count = have + len(pairs.diverged)
             p = _worst_case(pairs, tests, agreeing)
-            text += f"; counted against it, {agreeing} of {count} signs agree (sign test, p = {p:.3g})"
+            text += f"; counted against the verdict, {agreeing} of {count} signs agree (sign test, p = {p:.3g})"
         doubts.append(text)
     return tuple(doubts)
 
 
 def _stands(pairs: Pairs, direction: Direction, tests: int, agreeing: int) -> bool:
-    """Whether a verdict survives: all runs are there, seeds suffice, and every pair with a diverged run, counted
-    against the verdict, leaves the sign test below alpha. Equality has no such worst case: it falls."""
+    """Whether a verdict holds: all runs exist, the seeds suffice, and the sign test stays below alpha with every
+    diverged pair counted against the verdict. Equality has no such worst case, so a diverged run undoes it."""
     enough = not pairs.missing and smallest_p(len(pairs.differences), tests, _side(direction)) < ALPHA
     if not pairs.diverged:
         return enough

@@ -1,4 +1,4 @@
-"""The live view of what trains: a table that is redrawn on a terminal, a plain line per report elsewhere."""
+"""The live view of active runs: a table redrawn on a terminal, elsewhere a plain line per report."""
 
 import time
 from collections.abc import Sequence
@@ -15,15 +15,15 @@ from swaplab.runs.living import Living, Lookout
 from swaplab.runs.pace import PSNR, SPEED, line, loss_of
 from swaplab.runs.registry import check_folder
 
-PAUSE = 2.0  # seconds between two looks, and at least so many times as long as a look takes:
-IDLE = 20
-PATIENCE = 20.0  # seconds without a run at work: between two runs of a sweep, and until the first one begins
+PAUSE = 2.0  # minimum seconds between two looks
+IDLE = 20  # minimum pause, in durations of a look
+PATIENCE = 20.0  # seconds to wait for an active run: between two runs of a sweep, and before the first one
 
 
 def watch(runs: Path, console: Console | None = None, *, pause: float = PAUSE, patience: float = PATIENCE) -> None:
-    """Show the runs at work under ``runs`` until there has been none for ``patience`` seconds.
+    """Show the active runs under ``runs`` until there has been none for ``patience`` seconds.
 
-    UserError if there is no such folder by then: the first run makes it.
+    UserError if ``runs`` does not exist by then; the first run creates it.
     """
     console = console or Console()
     lives = console.is_terminal and not console.is_dumb_terminal
@@ -40,15 +40,15 @@ def watch(runs: Path, console: Console | None = None, *, pause: float = PAUSE, p
             else:
                 _say_news(console, living, told)
             if not living and idle_since is None:
-                _say(console, f"nothing trains under {runs}; waiting {patience:.0f} s for a run to begin")
+                _say(console, f"no active run under {runs}; waiting {patience:.0f} s for one to start")
             idle_since = None if living else idle_since or began
             time.sleep(max(pause, IDLE * (time.monotonic() - began)))
     check_folder(runs)
-    _say(console, f"no run has begun under {runs}")
+    _say(console, f"no run started under {runs}")
 
 
 def view(living: Sequence[Living]) -> Group:
-    """The runs at work, a row each, PSNR in dB; below, where the last sheet of each is."""
+    """The active runs, one row each, PSNR in dB; below them, the path of each run's latest sheet."""
     shown = Table(box=None, pad_edge=False)
     shown.add_column("run", overflow="fold")
     for name in ("images", "images/s", "loss", "PSNR", "swap PSNR", "left"):
@@ -68,7 +68,7 @@ def view(living: Sequence[Living]) -> Group:
 
 
 def _say_news(console: Console, living: Sequence[Living], told: dict[str, str]) -> None:
-    """A line for each run that has got on since its last one."""
+    """Print a line for each run that has progressed since its last line."""
     for run in living:
         at = f"{run.status} {run.row.get('images_seen')}"
         if told.get(run.label) != at:

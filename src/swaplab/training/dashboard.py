@@ -1,7 +1,7 @@
-"""Weights & Biases as one view of the run record, through Lightning's logger.
+"""Weights & Biases as a view of the run record, through Lightning's logger.
 
-A run carries what a workspace needs to group it: its ablation as the group, what varies as tags ``factor=level`` and
-as config keys ``factor/NAME``. A measurement on held-out clips is a run of its own (job type evaluate) beside it.
+A W&B run carries what a workspace groups by: its ablation as the group, its factors as tags ``factor=level`` and as
+config keys ``factor/NAME``. An evaluation on held-out clips is a separate W&B run (job type evaluate) beside it.
 """
 
 import contextlib
@@ -22,16 +22,16 @@ from swaplab.runs.record import RunRecord, cost_of
 if TYPE_CHECKING:
     from wandb import Run
 
-# Seconds that W&B may take to begin and to end a run, and to leave when it failed to: the longest wait is their sum.
+# Maximum seconds for W&B to start or end a run, and to exit after a failure: the longest wait is their sum.
 WAIT, GRACE = 6.0, 2.0
-TAG = 64  # letters, W&B's limit
+TAG = 64  # characters, W&B's limit
 
 
 class Dashboard:
-    """Sends rows and sheets to W&B, with ``images_seen`` as the step of every curve; does nothing where disabled.
+    """Sends rows and sheets to W&B, with ``images_seen`` as the step of every curve; does nothing if disabled.
 
-    Offline is the default of the project: nothing leaves the machine until `swaplab runs sync`. Whatever W&B cannot do
-    costs a sentence and a bounded wait, never the run.
+    The default is offline: nothing leaves the machine until `swaplab runs sync`. A failure of W&B costs a warning and a
+    bounded wait, never the run.
     """
 
     def __init__(
@@ -43,24 +43,22 @@ class Dashboard:
         self.best: dict[str, float] = {}
         if record is None or mode == "disabled":
             return
-        # each session is a run of its own, told from the first row: its id counts the sessions of the record
+        # each session is a separate W&B run with all rows of the record; its id contains the number of the session
         identity = f"{_identity(record, name)}-{len(record.facts['sessions'])}"
         run = _begin(settings, record, config, name=name, identity=identity, job_type=settings["job_type"])
         if run is not None:
-            # a run of our own making: Lightning's would define its step counter as the axis and set WANDB_MODE for good
+            # make the run here: Lightning would use its step counter as the axis and set WANDB_MODE permanently
             self.logger = WandbLogger(experiment=run, save_dir=str(record.folder))
 
     def replay(self, rows: list[dict[str, float]]) -> None:
-        """Send the rows that earlier sessions wrote, with their sheets: an offline run cannot be continued, so it is
-        told again.
-        """
+        """Send the rows of earlier sessions again, with their sheets: an offline run cannot be continued."""
         for row in rows:
             assert self.record is not None
             sheet = self.record.sheet(int(row["images_seen"]))
             self.publish(row, str(sheet) if sheet.exists() else None)
 
     def publish(self, row: dict[str, Any], sheet: str | None) -> None:
-        """Send one row, and one sheet as a picture, in a single call."""
+        """Send one row, and a sheet as a picture, in a single call."""
         if self.logger is None or self.record is None:
             return
         import wandb
@@ -76,10 +74,10 @@ class Dashboard:
             _give_up(self.record, error)
 
     def finish(self, summary: Mapping[str, Any], failed: bool) -> None:
-        """Write the summary (the given final values, the best ones, cost, how it ended) and close.
+        """Write the summary (the given final values, the best values, cost, status) and close.
 
-        A failed run is shown as failed. Final values keep their plain names: W&B's own minimum or maximum of a metric
-        would take the place of its last value in tables, and what is judged is the end of a run.
+        A failed run is shown as failed. Final values keep their plain names, because the end of a run is judged: W&B's
+        own minimum or maximum of a metric would replace its last value in tables.
         """
         if self.logger is not None and self.record is not None:
             _close(
@@ -90,11 +88,11 @@ class Dashboard:
 def publish_evaluation(
     record: RunRecord, config: dict[str, Any], content: Mapping[str, Any], sheets: Sequence[Path]
 ) -> None:
-    """Send what ``evaluation/WEIGHTS/SPLIT.json`` says, one number a metric and one a direction, and its sheets.
+    """Send the values of ``evaluation/WEIGHTS/SPLIT.json``, per metric and per direction, and its sheets.
 
-    A run beside the trained one, in its group, of job type ``evaluate``; measured again it has the same id, so that
-    the new one takes the old one's place. What the service does not take is kept for `swaplab runs sync`. Nothing is
-    sent where W&B is disabled, nor from a job of a W&B sweep, which may tell of one run only.
+    They form a W&B run beside the trained one, in its group, with job type ``evaluate``. A repeated evaluation has the
+    same id and so replaces the old one. What the service does not take is kept for `swaplab runs sync`. Sends nothing
+    if W&B is disabled, or from a job of a W&B sweep, which can report only one run.
     """
     settings = config["wandb"]
     if settings["mode"] == "disabled" or "WANDB_SWEEP_ID" in os.environ:
@@ -125,33 +123,33 @@ def publish_evaluation(
 
 
 def chooses(name: str) -> bool:
-    """Whether a number may choose among moments of a run: one of validation, but not the oracle's."""
+    """Whether a metric may select the best moment of a run: a validation metric, but not the oracle's."""
     return name.startswith("val/") and name != ORACLE
 
 
 def tags_of(config: Mapping[str, Any]) -> list[str]:
-    """``factor=level`` of all that varies, and the seed; cut to the length that W&B takes."""
+    """``factor=level`` for every factor and the seed, cut to W&B's maximum length."""
     varied = {**config.get("factors", {}), "seed": config["seed"]}
     return [f"{factor}={level}"[:TAG] for factor, level in varied.items()]
 
 
 def _identity(record: RunRecord, name: str) -> str:
-    """What the ids of a record's runs begin with: two records never share it."""
+    """The prefix of the ids of a record's W&B runs; no two records share it."""
     return f"{name}-{record.facts['created'].replace(':', '').replace('+0000', '')}"
 
 
 def _begin(
     settings: Mapping[str, Any], record: RunRecord, config: dict[str, Any], *, name: str, identity: str, job_type: str
 ) -> "Run | None":
-    """A run on the dashboard, with ``images_seen`` as its axis: offline where the service does not take it in time.
+    """A W&B run with ``images_seen`` as its axis; offline if the service does not take it in time.
 
-    None, after a sentence, where W&B can do neither.
+    None, after a warning, if both fail.
     """
     import wandb
 
-    if settings["mode"] == "offline":  # W&B would still send a few words on how it is used
+    if settings["mode"] == "offline":  # otherwise W&B would still send reports about its use
         os.environ["WANDB_ERROR_REPORTING"] = "false"
-    # without dots: W&B takes the parts of a dotted key for levels of a tree, and groups by none of them
+    # without dots: W&B reads a dotted key as levels of a tree, and cannot group by it
     factors = {f"factor/{factor.replace('.', '/')}": level for factor, level in config.get("factors", {}).items()}
 
     def begun(mode: str) -> "Run":
@@ -176,7 +174,7 @@ def _begin(
     try:
         return begun(settings["mode"])
     except Exception as error:
-        _give_up(record, error, " (`wandb login` gives it a key)" if isinstance(error, wandb.errors.UsageError) else "")
+        _give_up(record, error, " (`wandb login` sets the key)" if isinstance(error, wandb.errors.UsageError) else "")
     if settings["mode"] == "offline":
         return None
     try:
@@ -186,7 +184,7 @@ def _begin(
 
 
 def _close(run: "Run", record: RunRecord, summary: Mapping[str, Any], exit_code: int) -> None:
-    """End a run with its summary, and mark it as sent if all of it was."""
+    """End a W&B run with its summary, and mark it as uploaded if all of it was."""
     try:
         run.summary.update(summary)
         run.finish(exit_code=exit_code)
@@ -198,18 +196,18 @@ def _close(run: "Run", record: RunRecord, summary: Mapping[str, Any], exit_code:
 
 
 def _give_up(record: RunRecord, error: Exception, hint: str = "") -> None:
-    """Say that the dashboard is not told, and end W&B's own process, which would keep ours at its end."""
+    """Warn that W&B failed, and end its own process, which would delay the exit of ours."""
     reason = (str(error).strip() or type(error).__name__).splitlines()[0].rstrip(".")
     logging.getLogger("swaplab").warning(
-        "W&B does not take what it is told (%s)%s; the run's record is complete without it, and `swaplab runs sync %s` "
-        "sends what is kept",
+        "W&B failed (%s)%s; the run's record is complete without it, and `swaplab runs sync %s` uploads what is kept "
+        "offline",
         reason,
         hint,
         record.folder,
     )
     import wandb
 
-    # a name of W&B's own, held by a test: its atexit hook waits for this process without a limit
+    # private names of W&B, checked by a test: its atexit hook waits for this process without a limit
     service = getattr(getattr(wandb.setup()._connection, "_proc", None), "_process", None)
 
     def torn_down() -> None:

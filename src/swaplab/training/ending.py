@@ -17,7 +17,7 @@ from swaplab.training.watch import GONE
 class Ending:
     """Called with the status and reason of a run's end; only the first call, from any thread, has an effect.
 
-    On ranks above 0 ``record`` is None and there is nothing to close, except for a rank 0 that is gone.
+    On ranks above 0 ``record`` is None and there is nothing to close, unless rank 0 is gone.
     """
 
     def __init__(

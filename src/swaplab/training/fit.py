@@ -1,4 +1,4 @@
-"""From a checked config to a trained run: build, then let Lightning walk the loop."""
+"""From a checked config to a trained run: build the parts, then let Lightning run the loop."""
 
 import logging
 import os
@@ -44,13 +44,13 @@ from swaplab.training.progress import shown
 from swaplab.training.session import Cadence, Draw, Listener, Session, Validate
 from swaplab.training.watch import PATIENCE, Watch, of_the_connection
 
-CODES = 512  # faces of each identity that the moments of its codes are taken from
+CODES = 512  # faces of each identity from which the moments of its codes are measured
 
 
 @dataclass(frozen=True)
 class Observers:
-    """Who looks at the averaged generator now and then: ``validate`` maps it to validation values, ``draw`` to a sheet
-    of held-out faces. ``tell`` hears of every row of metrics and of every sheet, as soon as it is written."""
+    """Functions called at intervals: ``validate`` maps the averaged generator to validation values, ``draw`` maps it to
+    a sheet of held-out faces. ``tell`` gets every row of metrics and every sheet, as soon as it is written."""
 
     validate: Validate
     draw: Draw
@@ -59,9 +59,9 @@ class Observers:
 
 @dataclass(frozen=True)
 class Run:
-    """What `fit` leaves: the record's folder, how it ended, and the last values of all metrics.
+    """The result of `fit`: the record's folder, how the run ended, and the last values of all metrics.
 
-    ``signal``: the one that asked it to end, 0 if none did.
+    ``signal``: the signal that asked the run to end, or 0.
     """
 
     folder: Path
@@ -81,9 +81,9 @@ def fit(
 ) -> Run:
     """Train the run that ``config`` describes in ``folder``, from the start or from its last checkpoint.
 
-    ``record``: the run's, as `preparing` gives it, None on ranks above 0; ``facts`` go into it (data, ground). SIGTERM,
-    SIGINT, SIGHUP and the warnings of clusters end the run after the current step, with a checkpoint; a second SIGINT
-    ends it at once. Raises UserError for what the user can put right; the record then says failed.
+    ``record``: the run's record from `preparing`, None on ranks above 0; ``facts`` (data, ground) are added to it.
+    SIGTERM, SIGINT, SIGHUP and the warning signals of clusters end the run after the current step, with a checkpoint; a
+    second SIGINT ends it at once. Raises UserError for what the user can fix; the record's status is then failed.
     """
     ranks = find_ranks(config["trainer"])
     settings = config["trainer"]
@@ -99,7 +99,7 @@ def fit(
     data.parts = module.parts
     environment_now = environment(precision) | {"ranks": ranks.world}
     code = code_of(named_packages(config))
-    with stop_requests(*WARNINGS, limit=2) as requests:  # from now on there is something to be saved
+    with stop_requests(*WARNINGS, limit=2) as requests:  # from here on there is something to save
         if record is not None:
             _begin(record, config, module, environment_now, code, facts, resumed, data.resolution)
         dashboard = Dashboard(config["wandb"], record, config, folder.name)
@@ -127,7 +127,7 @@ def _walk(
     watch: Watch,
     fresh: bool,
 ) -> tuple[str, str]:
-    """Walk the loop to its end; returns how it ended and why, as the record says it, whatever happened."""
+    """Run the loop; returns the status and the reason of its end, which are always recorded."""
     status, reason = "failed", "ended by an error"
     try:
         trainer.fit(module, datamodule=data)
@@ -136,10 +136,10 @@ def _walk(
         reason = str(error)
         if fresh and module.counters.steps == 0:  # there is nothing to keep
             ending.forget()
-        if not watch.ranks.main:  # rank 0 says it
+        if not watch.ranks.main:  # rank 0 prints it
             raise SystemExit(2) from None
         raise
-    except SystemExit:  # what Lightning makes of a second SIGINT
+    except SystemExit:  # raised by Lightning after a second SIGINT
         stopped = Stopped(session.requests.number or signal.SIGINT)
         status, reason = "interrupted", f"{stopped}, at once"
         raise stopped from None
@@ -183,17 +183,17 @@ def _session(
 
 
 def check_numbers(config: Mapping[str, Any], ranks: Ranks) -> None:
-    """UserError for what does not go together, or not here."""
+    """UserError for values that are not possible together, or not on this machine."""
     resolve_precision(config["trainer"])
     backend_of(config["trainer"])
     if config["batch_size"] < ranks.world:
         raise UserError(
-            f"batch_size={config['batch_size']} cannot be shared by {ranks.world} processes; give at least a face each"
+            f"batch_size={config['batch_size']} is too small for {ranks.world} processes; give at least one face each"
         )
 
 
 def _set_threads(settings: Mapping[str, Any], ranks: Ranks) -> None:
-    """As many threads as asked for; else several processes share the processors."""
+    """Use the given number of threads; if there is none, several processes share the cores."""
     if settings["threads"]:
         torch.set_num_threads(int(settings["threads"]))
     elif ranks.devices > 1 and "OMP_NUM_THREADS" not in os.environ:
@@ -201,26 +201,26 @@ def _set_threads(settings: Mapping[str, Any], ranks: Ranks) -> None:
 
 
 def _check_statistics(module: SwapModule, settings: Mapping[str, Any], record: RunRecord, ranks: Ranks) -> None:
-    """UserError where another number of ranks would make another run of what a checkpoint goes on with."""
+    """UserError if resuming with another number of ranks would change the batch statistics of the run."""
     before = record.facts["environment"]["ranks"]
     if before == ranks.world or settings["sync_batchnorm"]:
         return
     if any(isinstance(layer, _BatchNorm) and not isinstance(layer, SyncBatchNorm) for layer in module.modules()):
         raise UserError(
             f"{record.folder} was trained on {before} ranks, each with the statistics of its own batches, and cannot "
-            f"go on with {ranks.world}; take {before} again, or begin a run with norm=sync_batch"
+            f"be resumed on {ranks.world}; use {before} ranks again, or start a run with norm=sync_batch"
         )
 
 
 def _same(
     config: dict[str, Any], environment_now: dict[str, Any], facts: dict[str, Any], resumed: dict[str, Any] | None
 ) -> dict[str, str]:
-    """What must be one and the same on all ranks, machines apart or not."""
+    """The facts that must be the same on all ranks, also on separate machines."""
     return {
         "the config": config_hash(config),
         "the data": str(facts.get("data")),
-        "the versions of packages": str(environment_now["versions"]),
-        "the checkpoint to go on from": str(resumed and resumed["counters"]),
+        "the package versions": str(environment_now["versions"]),
+        "the checkpoint to resume from": str(resumed and resumed["counters"]),
     }
 
 
@@ -239,14 +239,14 @@ def _begin(
     resumed: dict[str, Any] | None,
     resolution: int,
 ) -> None:
-    """Complete the record of a new run, or cut an old one back to the checkpoint that goes on."""
+    """Complete the record of a new run, or cut the record of a resumed run back to its checkpoint."""
     if resumed is not None:
         changed = differences(record.facts["environment"], environment_now)
         if changed:
-            text = f"resumed under another environment: {'; '.join(changed)}"
+            text = f"resumed in another environment: {'; '.join(changed)}"
             record.warn(text)
             logging.getLogger("swaplab").warning(
-                "%s: %s; its numbers are not those of a straight run", record.folder, text
+                "%s: %s; its numbers are not those of an uninterrupted run", record.folder, text
             )
         record.cut_back(resumed["counters"]["images_seen"])
         record.begin(code)
@@ -270,12 +270,12 @@ def _begin(
 
 
 def trained_on(module: SwapModule) -> list[str]:
-    """The pretrained networks, by name and hash, that losses train against: what they measure here is circular."""
+    """The pretrained networks, by name and hash, that losses use: measuring this run with them is circular."""
     return sorted({name for term in module.terms.values() for name in getattr(term, "pretrained", ())})
 
 
 def preparer(data: FaceData, use: Callable[[nn.Module], SwapModel]) -> Callable[[nn.Module], None]:
-    """Measures the codes of training faces without noise, for a generator that matches codes between identities."""
+    """A function that measures the codes of training faces, without noise, for a generator that matches codes."""
     faces: dict[str, Tensor] = {}
 
     @torch.no_grad()
@@ -296,7 +296,7 @@ def preparer(data: FaceData, use: Callable[[nn.Module], SwapModel]) -> Callable[
 
 
 def some_faces(data: FaceData, name: str) -> Tensor:
-    """Training faces of an identity, spread evenly: (n, 3, R, R) uint8."""
+    """Evenly spaced training faces of an identity: (n, 3, R, R) uint8."""
     training = of_split(data.split_facesets()[name], "train")
     chosen = training.select(evenly(len(training.records), CODES))
     images = np.ascontiguousarray(data.alignment.region_of(chosen.faces()))
@@ -315,7 +315,7 @@ def _trainer(
     for part in ("lightning.pytorch", "lightning.fabric"):
         logging.getLogger(part).setLevel(logging.ERROR)
     trainer = pl.Trainer(
-        accelerator="cuda" if on_gpu(settings) else "cpu",  # by itself Lightning would take Apple's GPU for auto
+        accelerator="cuda" if on_gpu(settings) else "cpu",  # for auto, Lightning would take Apple's GPU
         devices=ranks.devices,
         num_nodes=ranks.nodes,
         strategy=SummedGradients(ranks, watch, backend_of(settings)) if ranks.world > 1 else "auto",
@@ -331,6 +331,6 @@ def _trainer(
         logger=dashboard.logger or False,
         callbacks=callbacks,
     )
-    # Ours stay in place: Lightning's handler of SIGTERM broadcasts, in the midst of whatever collective is under way.
+    # Keep our handlers: Lightning's handler of SIGTERM broadcasts, even in the middle of another collective.
     trainer._signal_connector.register_signal_handlers = lambda: None  # type: ignore[method-assign]
     return trainer

@@ -1,4 +1,4 @@
-"""Which processes a run has, and who starts them: torchrun, srun, or this process itself."""
+"""The processes of a run, and what starts them: torchrun, srun, or this process itself."""
 
 import os
 import signal
@@ -12,7 +12,7 @@ from swaplab.errors import UserError
 if TYPE_CHECKING:
     from lightning.fabric.plugins.environments import ClusterEnvironment
 
-PARENT = "SWAPLAB_RANK_ZERO"  # the process that started this rank
+PARENT = "SWAPLAB_RANK_ZERO"  # environment variable: ID of the process that started this rank
 
 
 @dataclass(frozen=True)
@@ -26,17 +26,17 @@ class Ranks:
 
     @property
     def world(self) -> int:
-        """How many there are."""
+        """The number of processes."""
         return self.devices * self.nodes
 
     @property
     def main(self) -> bool:
-        """Whether this is the one that writes and speaks."""
+        """Whether this process writes and prints."""
         return self.rank == 0
 
 
 def is_main() -> bool:
-    """Whether this process is the one that writes and speaks, whatever its config says; known without Lightning."""
+    """Whether this process writes and prints; needs neither the config nor Lightning."""
     if _by_torchrun():
         return os.environ["RANK"] == "0"
     return os.environ["SLURM_PROCID"] == "0" if _by_srun() else not own_child()
@@ -53,8 +53,8 @@ def _by_srun() -> bool:
 def find_ranks(settings: Mapping[str, Any]) -> Ranks:
     """The processes that a ``trainer`` section asks for.
 
-    ``devices``, ``nodes``: numbers, or ``auto``: as many as torchrun or srun started; without them, the GPUs of this
-    machine, or one processor. UserError if what was started is not what is asked for, or is not there.
+    ``devices``, ``nodes``: numbers, or ``auto``: as many as torchrun or srun started; without these, the GPUs of this
+    machine, or one CPU process. UserError if the processes started, or the GPUs, do not match the section.
     """
     if _by_torchrun():
         ranks = _of_torchrun(settings)
@@ -62,7 +62,7 @@ def find_ranks(settings: Mapping[str, Any]) -> Ranks:
         ranks = _of_srun(settings)
     elif settings["launcher"] == "srun":
         raise UserError(
-            "trainer.launcher=srun, but srun started no several tasks here; use scripts/slurm_train.sbatch, or "
+            "trainer.launcher=srun, but srun did not start several tasks; use scripts/slurm_train.sbatch, or "
             "trainer=ddp on one machine"
         )
     else:
@@ -84,16 +84,16 @@ def _of_srun(settings: Mapping[str, Any]) -> Ranks:
 
     tasks, nodes = int(os.environ["SLURM_NTASKS"]), int(os.environ.get("SLURM_NNODES", 1))
     if tasks % nodes:
-        raise UserError(f"srun started {tasks} tasks on {nodes} nodes; give --ntasks-per-node, the same on every node")
+        raise UserError(f"srun started {tasks} tasks on {nodes} nodes; set --ntasks-per-node, equal on all nodes")
     _agree(settings, "srun", tasks // nodes, nodes)
-    os.environ.setdefault("SLURM_NTASKS_PER_NODE", str(tasks // nodes))  # Lightning refuses to be without it
-    # Requeueing is the batch script's: Lightning would write a checkpoint of its own kind.
+    os.environ.setdefault("SLURM_NTASKS_PER_NODE", str(tasks // nodes))  # Lightning requires it
+    # The batch script requeues the job: Lightning would write its own kind of checkpoint.
     environment = SLURMEnvironment(auto_requeue=False, requeue_signal=signal.SIGUSR1)
     return Ranks(int(os.environ["SLURM_PROCID"]), tasks // nodes, nodes, environment)
 
 
 def _agree(settings: Mapping[str, Any], starter: str, devices: int, nodes: int) -> None:
-    for key, found, things in (("devices", devices, "processes a machine"), ("nodes", nodes, "machines")):
+    for key, found, things in (("devices", devices, "processes per machine"), ("nodes", nodes, "machines")):
         if settings[key] not in AUTO and number_of(settings, key) != found:
             raise UserError(
                 f"trainer.{key}={settings[key]}, but {starter} started {found} {things}; set trainer.{key}={found}, or "
@@ -114,12 +114,12 @@ def _of_our_own(settings: Mapping[str, Any]) -> Ranks:
     if own_child():
         return Ranks(int(os.environ["LOCAL_RANK"]), devices, 1, LightningEnvironment())
     for stale in ("LOCAL_RANK", "NODE_RANK", "GROUP_RANK", "WORLD_SIZE", "MASTER_ADDR", "MASTER_PORT"):
-        os.environ.pop(stale, None)  # of another run: this one would wait for its ranks
+        os.environ.pop(stale, None)  # left by another run: this one would wait for its ranks
     return Ranks(0, devices, 1, LightningEnvironment())
 
 
 def own_child() -> bool:
-    """Whether rank 0 started this process. SystemExit if rank 0 is gone already."""
+    """Whether rank 0 started this process. SystemExit if rank 0 is already gone."""
     if PARENT not in os.environ or os.environ.get("LOCAL_RANK", "0") == "0":
         return False
     if os.environ[PARENT] != str(os.getppid()):
@@ -138,6 +138,6 @@ def _check_gpus(settings: Mapping[str, Any], devices: int) -> None:
         )
     if seen < devices:
         raise UserError(
-            f"{devices} processes of this machine want a GPU each, but this one sees {seen}; set trainer.devices={seen}"
-            f", or ask Slurm with --gpus-per-node and not --gpus-per-task"
+            f"{devices} processes on this machine need one GPU each, but this process sees {seen}; set trainer.devices="
+            f"{seen}, or ask Slurm for --gpus-per-node instead of --gpus-per-task"
         )

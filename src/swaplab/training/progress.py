@@ -1,4 +1,4 @@
-"""How far training is: a bar on a terminal, a plain line per report elsewhere, so that no log is empty."""
+"""The progress of training: a bar on a terminal, elsewhere a plain line per report, so that no log is empty."""
 
 import sys
 import time
@@ -12,12 +12,12 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from swaplab.runs.pace import Pace, line
 from swaplab.training.module import SwapModule
 
-# What the line shows of a row of metrics: the first that the row has.
+# Metrics that the bar may show: it shows the first one that a row has.
 SHOWN = {"val/oracle_swap_psnr": "swap", "val/reconstruction_psnr": "reconstruction"}
 
 
 class ImagesBar(Callback):
-    """Images seen of the budget, the time left, and the newest validation PSNR; on a terminal, on rank 0 only."""
+    """Images seen of the budget, time left and the latest validation PSNR; only on a terminal and on rank 0."""
 
     def __init__(self) -> None:
         self._bar: Progress | None = None
@@ -42,7 +42,7 @@ class ImagesBar(Callback):
         self._bar.start()
 
     def tell(self, row: dict[str, Any], sheet: str | None) -> None:
-        """Show the quality that a new row of metrics states, if it does."""
+        """Show the PSNR of a new row of metrics, if it has one."""
         found = next((name for name in SHOWN if name in row), None)
         if found is not None:
             self._quality = f", {SHOWN[found]} {row[found]:.1f} dB"
@@ -52,28 +52,28 @@ class ImagesBar(Callback):
     def on_train_batch_end(
         self, trainer: pl.Trainer, pl_module: pl.LightningModule, outputs: Any, batch: Any, batch_idx: int
     ) -> None:
-        """Move the bar."""
+        """Advance the bar."""
         assert isinstance(pl_module, SwapModule)
         assert self._bar is not None
         self._bar.update(self._task, completed=pl_module.counters.images_seen)
 
     def teardown(self, trainer: pl.Trainer, pl_module: pl.LightningModule, stage: str) -> None:
-        """Take the bar down, also after an error."""
+        """Remove the bar, also after an error."""
         if self._bar is not None:
             self._bar.stop()
 
 
 class ReportLines(Callback):
-    """A line on stdout for each row of metrics: images of the budget, loss, PSNR, speed and the time left."""
+    """Prints a line on stdout for each row of metrics: images of the budget, loss, PSNR, speed and time left."""
 
     def __init__(self, total: int) -> None:
         self.total, self._pace = total, Pace(total)
 
     def tell(self, row: dict[str, Any], sheet: str | None) -> None:
-        """Print what a new row says."""
+        """Print the line of a new row."""
         print(line(row, self.total, self._pace.left(row, time.monotonic())), flush=True)
 
 
 def shown(total: int) -> ImagesBar | ReportLines:
-    """What shows how far a run of ``total`` images is; a bar only where nothing is written into a log meanwhile."""
+    """The progress display for a run of ``total`` images: a bar only if stdout and stderr are both terminals."""
     return ImagesBar() if sys.stdout.isatty() and sys.stderr.isatty() else ReportLines(total)

@@ -30,7 +30,7 @@ Prepare = Callable[[nn.Module], None]
 Draw = Callable[[nn.Module], NDArray[np.uint8]]
 Listener = Callable[[dict[str, Any], "str | None"], None]  # gets a row of metrics and the path of a sheet
 
-PATIENCE = 2.0  # maximum seconds until several ranks react to a signal to one of them
+PATIENCE = 2.0  # maximum seconds until all ranks react to a signal to one of them
 
 
 @dataclass(frozen=True)

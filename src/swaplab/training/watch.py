@@ -1,4 +1,4 @@
-"""Detects that a rank is gone; a collective does not tell, and waits forever on GPUs."""
+"""Detects that a rank is gone; a collective does not report it, and waits forever on GPUs."""
 
 import contextlib
 import os
@@ -16,8 +16,8 @@ from swaplab.stopping import Requests, Stopped, signal_of
 from swaplab.training.launch import Ranks, own_child
 
 BEAT = 1.0  # seconds between two heartbeats
-SILENCE = 20  # own heartbeats without one of another rank; a pause of the whole machine does not count
-GRACE = 10.0  # seconds for the main thread to end in order
+SILENCE = 20  # own heartbeats without one from another rank; a pause of the whole machine does not count
+GRACE = 10.0  # seconds for the main thread to end by itself
 PATIENCE = SILENCE * BEAT + 5  # seconds after which a lost rank is known
 GONE = "rank 0 is gone"
 SENTENCE = "{}; the same command resumes from the last checkpoint"
@@ -35,7 +35,7 @@ class Watch:
     The store is in rank 0, and calls to it block while rank 0 is stuck: so heartbeats have a thread of their own, and a
     blocked call counts as a missing heartbeat. Rank 0 also watches the ranks that it started as child processes; they
     end with it. If a rank is lost, the main thread has `GRACE` seconds to end by itself (a gloo collective fails at
-    once). Then ``close`` is called with the reason, and the process ends. If ``requests`` has a request to stop, it
+    once). Then ``close`` is called with the reason, and the process ends. After a request to stop in ``requests`` it
     waits less.
     """
 
@@ -151,7 +151,7 @@ class Watch:
         return None
 
     def _left(self, store: dist.Store, rank: int) -> str | None:
-        """Why a rank ended early; empty if it ended in order, None if it has not ended."""
+        """Why a rank ended early; empty if it ended normally, None if it has not ended."""
         if not store.check([f"left/{rank}"]):
             return None
         reason = store.get(f"left/{rank}").decode()

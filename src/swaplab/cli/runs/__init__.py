@@ -1,4 +1,4 @@
-"""swaplab runs: look through the run folders, watch what trains, compare, remove or upload runs."""
+"""swaplab runs: list, watch, compare, remove or upload runs."""
 
 from collections.abc import Callable, Sequence
 from importlib import import_module
@@ -7,22 +7,22 @@ from swaplab.cli.runs.asked import Asked
 from swaplab.errors import UserError
 
 HELP = """
-swaplab runs: look through the run folders, watch what trains, compare, remove or upload runs.
+swaplab runs: list, watch, compare, remove or upload runs.
 
   swaplab runs list                                   every run under runs/
-  swaplab runs list status=failed,interrupted seed=1  by name, id, status, seed, a factor, or any key of the config
-  swaplab runs list metric=score,psnr sort=score      show these metrics, best first; sort=-score: worst first
-  swaplab runs list sort=created --csv > runs.csv     newest first; --csv and --json write for other programs
-  swaplab runs watch                                  what trains now: speed, loss, PSNR, time left, last sheet
-  swaplab runs unfinished                             runs without a result and a process, and how to resume them
-  swaplab runs diff norms/s1-0123 last                what differs in two runs' configs
-  swaplab runs remove norms/s1-0123 yes=true          without yes=true it asks; a living run is refused
+  swaplab runs list status=failed,interrupted seed=1  by name, id, status, seed, a factor, or any config key
+  swaplab runs list metric=score,psnr sort=score      with these metrics, best first; sort=-score: worst first
+  swaplab runs list sort=created --csv > runs.csv     newest first; --csv and --json are for other programs
+  swaplab runs watch                                  active runs, live: speed, loss, PSNR, time left, last sheet
+  swaplab runs unfinished                             runs neither finished nor active, and how to resume them
+  swaplab runs diff norms/s1-0123 last                config keys that differ between two runs
+  swaplab runs remove norms/s1-0123 yes=true          without yes=true it asks; refuses an active run
   swaplab runs set-aside norms/s1-0123                move a run, damaged or not, to runs/.set-aside; deletes nothing
-  swaplab runs sync                                   upload offline W&B runs, each once; RUN or conditions choose some
-  swaplab runs index                                  read all records anew
+  swaplab runs sync                                   upload offline W&B runs, each once; RUN or conditions select some
+  swaplab runs index                                  read all records again
 
-RUN is a folder, NAME/ID, the beginning of an ID, NAME where it has one run, or last: the run that was created last.
-METRIC is a metric's name, its beginning, or its end after a slash. runs=DIR: where the runs are (runs).
+RUN is a folder, NAME/ID, the beginning of an ID, NAME if it has one run, or last: the newest run.
+METRIC is a metric's name, its beginning, or its end after a slash. runs=DIR: the folder of the runs (default: runs).
 """
 COMMANDS = {
     "list": "show",
@@ -33,14 +33,14 @@ COMMANDS = {
     "set-aside": "change",
     "sync": "change",
     "index": "change",
-}  # by the module that has them
-NAMING = ("diff", "remove", "set-aside", "sync")  # those that take names of runs
-FILTERING = ("list", "unfinished", "sync")  # those that take conditions
-WORDS = {"list": ("metric=", "sort=", "--csv", "--json"), "remove": ("yes=true",)}  # what else they take
+}  # the module of each
+NAMING = ("diff", "remove", "set-aside", "sync")  # these take names of runs
+FILTERING = ("list", "unfinished", "sync")  # these take conditions
+WORDS = {"list": ("metric=", "sort=", "--csv", "--json"), "remove": ("yes=true",)}  # other words that they take
 
 
 def run(words: Sequence[str]) -> int:
-    """Do what the first word says."""
+    """Run the subcommand that the first word names."""
     if not words or words[0] not in COMMANDS:
         said = f"there is no subcommand {words[0]}" if words else "no subcommand given"
         raise UserError(f"{said}; write one of {', '.join(COMMANDS)}, see --help")

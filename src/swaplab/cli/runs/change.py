@@ -1,4 +1,4 @@
-"""The commands that remove runs, move or upload them, or read them anew."""
+"""Subcommands that remove, move or upload runs, or rebuild the index."""
 
 import sys
 from pathlib import Path
@@ -8,7 +8,7 @@ from swaplab.errors import UserError
 
 
 def remove_runs(asked: Asked) -> int:
-    """Delete the named runs, once the user has said yes."""
+    """Delete the named runs after the user confirms."""
     from swaplab.config.keys import as_truth
     from swaplab.runs.registry import check_removable, remove
 
@@ -20,10 +20,10 @@ def remove_runs(asked: Asked) -> int:
     print("\n".join(f"{folder}  {_size(folder) / 1e6:.1f} MB" for folder in folders))
     if not yes:
         if not sys.stdin.isatty():
-            raise UserError("nothing is removed without an answer; write yes=true")
-        question = f"remove {len(folders)} of the runs under {asked.runs} for good? [y/N] "
+            raise UserError("removing runs needs a confirmation; write yes=true")
+        question = f"permanently remove {len(folders)} of the runs under {asked.runs}? [y/N] "
         if input(question).strip().lower() not in ("y", "yes"):
-            print("nothing is removed")
+            print("removed nothing")
             return 1
     remove(asked.runs, folders)
     print(f"removed {len(folders)}")
@@ -35,18 +35,18 @@ def _size(folder: Path) -> int:
 
 
 def set_runs_aside(asked: Asked) -> int:
-    """Move the named runs, damaged or not, to where no command sees them."""
+    """Move the named runs, damaged or not, to a folder that no command reads."""
     from swaplab.runs.damage import set_aside
 
     asked.refuse(asked.settings, asked.flags)
     folders = asked.folders(least=1)
     for folder, place in zip(folders, set_aside(asked.runs, folders), strict=True):
-        print(f"{folder} is now {place}")
+        print(f"{folder} moved to {place}")
     return 0
 
 
 def sync_runs(asked: Asked) -> int:
-    """Upload offline W&B runs that were not uploaded yet; 1 if one could not be."""
+    """Upload offline W&B runs that are not uploaded yet; returns 1 if an upload failed."""
     from swaplab.runs.damage import Damaged
     from swaplab.runs.offline import send, unsent, uploader
     from swaplab.runs.registry import all_runs, matching
@@ -63,19 +63,21 @@ def sync_runs(asked: Asked) -> int:
         except Damaged as error:
             print(error, file=sys.stderr)
     if not waiting:
-        print(f"nothing to send: {len(folders)} runs have no offline part that is new and ended")
+        print(f"nothing to upload: {len(folders)} runs have no new offline part that has ended")
         return 0
     program, failed = uploader(), 0
     for part in waiting:
         reason = send(program, part)
-        print(f"{part}: {'sent' if reason is None else reason}", file=sys.stderr if reason else sys.stdout, flush=True)
+        print(
+            f"{part}: {'uploaded' if reason is None else reason}", file=sys.stderr if reason else sys.stdout, flush=True
+        )
         failed += reason is not None
-    print(f"sent {len(waiting) - failed} of {len(waiting)}")
+    print(f"uploaded {len(waiting) - failed} of {len(waiting)}")
     return int(failed > 0)
 
 
 def rebuild_index(asked: Asked) -> int:
-    """Read every record anew."""
+    """Read every record again."""
     from swaplab.runs.registry import INDEX, all_runs
 
     asked.refuse(asked.named, asked.settings, asked.flags)

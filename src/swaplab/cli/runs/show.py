@@ -1,4 +1,4 @@
-"""The commands that look at runs and change nothing."""
+"""Subcommands that only read runs."""
 
 import shlex
 import sys
@@ -10,13 +10,13 @@ FORMS = ("--csv", "--json")
 
 
 def list_runs(asked: Asked) -> int:
-    """The runs that fulfil the conditions: as a table, or as CSV or JSON for other programs."""
+    """Print the runs that meet the conditions, as a table, or as CSV or JSON for other programs."""
     from swaplab.runs import table
     from swaplab.runs.registry import all_runs, matching
 
     asked.refuse(asked.named, [flag for flag in asked.flags if flag not in FORMS])
     if len(set(asked.flags)) > 1:
-        raise UserError("--csv and --json are two forms of one list; leave one of them out")
+        raise UserError("--csv and --json exclude each other; give only one of them")
     metric, sort = asked.settings.pop("metric", None), asked.settings.pop("sort", None)
     entries = all_runs(asked.runs)
     found = matching(entries, asked.settings)
@@ -35,7 +35,7 @@ def list_runs(asked: Asked) -> int:
 
 
 def watch_runs(asked: Asked) -> int:
-    """A live view of what trains, until nothing does."""
+    """Show the active runs live, until there are none."""
     from swaplab.runs.watching import watch
 
     asked.refuse(asked.named, asked.settings, asked.flags)
@@ -44,7 +44,7 @@ def watch_runs(asked: Asked) -> int:
 
 
 def list_unfinished(asked: Asked) -> int:
-    """The runs without a result and without a process, and how each is resumed."""
+    """Print the runs that are neither finished nor active, and the commands that resume them."""
     from swaplab.runs import table
     from swaplab.runs.registry import all_runs, matching, unfinished
 
@@ -55,7 +55,7 @@ def list_unfinished(asked: Asked) -> int:
         if entry.problem is not None:
             print(f"{entry.label}: {entry.problem}", file=sys.stderr)
     if not found:
-        print(f"every run under {asked.runs} has its result, or is at work")
+        print(f"every run under {asked.runs} is finished or active")
         return 0
     print(table.as_text(found, table.metrics_named(found, None)))
     print("\nto resume:")
@@ -65,13 +65,13 @@ def list_unfinished(asked: Asked) -> int:
 
 
 def show_difference(asked: Asked) -> int:
-    """The keys that differ between two runs' configs, first those that can change numbers."""
+    """Print the keys that differ between two runs' configs, first those that can change numbers."""
     from swaplab.runs.difference import difference
     from swaplab.runs.record import RunRecord
 
     asked.refuse(asked.settings, asked.flags)
     if len(asked.named) != 2:
-        raise UserError(f"diff compares two runs, {len(asked.named)} are named; write swaplab runs diff RUN1 RUN2")
+        raise UserError(f"diff compares two runs, not {len(asked.named)}; write swaplab runs diff RUN1 RUN2")
     first, second = (asked.folder(name) for name in asked.named)
     before, now = (RunRecord.load(folder).config() for folder in (first, second))
     print(difference(before, now, (str(first), str(second))))
