@@ -27,8 +27,10 @@ format: $(MARK) ## repair what ruff can repair
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-prove: $(MARK) ## show that numbers did not move: RUN=runs/NAME/ID BEFORE=../old [IMAGES=640]; docs/records.md
-	$(BIN)/python scripts/prove.py run=$(RUN) $(if $(BEFORE),before=$(BEFORE)) $(if $(IMAGES),images=$(IMAGES))
+prove: $(MARK) ## show that numbers did not move: BASE=COMMIT, or RUN=runs/NAME/ID BEFORE=../old; docs/records.md
+	$(BIN)/python $(if $(BASE),scripts/prove_base.py base=$(BASE) $(if $(STEPS),steps=$(STEPS)) \
+		$(if $(EXPERIMENTS),experiments=$(EXPERIMENTS)) $(if $(JOBS),jobs=$(JOBS)),scripts/prove.py run=$(RUN) \
+		$(if $(BEFORE),before=$(BEFORE)) $(if $(IMAGES),images=$(IMAGES)))
 
 audit: $(MARK) ## look up known vulnerabilities of the pinned packages
 	$(BIN)/python scripts/audit.py

@@ -1,4 +1,4 @@
-"""make prove: show that changed code gives a run's losses bit for bit, so that the run may resume with it.
+"""make prove RUN=...: show that changed code gives a run's losses bit for bit, so that the run may resume with it.
 
   python scripts/prove.py run=RUN before=../old [images=640] [runs=runs]
 
@@ -10,7 +10,6 @@ recorded in RUNS/.proofs.jsonl, which swaplab train reads. It proves nothing abo
 """
 
 import json
-import os
 import subprocess
 import sys
 import tempfile
@@ -18,12 +17,12 @@ import zipfile
 from pathlib import Path
 from typing import Any
 
-import torch
 import yaml
 
 from swaplab.errors import UserError
 from swaplab.places import expanded
-from swaplab.runs.code import PROOFS
+from swaplab.runs.code import PROOFS, environment_of
+from swaplab.runs.equality import first_difference, first_unlike
 from swaplab.runs.identity import config_hash
 from swaplab.runs.naming import run_folder
 from swaplab.runs.record import RunRecord, now
@@ -59,7 +58,7 @@ def prove(run: Path, before: Path, images: int) -> bool:
         new = trial(config, images, Path(place) / "new", [HERE / "src"])
         if not set(old.codes) & set(record.codes):
             raise UserError(f"{before} is not the code that made {run}; check out the commit in its run.json")
-        difference = first_difference(old, new)
+        difference = difference_of(old, new)
     if difference is not None:
         print(f"different: {difference}; nothing was recorded")
         return False
@@ -78,32 +77,22 @@ def trial(config: dict[str, Any], images: int, place: Path, paths: list[Path]) -
     trial |= {"budget": config["budget"] | {"session_images": images}, "wandb": config["wandb"] | {"mode": "disabled"}}
     place.mkdir()
     (place / "config.yaml").write_text(yaml.safe_dump(trial, sort_keys=False))
-    found = os.pathsep.join([*map(str, paths), os.environ.get("PYTHONPATH", "")])
     command = [sys.executable, "-m", "swaplab", "train", f"resolved={place / 'config.yaml'}"]
-    # otherwise packages in the current folder would take precedence over the paths
-    environment = os.environ | {"PYTHONPATH": found, "PYTHONSAFEPATH": "1"}
-    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+    done = subprocess.run(command, env=environment_of(paths), capture_output=True, text=True, check=False)
     if done.returncode:
         raise UserError(f"the code in {paths[-1]} cannot train this config: {done.stderr.strip().splitlines()[-1]}")
     return RunRecord.load(place / "trial" / "trial")
 
 
-def first_difference(one: RunRecord, other: RunRecord) -> str | None:
+def difference_of(one: RunRecord, other: RunRecord) -> str | None:
     """A description of the first difference between two runs; None if they are equal."""
     rows = [[{k: v for k, v in row.items() if k != CLOCK} for row in record.metrics()] for record in (one, other)]
-    for old, new in zip(*rows, strict=False):
-        names = [name for name in old | new if repr(old.get(name)) != repr(new.get(name))]
-        if names:
-            return f"{names[0]} after {new['images_seen']} images was {old.get(names[0])}, now is {new.get(names[0])}"
-    if len(rows[0]) != len(rows[1]):
-        return "one run reports more steps than the other"
     states = [load_checkpoint(record.checkpoints / LAST) for record in (one, other)]
-    for part in ("networks", "ema"):
-        old, new = (state[part] for state in states)
-        unlike = [n for n in old | new if n not in old or n not in new or not torch.equal(old[n], new[n])]
-        if unlike:
-            return f"the weight {unlike[0]} differs"
-    return None
+    weights = [
+        {f"{part}.{name}": weight for part in ("networks", "ema") for name, weight in state[part].items()}
+        for state in states
+    ]
+    return first_difference(*rows, first=0) or first_unlike(*weights)  # row 0 is the untrained network's
 
 
 if __name__ == "__main__":

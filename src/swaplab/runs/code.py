@@ -72,6 +72,13 @@ def code_of(packages: Sequence[str] = ()) -> Code:
     return Code(_swaplab() | {name: _sha256(path) for name, path in own.items()}, own)
 
 
+def environment_of(sources: Sequence[Path]) -> dict[str, str]:
+    """The environment variables of a process that imports from the folders ``sources`` first."""
+    paths = [*map(str, sources), *filter(None, [os.environ.get("PYTHONPATH")])]
+    # otherwise packages in the current folder would take precedence over the paths
+    return os.environ | {"PYTHONPATH": os.pathsep.join(paths), "PYTHONSAFEPATH": "1"}
+
+
 def check_code(folder: Path, config: dict[str, Any], code: Code) -> None:
     """UserError if other code made the run in ``folder``, unless both were proven to give the same losses.
 
