@@ -9,11 +9,10 @@ class, the source from the class's docstring (a citation with a year). A test fa
 from pathlib import Path
 
 from swaplab.config import tree
+from swaplab.config.slots import OF_A_RUN
 
 ROOT = Path(__file__).parents[1]
 PAGE = ROOT / "docs" / "components.md"
-# Data, the place where a run is computed, and questions to several runs are not components.
-APART = ("data", "data/profile", "trainer", "ablation")
 
 HEAD = """# Components
 
@@ -30,12 +29,14 @@ def page() -> str:
     """The whole page."""
     parts = [HEAD]
     for name, options in tree.groups().items():
-        if name in APART:
+        if name.split("/")[0] in OF_A_RUN:
             continue
         title = "Systems (`experiment=`)" if name == "experiment" else f"`{name}`"
+        owners = ", ".join(f"`{owner}`" for owner in tree.owners(name))
+        head = [f"## {title}\n", *([f"Only with {owners}.\n"] if owners else []), "| option | what it does | source |"]
         found = [tree.option(name, option) for option in options]
         rows = [f"| `{o.name}` | {o.what.replace('|', '/')} | {o.source.replace('|', '/')} |" for o in found]
-        parts.append("\n".join([f"## {title}\n", "| option | what it does | source |", "|---|---|---|", *rows]))
+        parts.append("\n".join([*head, "|---|---|---|", *rows]))
     return "\n".join([parts[0], "\n\n".join(parts[1:]), ""])
 
 

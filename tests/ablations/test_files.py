@@ -13,7 +13,7 @@ import yaml
 from swaplab.ablations.cells import Compose, Planned, planned
 from swaplab.ablations.plan import Plan
 from swaplab.catalogue import CATALOGUE, OF_A_RUN, known
-from swaplab.config.build import build
+from swaplab.cli.experiment import build_noise
 from swaplab.config.compose import composer
 from swaplab.faces.alignment import Alignment
 from swaplab.noise.pipeline import NoisePipeline
@@ -27,7 +27,7 @@ from swaplab.training.assemble import build_module, masks_of
 FILES = {file.stem: file for file in sorted((Path(__file__).parents[2] / "conf" / "ablation").glob("*.yaml"))}
 # Equal in one process, as a test of theirs shows; so is that they are not over two ranks.
 ACROSS_RANKS = {"swaplab.networks.norm.BatchNorm", "swaplab.networks.norm.SyncBatchNorm"}
-# What training depends on is all but where its faces come from.
+# What training depends on is all but where its faces come from, and how they are distorted.
 OF_DATA = ("data", "noise")
 
 
@@ -94,7 +94,10 @@ def differs(one: dict[str, Any], other: dict[str, Any]) -> bool:
         return True
     if {node_of(one), node_of(other)} == ACROSS_RANKS:
         return one["trainer"]["devices"] > 1
-    apart = [{key: value for key, value in config.items() if key not in OF_DATA} for config in (one, other)]
+    apart = [
+        {key: value for key, value in config.items() if key not in OF_DATA} | {"mixup": config["noise"].get("mixup")}
+        for config in (one, other)
+    ]
     return apart[0] != apart[1] and not same(trained(one), trained(other))
 
 
@@ -118,7 +121,7 @@ def shots(config: dict[str, Any], clips: int = 40) -> Iterator[Any]:
 def noisy(config: dict[str, Any]) -> dict[str, Any]:
     """Input and target of both people at some positions."""
     alignment = Alignment(64)
-    operations = {name: build(node, f"noise.{name}") for name, node in config["noise"].items() if node is not None}
+    operations = build_noise(config)
     pipeline = NoisePipeline(operations, alignment, seed=1)
     faces = np.random.default_rng(0).integers(0, 256, (2, alignment.stored, alignment.stored, 3), dtype=np.uint8)
     means = {name: np.array([100.0, 120.0, 140.0]) for name in "AB"}
@@ -137,7 +140,7 @@ def trained(config: dict[str, Any], steps: int = 2) -> dict[str, Any]:
     kinds = {"input": 3, "target": 3} | ({"masks": len(masks_of(config))} if masks_of(config) else {})
     rng = np.random.default_rng(0)
     count = config["batch_size"] * module.parts
-    for index in range(steps * config["plan"]["generator_every"]):
+    for index in range(steps * config["updates"]["generator_every"]):
         faces = {
             name: {
                 kind: torch.from_numpy(rng.integers(0, 256, (count, channels, side, side), dtype=np.uint8))

@@ -129,7 +129,7 @@ def test_a_plan_that_was_begun_is_not_changed_but_another_stands_beside_it(train
         (["ablation.metric=coherence", "ablation.split=test"], "write coherence[WHICH] for one of octaves"),
         (["ablation.metric=score"], "score is measured after training; set split"),
         (["ablation.levels.group=['norm=group','norm.groups=3']"], "norm=group seed=1: "),
-        (["+ablation.levels.more=['norm=batch','reconstruction=mse']"], "which is not in ablation.changes"),
+        (["+ablation.levels.more=['norm=batch','loss/reconstruction=mse']"], "which is not in ablation.changes"),
         (["norm=batch"], "ablation mine varies this key"),
         (["hydra/launcher=joblib"], "none of Hydra's own settings"),
         (["slots=many"], "slots=many must be a whole number"),

@@ -9,7 +9,7 @@ import pytest
 from swaplab.networks.pretrained.identity import IdentityEmbedder
 
 
-@pytest.mark.parametrize("words", [["identity=embedding", "code_match=none"], []])
+@pytest.mark.parametrize("words", [["loss/identity=embedding", "generator/code_match=none"], []])
 def test_identity_measured_by_the_network_of_the_loss_is_marked(
     words: list[str], tiny: list[str], tmp_path: Path, command: Callable[..., tuple[int, str, str]]
 ) -> None:

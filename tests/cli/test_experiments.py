@@ -23,8 +23,8 @@ MORE = [
     "mask=learned_separate",
     "mask=learned composition=false",
     "experiment=cyclegan attention=sagan attention_sites=null",
-    "experiment=sagan adversarial=lsgan spectral=none",
-    "experiment=deepfakes_2017 code_match=transport",
+    "experiment=sagan loss/adversarial=lsgan spectral=none",
+    "experiment=deepfakes_2017 generator/code_match=transport",
 ]
 SIDE, FRAMES = 160, 6
 

@@ -33,7 +33,7 @@ def records(tmp_path: Path) -> list[RunRecord]:
 
 
 def test_a_sweep_runs_every_combination_and_says_what_varies(train: Command, tmp_path: Path) -> None:
-    code, output, complaint = train("-m", "generator.width=0.07,0.1", "norm=none,group", "plan=joint")
+    code, output, complaint = train("-m", "generator.width=0.07,0.1", "norm=none,group", "updates=joint")
     assert (code, complaint) == (0, "")
     assert "4 jobs: 4 complete" in output
     assert "generator.width=0.1 norm=group: complete" in output
@@ -62,7 +62,7 @@ def test_the_same_command_in_another_order_goes_on_and_starts_nothing_twice(trai
     ("words", "sentence"),
     [
         (["norm=none,nothing"], "Could not find 'norm/nothing'"),
-        (["size.scale=1,-1"], "size.scale=-1: size.scale=-1 must be"),
+        (["size.width=1,-1"], "size.width=-1: size.width=-1 must be"),
         (["batch_size=4,0"], "batch_size=0: batch_size=0 must be a whole number of at least 1"),
         (["norm=none,group", "attention_sites=[decoder.up1]"], "attention_sites has no effect"),
         (["composition=true,false"], "composition=False: composition=false has no effect"),

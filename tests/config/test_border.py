@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from swaplab.cli.experiment import build_noise
 from swaplab.config.border import checked
 from swaplab.config.build import build
 from swaplab.errors import UserError
@@ -28,7 +29,7 @@ SYSTEMS = (
     [
         "experiment=cyclegan",
         "generator.blocks=1",
-        "mixup=codes",
+        "noise/mixup=codes",
         "mask=learned_separate",
         "init_from={run: x, parts: [a], frozen: true}",
     ],
@@ -59,9 +60,9 @@ def put_together(config: Mapping[str, Any], key: str) -> None:
     if key == "data" and config["data"]["kind"] == "synthetic":
         profiles(config["data"]["profile"], people_of(config["data"]["identities"]))
     elif key == "noise":
-        for name, node in config["noise"].items():
-            build(node, f"noise.{name}")
-    elif key in ("losses", "phases"):
+        build_noise(config)
+        build(config["noise"].get("mixup"), "noise.mixup")
+    elif key in ("loss", "phases"):
         build_terms(config)
     elif key == "actions":
         build_actions(config)
@@ -69,7 +70,7 @@ def put_together(config: Mapping[str, Any], key: str) -> None:
         build_optimizers(config)
     elif key in NETWORKS:
         build_networks(config, ("A", "B"), 64)
-    elif key in ("plan", "schedule", "mixup", "norm", "attention", "mask", "bottleneck", "upsampling", "output"):
+    elif key in ("updates", "schedule", "norm", "attention", "mask"):
         build(config[key], key)
     elif key in ("attention_sites", "composed_by", "composition", "data_masks"):
         check_parts(config)
@@ -120,14 +121,18 @@ def test_every_key_of_every_system(compose: Compose, experiment: str) -> None:
         ("+generator.foo=1", "unknown key generator.foo; generator has width"),
         ("+generator.wdith=1", "unknown key generator.wdith; did you mean generator.width"),
         ("+generator.resolution=32", "generator.resolution is set by the program; remove it"),
+        ("bottleneck=spatial", "unknown key bottleneck; did you mean generator/bottleneck?"),
+        ("output.range=unit", "unknown key output.range; did you mean generator.output.range?"),
+        ("generator/botleneck=fc", "unknown key generator/botleneck; did you mean generator/bottleneck?"),
+        ("loss=l1", "loss has no options of its own; choose one of its groups, such as loss/adversarial=OPTION"),
         ("+norm.channels=3", "unknown key norm.channels"),
         ("+norm._args_=[3]", "unknown key norm._args_"),
-        ("+plan._partial_=true", "unknown key plan._partial_"),
+        ("+updates._partial_=true", "unknown key updates._partial_"),
         ("+schedule.at=[0]", "unknown key schedule.at"),
         ("+optimizer.generator.lrr=1", "unknown key optimizer.generator.lrr"),
         ("+optimizer.critic={lr: 1}", "unknown key optimizer.critic"),
-        ("+losses.reconstruction.wieght=1", "unknown key losses.reconstruction.wieght; did you mean"),
-        ("+losses.cycle.weight=1", "losses.cycle is off, so setting its weight has no effect"),
+        ("+loss.reconstruction.wieght=1", "unknown key loss.reconstruction.wieght; did you mean"),
+        ("+loss.cycle.weight=1", "loss.cycle is off, so setting its weight has no effect"),
         ("+noise.blur.p=0.5", "noise.blur is off, so setting its p has no effect"),
         ("+noise.warp.sgima=[0,1]", "unknown key noise.warp.sgima; did you mean noise.warp.sigma"),
         ("+data_masks.nose=true", "data_masks.nose"),
@@ -137,6 +142,8 @@ def test_every_key_of_every_system(compose: Compose, experiment: str) -> None:
         ("~seed", "seed is missing; set seed=VALUE"),
         ("~budget.images", "budget.images is missing; set budget.images=VALUE"),
         ("~norm", "norm is missing; choose norm=affine_only"),
+        ("~loss.reconstruction._target_", "loss.reconstruction is off"),
+        ("generator.bottleneck={side: 8}", "generator.bottleneck"),
         ("~norm._partial_", "norm._partial_ is missing; set it to true"),
         ("~optimizer.generator", "optimizer.generator is missing"),
         ("norm=null", "norm=null is not an option of the group; choose norm=affine_only"),
@@ -181,8 +188,8 @@ def test_names_hold_whatever_a_folder_can(compose: Compose) -> None:
 
 
 def test_one_number_is_one_run_however_it_is_written(compose: Compose) -> None:
-    plain = compose(["budget.images=100000", "generator.width=1", "losses.reconstruction.weight=2"])
-    assert compose(["budget.images=1e5", "generator.width=1.0", "losses.reconstruction.weight=2.0"]) == plain
+    plain = compose(["budget.images=100000", "generator.width=1", "loss.reconstruction.weight=2"])
+    assert compose(["budget.images=1e5", "generator.width=1.0", "loss.reconstruction.weight=2.0"]) == plain
     assert type(plain["budget"]["images"]) is int
     assert type(plain["generator"]["width"]) is float
 
@@ -190,7 +197,7 @@ def test_one_number_is_one_run_however_it_is_written(compose: Compose) -> None:
 def test_the_border_keeps_what_is_right_as_it_is(compose: Compose) -> None:
     config = compose(["experiment=faceswap_gan", "+noise/op@noise.jpeg=jpeg"])
     assert checked(config) == config
-    assert list(config["noise"]) == ["colour_match", "affine", "flip", "warp", "jpeg"]
+    assert list(config["noise"]) == ["colour_match", "affine", "flip", "warp", "mixup", "jpeg"]
 
 
 def test_a_file_for_another_place_is_refused(command: Command, tmp_path: Path) -> None:

@@ -15,7 +15,7 @@ from omegaconf import DictConfig
 
 from swaplab.config.build import build
 from swaplab.config.read import resolved
-from swaplab.config.trust import KINDS
+from swaplab.config.slots import SLOTS
 from swaplab.errors import UserError
 
 Command = Callable[..., tuple[int, str, str]]
@@ -40,9 +40,9 @@ def built(monkeypatch: pytest.MonkeyPatch) -> list[dict[str, Any]]:
 
     def build_all(config: dict[str, Any]) -> None:
         configs.append(config)
-        for kind in KINDS:
-            node = config.get(kind)
-            for place, part in [(kind, node), *((f"{kind}.{k}", v) for k, v in node.items())] if node else ():
+        for top in {key.partition(".")[0] for key in SLOTS}:
+            node = config.get(top)
+            for place, part in [(top, node), *((f"{top}.{k}", v) for k, v in node.items())] if node else ():
                 try:
                     build(part, place)
                 except (UserError, TypeError, ValueError):
@@ -278,7 +278,7 @@ REFERENCES = (
     "${evil}",
     "${.evil}",
 )
-PLACES = ("name", "output", "run", "metric", "generator", "norm", "optimizer", "losses", "hydra", "evil", "runs")
+PLACES = ("name", "output", "run", "metric", "generator", "norm", "optimizer", "loss", "hydra", "evil", "runs")
 DEFAULTS = (
     "override /hydra/job_logging: payload",
     "override hydra/launcher: payload",

@@ -5,7 +5,6 @@ import pytest
 from swaplab.config import trust
 from swaplab.config.trust import (
     check_targets,
-    kind_of,
     shipped_targets,
 )
 from swaplab.errors import UserError
@@ -20,7 +19,7 @@ def _no_packages_of_the_user(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_what_we_ship_may_stand_where_we_put_it() -> None:
     check_targets({"generator": {"_target_": GENERATOR, "norm": {"_target_": "swaplab.networks.norm.GroupNorm"}}})
-    assert all(shipped_targets()[kind] for kind in ("generator", "discriminator", "norm", "losses", "noise", "plan"))
+    assert all(shipped_targets()[kind] for kind in ("generator", "discriminator", "norm", "loss", "noise", "updates"))
 
 
 @pytest.mark.parametrize(
@@ -29,10 +28,11 @@ def test_what_we_ship_may_stand_where_we_put_it() -> None:
         {"generator": {"_target_": "torch.utils.collect_env.run", "command": "id"}},
         {"generator": {"_target_": "os.system"}},
         {"generator": {"_target_": "torch.nn.Linear"}},  # a whole package is never allowed
-        {"losses": {"x": {"_target_": GENERATOR}}},  # right class, wrong kind of place
+        {"loss": {"x": {"_target_": GENERATOR}}},  # right class, wrong kind of place
         {"generator": {"_target_": GENERATOR, "norm": {"_target_": GENERATOR}}},
         {"data": {"identities": {"A": {"_target_": GENERATOR}}}},  # no component belongs there
-        {"losses": {"x": {"_target_": "swaplab.losses.reconstruction.MAE", "weight": [{"_target_": "os.system"}]}}},
+        {"loss": {"_target_": "swaplab.losses.reconstruction.L1"}},  # nor here, only below it
+        {"loss": {"x": {"_target_": "swaplab.losses.reconstruction.L1", "weight": [{"_target_": "os.system"}]}}},
         {"_target_": "os.system"},
         {"generator": {"_target_": {"a": 1}}},
         {"generator": {"_target_": GENERATOR, "norm": [[{"_target_": "os.system"}]]}},
@@ -51,7 +51,7 @@ def test_what_is_no_plain_data_is_refused(hidden: object) -> None:
 
 def test_a_declared_package_may_stand_in_a_place_for_components_only(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SWAPLAB_PACKAGES", "mine, other.deep")
-    check_targets({"generator": {"_target_": "mine.nets.Net"}, "losses": {"a": {"_target_": "other.deep.Loss"}}})
+    check_targets({"generator": {"_target_": "mine.nets.Net"}, "loss": {"a": {"_target_": "other.deep.Loss"}}})
     for config in (
         {"generator": {"_target_": "minefield.Net"}},
         {"generator": {"_target_": "other.Net"}},
@@ -73,11 +73,3 @@ def test_packages_can_be_declared_in_the_settings_file(tmp_path: Path, monkeypat
         settings.write_text(text)
         with pytest.raises(UserError, match=r"settings\.yaml"):
             check_targets({"generator": {"_target_": "mine.Net"}})
-
-
-def test_slots_hold_another_kind_than_their_owner() -> None:
-    assert kind_of(("generator", "norm")) == "norm"
-    assert kind_of(("optimizer", "generator")) == "optimizer"
-    assert kind_of(("losses", "mask")) == "losses"
-    assert kind_of(("losses", "mask", "weight")) == "schedule"
-    assert kind_of(("seed",)) is None

@@ -13,7 +13,7 @@ from swaplab.collectives import gathered, global_sum, sum_over_ranks
 from swaplab.losses.adversarial import MixupLSGANDiscriminator
 from swaplab.losses.context import StepContext, StepSettings
 from swaplab.losses.mixup import Mixup
-from swaplab.losses.reconstruction import MAE
+from swaplab.losses.reconstruction import L1
 from swaplab.losses.relativistic import RelativisticLSGANDiscriminator, RelativisticLSGANGenerator
 from swaplab.losses.wasserstein import GradientPenalty, WassersteinDiscriminator
 from swaplab.networks.discriminator import PerIdentity
@@ -30,7 +30,7 @@ TERMS: dict[str, tuple[str, tuple[Any, ...]]] = {
     "wgan_gp": ("discriminator", (WassersteinDiscriminator(), GradientPenalty())),
     "wgan_gp of the batch": ("discriminator", (WassersteinDiscriminator(), GradientPenalty(penalty="batch"))),
     "mixup": ("discriminator", (MixupLSGANDiscriminator(),)),
-    "mixup of codes": ("generator", (MAE(),)),
+    "mixup of codes": ("generator", (L1(),)),
 }
 
 

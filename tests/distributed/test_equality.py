@@ -36,8 +36,8 @@ STEPS = 20
 TINY = ["data=facesets", "size=tiny", "batch_size=3", "workers=0", "trainer.precision=64-true"]
 AUTOENCODER = ["experiment=quick", "norm=sync_batch"]
 WHOLE_GAN = ["experiment=faceswap_gan_corrected", "attention_sites=[encoder.down3]"]
-GAN = [*WHOLE_GAN, "perceptual=none"]  # which is of single faces, and takes two thirds of the time
-CRITIC = ["experiment=quick", "discriminator=per_identity", "adversarial=wgan_gp", "plan.generator_every=3"]
+GAN = [*WHOLE_GAN, "loss/perceptual=none"]  # which is of single faces, and takes two thirds of the time
+CRITIC = ["experiment=quick", "discriminator=per_identity", "loss/adversarial=wgan_gp", "updates.generator_every=3"]
 PLAIN = ["experiment=quick", "norm=batch"]
 PARTS = ["experiment=quick", "batch_size=5"]
 SYSTEMS = {
@@ -59,7 +59,7 @@ SMOOTH = {
     "faceswap_gan, batch norm": [*GAN, "norm=sync_batch", *JUDGED_SMOOTHLY],
     "n_critic": [*CRITIC, *JUDGED_SMOOTHLY],
 }
-SMOOTHED = ["reconstruction=mse", "optimizer.generator.eps=1e-4"]
+SMOOTHED = ["loss/reconstruction=mse", "optimizer.generator.eps=1e-4"]
 SINGLE = ["trainer.precision=32-true"]
 Jobs = dict[str, list[str]]
 

@@ -21,9 +21,9 @@ LIMIT = 60  # seconds in which a run must have ended
 TROUBLE = '''
 import os
 from swaplab.collectives import rank
-from swaplab.losses.reconstruction import MAE
+from swaplab.losses.reconstruction import L1
 
-class Trouble(MAE):
+class Trouble(L1):
     """Fails on rank 1 as soon as a file tells it to."""
     def __call__(self, step):
         if rank() == 1 and os.path.exists(os.environ["TROUBLE"]):
@@ -70,7 +70,7 @@ class Lab:
         self.trouble = place / "trouble"
         self.environment = {"SWAPLAB_PACKAGES": "mylab", "TROUBLE": str(self.trouble)}
         self.words = [
-            *(*tiny, "trainer.progress=false", "losses.reconstruction._target_=mylab.Trouble"),
+            *(*tiny, "trainer.progress=false", "loss.reconstruction._target_=mylab.Trouble"),
             *("trainer.precision=64-true", f"budget.images={IMAGES}", "every.checkpoint=16", "every.validate=400"),
         ]
         self.runs = Path(next(w for w in tiny if w.startswith("runs=")).removeprefix("runs=")) / "quick"

@@ -40,27 +40,27 @@ def trained(config: dict[str, Any], steps: int = 2) -> dict[str, float]:
 @pytest.mark.parametrize(
     "words",
     [
-        *([f"adversarial={o}", *ADVERSARIAL] for o in ("standard", "lsgan", "mixup_lsgan", "hinge")),
-        *([f"adversarial={o}", *ADVERSARIAL] for o in ("wgan_gp", "wgan_gp_2018", "relativistic_lsgan")),
-        ["adversarial=relativistic_lsgan", "mask=learned", *ADVERSARIAL],
+        *([f"loss/adversarial={o}", *ADVERSARIAL] for o in ("standard", "lsgan", "mixup_lsgan", "hinge")),
+        *([f"loss/adversarial={o}", *ADVERSARIAL] for o in ("wgan_gp", "wgan_gp_2018", "relativistic_lsgan")),
+        ["loss/adversarial=relativistic_lsgan", "mask=learned", *ADVERSARIAL],
         *(
-            [f"discriminator={o}", "discriminator.width=0.125", "adversarial=lsgan"]
+            [f"discriminator={o}", "discriminator.width=0.125", "loss/adversarial=lsgan"]
             for o in ("shared", "shared_projection", "patch70", "multiscale")
         ),
-        *([f"reconstruction={o}"] for o in ("mse", "ssim", "ms_ssim", "gradient", "focal_frequency")),
-        ["edge=l1", "eyes=l1"],
-        ["cycle=l1", "identity=l1", "code_match=none"],
-        ["cycle=l1", "losses.cycle.alpha=0.1", "mask=learned", "code_match=none"],
-        ["identity=embedding", "code_match=none"],
-        ["perceptual=identity_network"],
-        ["mask=learned", "mask_loss=hinge", "mask_smoothness=total_variation"],
-        ["mask=learned", "mask_loss=none"],
-        ["mixup=images"],
-        ["mixup=codes"],
+        *([f"loss/reconstruction={o}"] for o in ("mse", "ssim", "ms_ssim", "gradient", "focal_frequency")),
+        ["loss/edge=l1", "loss/eyes=l1"],
+        ["loss/cycle=l1", "loss/identity=l1", "generator/code_match=none"],
+        ["loss/cycle=l1", "loss.cycle.alpha=0.1", "mask=learned", "generator/code_match=none"],
+        ["loss/identity=embedding", "generator/code_match=none"],
+        ["loss/perceptual=identity_network"],
+        ["mask=learned", "loss/mask_size=hinge", "loss/mask_variation=total_variation"],
+        ["mask=learned", "loss/mask_size=none"],
+        ["noise/mixup=images"],
+        ["noise/mixup=codes"],
         ["spectral=generator"],
-        ["spectral=both", "adversarial=hinge", *ADVERSARIAL],
-        ["spectral=both", "adversarial=wgan_gp", *ADVERSARIAL],
-        ["attention=sagan", "attention_sites=[discriminator.down2]", "adversarial=wgan_gp", *ADVERSARIAL],
+        ["spectral=both", "loss/adversarial=hinge", *ADVERSARIAL],
+        ["spectral=both", "loss/adversarial=wgan_gp", *ADVERSARIAL],
+        ["attention=sagan", "attention_sites=[discriminator.down2]", "loss/adversarial=wgan_gp", *ADVERSARIAL],
     ],
     ids=lambda words: " ".join(words[:2]),
 )
@@ -78,23 +78,23 @@ def test_systems_train(compose: Compose, tiny: list[str], experiment: str) -> No
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        (["adversarial=lsgan"], "have no effect"),
-        (["mask_loss=l1"], "needs a mask"),
-        (["mask_loss=hinge"], "needs a mask"),
-        (["mask=given", "mask_loss=l1"], "given, not learned"),
-        (["mask_smoothness=total_variation"], "needs a mask"),
-        (["auxiliary=l1"], "outputs at lower resolutions"),
+        (["loss/adversarial=lsgan"], "have no effect"),
+        (["loss/mask_size=l1"], "needs a mask"),
+        (["loss/mask_size=hinge"], "needs a mask"),
+        (["mask=given", "loss/mask_size=l1"], "given, not learned"),
+        (["loss/mask_variation=total_variation"], "needs a mask"),
+        (["loss/auxiliary=l1"], "outputs at lower resolutions"),
         *(
-            (["discriminator=faceswap_gan_v1", f"adversarial={o}"], "discriminator.sigmoid=false")
+            (["discriminator=faceswap_gan_v1", f"loss/adversarial={o}"], "discriminator.sigmoid=false")
             for o in ("standard", "hinge", "wgan_gp")
         ),
-        (["cycle=l1", "~data.identities.B"], "a swap needs two"),
-        (["identity=embedding", "~data.identities.B"], "a swap needs two"),
-        (["adversarial=wgan_gp", "norm=batch", *ADVERSARIAL], "cannot be used with batch norm"),
+        (["loss/cycle=l1", "~data.identities.B"], "a swap needs two"),
+        (["loss/identity=embedding", "~data.identities.B"], "a swap needs two"),
+        (["loss/adversarial=wgan_gp", "norm=batch", *ADVERSARIAL], "cannot be used with batch norm"),
         (["spectral=both"], "there is none"),
-        (["perceptual=torchvision"], "do not exist"),
-        (["perceptual=efficientnet_lite"], "not installed"),
-        (["losses.reconstruction.image=composed"], "needs a mask"),
+        (["loss/perceptual=torchvision"], "do not exist"),
+        (["loss/perceptual=efficientnet_lite"], "not installed"),
+        (["loss.reconstruction.image=composed"], "needs a mask"),
     ],
     ids=lambda value: " ".join(value[:2]) if isinstance(value, list) else "",
 )

@@ -9,7 +9,7 @@ from swaplab.errors import UserError
 from swaplab.losses.adversarial import LSGANDiscriminator, LSGANGenerator
 from swaplab.losses.context import StepContext, StepSettings
 from swaplab.losses.mask import MaskSize
-from swaplab.losses.reconstruction import MAE, MSE
+from swaplab.losses.reconstruction import L1, MSE
 from swaplab.losses.term import LossTerm
 from swaplab.networks.generator import SwapOutput
 
@@ -59,7 +59,7 @@ def faces() -> dict[str, dict[str, Tensor]]:
     return {n: {k: torch.from_numpy(rng.random((4, 3, 8, 8))) for k in ("input", "target")} for n in "AB"}
 
 
-@pytest.mark.parametrize(("term", "power"), [(MAE(), 1), (MSE(), 2)])
+@pytest.mark.parametrize(("term", "power"), [(L1(), 1), (MSE(), 2)])
 def test_pixel_losses_match_the_formula(term: LossTerm, power: int, faces: dict[str, dict[str, Tensor]]) -> None:
     expected = sum(
         np.mean(np.abs(faces[n]["input"].numpy() + shift - faces[n]["target"].numpy()) ** power)
@@ -73,7 +73,7 @@ def test_composed_reconstruction_looks_at_the_blend(faces: dict[str, dict[str, T
         np.mean(np.abs(faces[n]["input"].numpy() + 0.25 * shift - faces[n]["target"].numpy()))
         for n, shift in (("A", 0.1), ("B", -0.2))
     )
-    assert MAE(image="composed")(context(Shift(0.25), faces)).item() == pytest.approx(expected, rel=1e-6)
+    assert L1(image="composed")(context(Shift(0.25), faces)).item() == pytest.approx(expected, rel=1e-6)
 
 
 def test_lsgan_matches_the_formula_on_both_sides(faces: dict[str, dict[str, Tensor]]) -> None:
@@ -100,41 +100,41 @@ def test_the_discriminator_side_sends_no_gradient_to_the_generator(
 
 
 def test_shares_of_odd_shards_add_up_to_the_global_loss(faces: dict[str, dict[str, Tensor]]) -> None:
-    whole = MAE()(context(Shift(), faces)).item()
+    whole = L1()(context(Shift(), faces)).item()
     shares = 0.0
     for shard in (slice(0, 3), slice(3, 4)):
         part = {n: {k: v[shard] for k, v in of.items()} for n, of in faces.items()}
         step = StepContext({"generator": Shift()}, part, torch.arange(4)[shard], 0.5, StepSettings(4))
-        shares += MAE()(step).item()
+        shares += L1()(step).item()
     assert shares == pytest.approx(whole, rel=1e-12)
 
 
 def test_nothing_is_computed_twice_or_without_being_asked_for(faces: dict[str, dict[str, Tensor]]) -> None:
     generator = Shift()
     step = context(generator, faces)
-    MAE()(step)
+    L1()(step)
     MSE()(step)
     LSGANGenerator()(step)
     assert generator.calls == ["encode 8", "decode A", "decode B"]
     generator.calls.clear()
     step.stepped("discriminator")
-    MAE()(step)
+    L1()(step)
     assert generator.calls == []
     step.stepped("generator")
-    MAE()(step)
+    L1()(step)
     assert generator.calls == ["encode 8", "decode A", "decode B"]
 
 
 def test_identities_can_pass_apart(faces: dict[str, dict[str, Tensor]]) -> None:
     generator = Shift()
-    MAE()(context(generator, faces, joint=False))
+    L1()(context(generator, faces, joint=False))
     assert generator.calls == ["encode 4", "decode A", "encode 4", "decode B"]
 
 
 def test_an_update_may_be_of_one_identity_only(faces: dict[str, dict[str, Tensor]]) -> None:
     step = context(Shift(), faces)
     with step.update("generator", ["B"]):
-        only = MAE()(step).item()
+        only = L1()(step).item()
     expected = np.mean(np.abs(faces["B"]["input"].numpy() - 0.2 - faces["B"]["target"].numpy()))
     assert only == pytest.approx(expected, rel=1e-6)
     assert step.identities == ("A", "B")
@@ -151,7 +151,7 @@ def test_a_measured_term_does_not_cut_the_graph_of_a_trained_one(faces: dict[str
     step = context(Shift(), faces)
     with torch.no_grad():
         MSE(weight=0.0)(step)
-    assert MAE()(step).requires_grad
+    assert L1()(step).requires_grad
 
 
 def test_mask_size_is_the_mean_and_needs_a_mask(faces: dict[str, dict[str, Tensor]]) -> None:
@@ -165,9 +165,9 @@ def test_mask_size_is_the_mean_and_needs_a_mask(faces: dict[str, dict[str, Tenso
 
 def test_an_unknown_image_is_refused() -> None:
     with pytest.raises(UserError, match="raw or composed; got 'blurred'"):
-        MAE(image="blurred")
+        L1(image="blurred")
 
 
 def test_everything_with_a_side_a_weight_and_a_call_is_a_term() -> None:
-    assert isinstance(MAE(), LossTerm)
+    assert isinstance(L1(), LossTerm)
     assert not isinstance(SimpleNamespace(side="generator"), LossTerm)

@@ -10,7 +10,7 @@ from swaplab.errors import UserError
 from swaplab.losses.context import StepContext, StepSettings
 from swaplab.losses.mask import MaskHinge, MaskSize, MaskVariation
 from swaplab.losses.mixup import Mixup
-from swaplab.losses.reconstruction import MAE
+from swaplab.losses.reconstruction import L1
 from swaplab.losses.term import LossTerm
 from swaplab.losses.translation import Cycle, IdentityEmbedding, Recogniser, Sameness
 from swaplab.networks.generator import SwapOutput
@@ -77,7 +77,7 @@ def test_mask_losses_match_the_formula(faces: Faces) -> None:
         (MaskHinge(), "needs a mask"),
         (MaskVariation(), "needs a mask"),
         (Cycle(alpha=0.1), "needs a mask"),
-        (MAE(image="composed"), "needs a mask"),
+        (L1(image="composed"), "needs a mask"),
     ],
 )
 def test_without_a_mask_they_are_refused(term: LossTerm, message: str, faces: Faces) -> None:

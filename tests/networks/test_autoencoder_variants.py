@@ -147,7 +147,7 @@ def test_families_share_what_they_say() -> None:
         UserError, match="private_stages must be 0 to 2, so that at least one of 3 stages is shared; got 3"
     ):
         small(decoder=partial(SharedTrunk, private_stages=3))
-    with pytest.raises(UserError, match="decoder=intermediate needs a bottleneck for each identity"):
+    with pytest.raises(UserError, match="generator/decoder=intermediate needs a bottleneck for each identity"):
         small(decoder=Intermediates, bottleneck=None)
 
 
@@ -211,7 +211,7 @@ def test_a_code_without_places_cannot_tell_them() -> None:
 
 
 def test_bottlenecks_that_cannot_be_are_refused() -> None:
-    with pytest.raises(UserError, match=r"bottleneck.side must be 4, 8 or 16; got 5"):
+    with pytest.raises(UserError, match=r"generator.bottleneck.side must be 4, 8 or 16; got 5"):
         Spatial(5)
     with pytest.raises(UserError, match=r"side=4 is too small: the encoder stops at 8 .*downsampling=until_4x4"):
         small(resolution=128, bottleneck=Spatial(4))

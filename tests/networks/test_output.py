@@ -41,8 +41,8 @@ def test_faces_enter_in_the_same_range() -> None:
     [
         ("unit", "tanh", "choose sigmoid or linear"),
         ("symmetric", "sigmoid", "choose tanh or linear"),
-        ("half", "tanh", "output.range must be one of unit, symmetric; got half"),
-        ("unit", "relu", "output.nonlinearity must be one of .*; got relu"),
+        ("half", "tanh", "generator.output.range must be one of unit, symmetric; got half"),
+        ("unit", "relu", "generator.output.nonlinearity must be one of .*; got relu"),
     ],
 )
 def test_pairs_that_do_not_fit_are_refused(range: str, nonlinearity: str, message: str) -> None:

@@ -110,7 +110,7 @@ def test_with_icnr_the_start_is_nearest_neighbour_upsampling() -> None:
 
 
 def test_unknown_settings_are_refused() -> None:
-    with pytest.raises(UserError, match=r"upsampling.mode must be nearest or bilinear; got cubic"):
+    with pytest.raises(UserError, match=r"generator.upsampling.mode must be nearest or bilinear; got cubic"):
         InterpolatedConv(3, 3, slope=0.1, mode="cubic")
-    with pytest.raises(UserError, match=r"upsampling.kernel must be at least 2.*; got 1"):
+    with pytest.raises(UserError, match=r"generator.upsampling.kernel must be at least 2.*; got 1"):
         TransposedConv(3, 3, slope=0.1, kernel=1)

@@ -23,9 +23,9 @@ from swaplab.runs.record import RunRecord
 Command = Callable[..., tuple[int, str, str]]
 
 LOSS = """
-from swaplab.losses.reconstruction import MAE
+from swaplab.losses.reconstruction import L1
 
-class Mine(MAE):
+class Mine(L1):
     pass
 """
 
@@ -142,7 +142,7 @@ def test_a_loss_of_ones_own_that_changes(
     (package / "__init__.py").write_text(LOSS)
     monkeypatch.syspath_prepend(str(tmp_path))
     monkeypatch.setenv("SWAPLAB_PACKAGES", "mylab")
-    words = [*tiny, "budget.images=32", "run_id=x", "losses.reconstruction._target_=mylab.Mine"]
+    words = [*tiny, "budget.images=32", "run_id=x", "loss.reconstruction._target_=mylab.Mine"]
     assert command("train", *words, "budget.session_images=16")[0] == 0
     folder = tmp_path / "runs/quick/x"
     first = RunRecord.load(folder).codes

@@ -96,4 +96,4 @@ def test_a_true_swap_is_exact_and_unknown_costs_are_left_out(compare: ModuleType
 def test_switches_in_the_head_of_a_system_s_file_become_a_list(compare: ModuleType) -> None:
     text = compare.paragraph("single_refiner")
     assert text.count("\n- `discriminator=") == 3
-    assert "\n- `discriminator=none adversarial=none`: the autoencoder alone" in text
+    assert "\n- `discriminator=none loss/adversarial=none`: the autoencoder alone" in text

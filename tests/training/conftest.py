@@ -13,7 +13,7 @@ from swaplab.training.module import SwapModule
 
 @pytest.fixture
 def driven() -> Callable[[SwapModule], list[torch.optim.Optimizer]]:
-    """Gives a module its optimisers, so that ``training_step`` can be called; returns them in the plan's order."""
+    """Gives a module its optimisers, so that ``training_step`` can be called; returns them in the order of updates."""
 
     def drive(module: SwapModule) -> list[torch.optim.Optimizer]:
         optimizers = module.configure_optimizers()

@@ -12,14 +12,14 @@ from swaplab.training.assemble import build_module
 from swaplab.training.module import SwapModule
 
 TINY = ["data=facesets", "~experiment", "size=tiny", "seed=3", "batch_size=5", "optimizer.generator.eps=1e-4"]
-JUDGED = ["discriminator=per_identity", "norm=group", "adversarial=lsgan"]
+JUDGED = ["discriminator=per_identity", "norm=group", "loss/adversarial=lsgan"]
 SYSTEMS = {
     "autoencoder": ["norm=group"],
     "joint": JUDGED,
-    "learned mask": [*JUDGED, "mask=learned", "mask_loss=l1", "joint_pass=false"],
-    "four adams": [*JUDGED, "plan=four_adams"],
-    "n_critic": ["discriminator=per_identity", "adversarial=wgan_gp", "plan.generator_every=2"],
-    "mixup of judged faces": ["discriminator=per_identity", "adversarial=mixup_lsgan"],
+    "learned mask": [*JUDGED, "mask=learned", "loss/mask_size=l1", "joint_pass=false"],
+    "four adams": [*JUDGED, "updates=four_adams"],
+    "n_critic": ["discriminator=per_identity", "loss/adversarial=wgan_gp", "updates.generator_every=2"],
+    "mixup of judged faces": ["discriminator=per_identity", "loss/adversarial=mixup_lsgan"],
     "spectral norm": [*JUDGED, "spectral=both"],
     "dropout": ["generator=unet", "norm=instance"],
 }
@@ -67,11 +67,17 @@ def test_parts_of_a_batch_make_the_step_of_the_whole(
     [
         (["norm=batch"], "BatchNorm depends on the faces"),
         (["norm=sync_batch"], "SyncBatchNorm depends on the faces"),
-        (["mixup=codes"], "mixup depends on"),
-        (["discriminator=per_identity", "adversarial=relativistic_lsgan"], "losses.real_or_fake needs the whole batch"),
-        (["discriminator=per_identity", "adversarial=wgan_gp_2018"], "losses.gradient_penalty needs the whole batch"),
-        ([*JUDGED, "history=image_pool"], "losses.real_or_fake needs the whole batch"),
-        (["identity=embedding"], "losses.identity needs the whole batch"),
+        (["noise/mixup=codes"], "mixup depends on"),
+        (
+            ["discriminator=per_identity", "loss/adversarial=relativistic_lsgan"],
+            "loss.real_or_fake needs the whole",
+        ),
+        (
+            ["discriminator=per_identity", "loss/adversarial=wgan_gp_2018"],
+            "loss.gradient_penalty needs the whole",
+        ),
+        ([*JUDGED, "loss/real_or_fake/history=image_pool"], "loss.real_or_fake needs the whole"),
+        (["loss/identity=embedding"], "loss.identity needs the whole batch"),
         (["accumulate=6"], "accumulate=6 must be at most 5"),
     ],
     ids=lambda value: value if isinstance(value, str) else " ",

@@ -12,24 +12,24 @@ from torch import Tensor
 
 from swaplab.errors import UserError
 from swaplab.losses.context import StepSettings
-from swaplab.losses.reconstruction import MAE
+from swaplab.losses.reconstruction import L1
 from swaplab.networks.faceswap_gan import FaceswapGAN
 from swaplab.training.actions import Action, ResetMoments, SwapDecoders, Trainee, due
 from swaplab.training.checkpoint import load_checkpoint
 from swaplab.training.ema import EMA
 from swaplab.training.module import SwapModule
-from swaplab.training.plan import FourAdams, Joint, Plan
+from swaplab.training.updates import FourAdams, Joint, UpdateOrder
 
 
 def small(identities: tuple[str, ...] = ("A", "B")) -> FaceswapGAN:
     return FaceswapGAN(identities, resolution=64, width=0.03, latent=4)
 
 
-def module_of(plan: Plan, actions: dict[str, Action], identities: tuple[str, ...] = ("A", "B")) -> SwapModule:
+def module_of(order: UpdateOrder, actions: dict[str, Action], identities: tuple[str, ...] = ("A", "B")) -> SwapModule:
     return SwapModule(
         {"generator": small(identities)},
-        {"l1": MAE()},
-        plan,
+        {"l1": L1()},
+        order,
         {"generator": partial(torch.optim.Adam, lr=1e-3)},
         identities=identities,
         settings=StepSettings(1),
@@ -53,12 +53,12 @@ def test_points_outside_the_budget_are_refused(at: list[float]) -> None:
         ResetMoments(at)
 
 
-@pytest.mark.parametrize("plan", [Joint(), FourAdams()])
+@pytest.mark.parametrize("order", [Joint(), FourAdams()])
 def test_each_identity_gets_the_decoder_of_the_next_with_its_moments_and_average(
-    plan: Plan, driven: Callable[..., Any], random_batch: Callable[..., Any]
+    order: UpdateOrder, driven: Callable[..., Any], random_batch: Callable[..., Any]
 ) -> None:
     identities = ("A", "B", "C")
-    module = module_of(plan, {"swap": SwapDecoders([0.5])}, identities)
+    module = module_of(order, {"swap": SwapDecoders([0.5])}, identities)
     module.ema = EMA(module.networks["generator"], 10)
     optimizers = driven(module)
     for i in range(3):

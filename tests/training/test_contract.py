@@ -1,4 +1,4 @@
-"""A generator, a norm, an attention, a loss and a plan from a package of somebody else's, with no edit of ours."""
+"""A generator, a norm, an attention, a loss and an update order from somebody else's package, with no edit of ours."""
 
 import sys
 from collections.abc import Callable
@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import torch
 from torch import nn
 from swaplab.networks.generator import SwapOutput
-from swaplab.training.plan import Update
+from swaplab.training.updates import Update
 
 class Translators(nn.Module):
     """Shaped as CycleGAN: encode is the identity map, decode the generator into that domain."""
@@ -80,13 +80,13 @@ EXPERIMENT = {
         "norm": {"_target_": "mylab.Scale", "_partial_": True, "start": 0.5},
     },
     "discriminator": {"width": 0.1, "conditional": False},
-    "losses": {
+    "loss": {
         "reconstruction": None,
         "cycle": {"_target_": "mylab.Cycle", "weight": 10.0},
         "adversarial": {"_target_": "mylab.FoolOnSwaps"},
         "real_or_fake": {"_target_": "mylab.TellSwaps"},
     },
-    "plan": {"_target_": "mylab.OneByOne"},
+    "updates": {"_target_": "mylab.OneByOne"},
 }
 
 
@@ -96,11 +96,11 @@ def outside(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     (tmp_path / "mylab.py").write_text(MODULE)
     (tmp_path / "conf" / "experiment").mkdir(parents=True)
     (tmp_path / "conf" / "generator").mkdir()
-    (tmp_path / "conf" / "plan").mkdir()
+    (tmp_path / "conf" / "updates").mkdir()
     text = "# @package _global_\n" + yaml.safe_dump(EXPERIMENT, sort_keys=False)
     (tmp_path / "conf" / "experiment" / "cycle_shaped.yaml").write_text(text)
     (tmp_path / "conf" / "generator" / "translators.yaml").write_text("_target_: mylab.Translators\n")
-    (tmp_path / "conf" / "plan" / "one_by_one.yaml").write_text("_target_: mylab.OneByOne\n")
+    (tmp_path / "conf" / "updates" / "one_by_one.yaml").write_text("_target_: mylab.OneByOne\n")
     monkeypatch.syspath_prepend(str(tmp_path))
     yield tmp_path
     sys.modules.pop("mylab", None)
@@ -117,7 +117,7 @@ def test_a_system_unlike_ours_trains_from_outside(
         str(outside / "conf"),
         "experiment=cycle_shaped",
         "generator=translators",
-        "plan=one_by_one",
+        "updates=one_by_one",
     ]
     words += [word for word in tiny if not word.startswith("generator.")] + ["run_id=x", "budget.images=160"]
     code, _, complaint = command("train", *words)

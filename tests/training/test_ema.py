@@ -8,11 +8,11 @@ import torch
 from torch import Tensor, nn
 
 from swaplab.losses.context import StepSettings
-from swaplab.losses.reconstruction import MAE
+from swaplab.losses.reconstruction import L1
 from swaplab.networks.generator import SwapOutput
 from swaplab.training.ema import EMA, ema_decay
 from swaplab.training.module import SwapModule
-from swaplab.training.plan import Joint
+from swaplab.training.updates import Joint
 
 
 class Level(nn.Module):
@@ -73,7 +73,7 @@ def test_the_half_life_is_in_images_however_often_the_generator_is_stepped(
     """The network jumps from 0 to 1 and stays there: after half_life images the average is half way, after two 3/4."""
     module = SwapModule(
         {"generator": Level()},
-        {"l1": MAE()},
+        {"l1": L1()},
         Joint(generator_every=every),
         {"generator": partial(torch.optim.SGD, lr=0.0)},
         identities=("A", "B"),

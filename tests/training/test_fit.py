@@ -145,11 +145,11 @@ def test_what_a_run_takes_from_another_is_part_of_which_run_it_is(
 @pytest.mark.parametrize(
     ("words", "parts"),
     [
-        (["adversarial=lsgan"], ["real_or_fake", "have no effect", "no discriminator"]),
+        (["loss/adversarial=lsgan"], ["real_or_fake", "have no effect", "no discriminator"]),
         (["discriminator=per_identity", "discriminator.width=0.1"], ["no loss trains the discriminator"]),
-        (["+losses.size={_target_: swaplab.losses.mask.MaskSize}"], ["needs a mask", "mask=learned"]),
-        (["losses.reconstruction.weight=0"], ["every loss of the generator has weight 0"]),
-        (["losses.reconstruction.image=blurred"], ["raw or composed", "blurred"]),
+        (["+loss.size={_target_: swaplab.losses.mask.MaskSize}"], ["needs a mask", "mask=learned"]),
+        (["loss.reconstruction.weight=0"], ["every loss of the generator has weight 0"]),
+        (["loss.reconstruction.image=blurred"], ["raw or composed", "blurred"]),
         (["tracked_forwards=[encoding]"], ["encoding", "judgement"]),
         (["budget.images=0"], ["budget.images=0"]),
         (["batch_size=0"], ["batch_size=0"]),
@@ -176,8 +176,8 @@ def test_what_would_do_nothing_or_cannot_be_is_refused(
 def test_noise_and_start_do_not_depend_on_what_else_is_on(command: Command, tiny: list[str]) -> None:
     """Seed pairing: a discriminator that measures nothing into the generator leaves the generator's run as it was."""
     plain = train(command, [*tiny, "run_id=plain"])
-    gan = ["discriminator=per_identity", "discriminator.width=0.1", "adversarial=lsgan"]
-    watched = train(command, [*tiny, *gan, "losses.adversarial.weight=0", "run_id=watched"])
+    gan = ["discriminator=per_identity", "discriminator.width=0.1", "loss/adversarial=lsgan"]
+    watched = train(command, [*tiny, *gan, "loss.adversarial.weight=0", "run_id=watched"])
     a, b = (load_weights(run / "checkpoints/final.safetensors") for run in (plain, watched))
     assert all(torch.equal(a[name], b[name]) for name in a)
     rows = [json.loads(line) for line in (watched / "metrics.jsonl").read_text().splitlines()]
@@ -187,7 +187,8 @@ def test_noise_and_start_do_not_depend_on_what_else_is_on(command: Command, tiny
 
 def test_matching_codes_changes_swaps_and_not_the_training(command: Command, tiny: list[str]) -> None:
     runs = {
-        option: train(command, [*tiny, f"code_match={option}", f"run_id={option}"]) for option in ("none", "moments")
+        option: train(command, [*tiny, f"generator/code_match={option}", f"run_id={option}"])
+        for option in ("none", "moments")
     }
     plain, matched = (load_weights(run / "checkpoints/final.safetensors") for run in runs.values())
     assert all(torch.equal(matched[name], plain[name]) for name in plain)

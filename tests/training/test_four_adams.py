@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from swaplab.losses.adversarial import LSGANDiscriminator, LSGANGenerator
 from swaplab.losses.context import StepSettings
-from swaplab.losses.reconstruction import MAE
+from swaplab.losses.reconstruction import L1
 from swaplab.networks.attention import SelfAttention
 from swaplab.networks.faceswap_gan import FaceswapGAN, FaceswapGANDiscriminator
 from swaplab.networks.initialisation import initialise
@@ -19,7 +19,7 @@ from swaplab.networks.norm import ScalarLayerNorm
 from swaplab.networks.regularisation import regularised_kernels
 from swaplab.schedule import Steps
 from swaplab.training.module import SwapModule
-from swaplab.training.plan import FourAdams, parts
+from swaplab.training.updates import FourAdams, parts
 
 IDENTITIES = ("A", "B")
 FACES = 2
@@ -93,7 +93,7 @@ def test_three_iterations_are_those_of_a_loop_written_by_hand(
     pair = networks()
     module = SwapModule(
         copy.deepcopy(pair),
-        {"l1": MAE(2.0), "adversarial": LSGANGenerator(0.1), "real_or_fake": LSGANDiscriminator(1.0)},
+        {"l1": L1(2.0), "adversarial": LSGANGenerator(0.1), "real_or_fake": LSGANDiscriminator(1.0)},
         FourAdams(),
         {side: partial(torch.optim.Adam, lr=rate, **ADAM) for side, rate in RATES.items()},
         identities=IDENTITIES,
@@ -122,7 +122,7 @@ def test_three_iterations_are_those_of_a_loop_written_by_hand(
 def test_the_shared_encoder_has_moments_of_its_own_in_each_generators_optimiser(driven: Callable[..., Any]) -> None:
     module = SwapModule(
         {"generator": networks()["generator"]},
-        {"l1": MAE()},
+        {"l1": L1()},
         FourAdams(),
         {"generator": torch.optim.Adam},
         identities=IDENTITIES,
@@ -143,7 +143,7 @@ def test_a_losss_value_is_the_sum_over_the_updates_of_a_step(
     batch = random_batch(IDENTITIES, FACES)
     module = SwapModule(
         {"generator": networks()["generator"]},
-        {"l1": MAE()},
+        {"l1": L1()},
         FourAdams(),
         {"generator": partial(torch.optim.Adam, lr=0.0)},
         identities=IDENTITIES,

@@ -10,6 +10,8 @@ import torch
 from torch import Tensor
 
 from swaplab.cli.experiment import load_data
+from swaplab.config import tree
+from swaplab.config.slots import OF_A_RUN
 from swaplab.errors import UserError
 from swaplab.training.assemble import build_module
 from swaplab.training.module import SwapModule
@@ -17,47 +19,52 @@ from swaplab.training.module import SwapModule
 CONF = Path(__file__).parents[2] / "conf"
 Compose = Callable[[list[str]], dict[str, Any]]
 
-# Not components: what data, what machine, how large; whole systems have a test of their own below.
-APART = {"data", "trainer", "experiment", "size", "ablation"}
-JUDGED = ["discriminator=per_identity", "adversarial=lsgan"]
-POOL = "losses.real_or_fake.history.size=2"
+# Not components, or chosen under a name of one's own; whole systems have a test of their own below.
+APART = {*OF_A_RUN, "experiment", "size", "noise/op"}
+JUDGED = ["discriminator=per_identity", "loss/adversarial=lsgan"]
+POOL = "loss.real_or_fake.history.size=2"
 AUXILIARY = ["generator=faceswap_gan", "attention=none", "mask=learned"]
 
 # What an option needs beside it to mean anything. The run that it is compared with has the same, but for OTHERS.
 COMPANIONS: dict[str, list[str]] = {
-    "adversarial": ["discriminator=per_identity"],
-    "adversarial=faceswap_gan_v1": ["discriminator=faceswap_gan_v1"],
-    "auxiliary": AUXILIARY,
-    "cycle": ["code_match=none"],
-    "discriminator": ["adversarial=lsgan"],
-    "history": [*JUDGED, POOL],
-    "identity=embedding": ["code_match=none"],
+    "loss/adversarial": ["discriminator=per_identity"],
+    "loss/adversarial=faceswap_gan_v1": ["discriminator=faceswap_gan_v1"],
+    "loss/auxiliary": AUXILIARY,
+    "loss/cycle": ["generator/code_match=none"],
+    "discriminator": ["loss/adversarial=lsgan"],
+    "loss/real_or_fake/history": [*JUDGED, POOL],
+    "loss/identity=embedding": ["generator/code_match=none"],
     "mask=faceswap_gan": JUDGED,
-    "mask_loss": ["mask=learned"],
-    "mask_smoothness": ["mask=learned"],
-    "perceptual=faceswap_gan": ["mask=learned"],
-    "plan": JUDGED,
+    "loss/mask_size": ["mask=learned"],
+    "loss/mask_variation": ["mask=learned"],
+    "loss/perceptual=faceswap_gan": ["mask=learned"],
+    "updates": JUDGED,
     "spectral": JUDGED,
 }
 OTHERS: dict[str, list[str]] = {
-    "adversarial": JUDGED,
+    "loss/adversarial": JUDGED,
     "discriminator": JUDGED,
-    "auxiliary": [*AUXILIARY, "losses.auxiliary={_target_: swaplab.losses.reconstruction.Auxiliary, weight: 0}"],
-    "history": JUDGED,
-    "mask_loss": ["mask=learned", "mask_loss=none"],
+    "loss/auxiliary": [*AUXILIARY, "loss.auxiliary={_target_: swaplab.losses.reconstruction.Auxiliary, weight: 0}"],
+    "loss/real_or_fake/history": JUDGED,
+    "loss/mask_size": ["mask=learned", "loss/mask_size=none"],
 }
 # These work where swaps are made, not where networks are trained; each has its own test.
-AT_INFERENCE = {("code_match", "moments"), ("code_match", "transport"), ("mask", "hull"), ("mask", "given")}
+AT_INFERENCE = {
+    ("generator/code_match", "moments"),
+    ("generator/code_match", "transport"),
+    ("mask", "hull"),
+    ("mask", "given"),
+}
 # Whole networks of other systems, which start as their sources do.
 OWN_START = {"generator", "discriminator"}
 # These read weights that the user brings.
-BROUGHT = {("perceptual", "torchvision"), ("perceptual", "facenet"), ("perceptual", "efficientnet_lite")}
+BROUGHT = {("loss/perceptual", name) for name in ("torchvision", "facenet", "efficientnet_lite")}
 
 
 def options() -> list[tuple[str, str]]:
     """All (group, option) but those that switch a group off."""
-    files = [f for f in sorted(CONF.glob("*/*.yaml")) if f.parent.name not in APART]
-    found = [(f.parent.name, f.stem) for f in files if f.stem != "none"]
+    groups = {group: names for group, names in tree.groups().items() if not {group, group.split("/")[0]} & APART}
+    found = [(group, name) for group, names in groups.items() for name in names if name != "none"]
     return [pair for pair in found if pair not in BROUGHT]
 
 
@@ -115,7 +122,7 @@ def test_an_option_trains_and_changes_what_it_says(
     group: str,
     option: str,
 ) -> None:
-    base = [*words(large if group == "auxiliary" else facesets), "~experiment"]
+    base = [*words(large if group == "loss/auxiliary" else facesets), "~experiment"]
     companions = COMPANIONS.get(f"{group}={option}", COMPANIONS.get(group, []))
     config = compose([*base, *companions, f"{group}={option}"])
     run = Steps(config)
@@ -135,7 +142,7 @@ def test_an_option_trains_and_changes_what_it_says(
 @pytest.mark.parametrize("experiment", sorted(f.stem for f in (CONF / "experiment").glob("*.yaml")))
 def test_every_system_trains(compose: Compose, facesets: dict[str, Path], experiment: str) -> None:
     config = compose([*words(facesets), f"experiment={experiment}"])
-    run = Steps(config, steps=max(2, config["plan"]["generator_every"]))
+    run = Steps(config, steps=max(2, config["updates"]["generator_every"]))
     assert not run.silent, f"no gradient reaches {sorted(run.silent)[:5]}"
 
 

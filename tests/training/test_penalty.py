@@ -10,11 +10,11 @@ import torch
 from torch import Tensor, nn
 
 from swaplab.losses.context import StepSettings
-from swaplab.losses.reconstruction import MAE
+from swaplab.losses.reconstruction import L1
 from swaplab.networks.generator import SwapOutput
 from swaplab.networks.regularisation import RegularisedConv2d
 from swaplab.training.module import SwapModule
-from swaplab.training.plan import Joint
+from swaplab.training.updates import Joint
 
 L2, DECAY, RATE = 0.1, 0.25, 0.5
 
@@ -44,7 +44,7 @@ def stepped(
     network.l2 = l2
     module = SwapModule(
         {"generator": network},
-        {"l1": MAE()},
+        {"l1": L1()},
         Joint(),
         {"generator": optimizer},
         identities=("A", "B"),

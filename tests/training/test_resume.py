@@ -17,7 +17,7 @@ from swaplab.training.checkpoint import load_checkpoint, load_weights
 GAN = (
     "discriminator=per_identity",
     "discriminator.width=0.1",
-    "adversarial=lsgan",
+    "loss/adversarial=lsgan",
     "mask=learned",
     "workers=2",
 )

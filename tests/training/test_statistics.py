@@ -41,14 +41,18 @@ NORMS = ("batch", "sync_batch", "group")
 SPECTRAL = ("none", "generator", "both")
 # Losses that ask for more: each beside those that a system has.
 MORE = {
-    "embedding": ["identity=embedding"],
-    "cycle": ["cycle=l1"],
-    "noisy cycle": ["cycle=l1", "losses.cycle.clean=false"],
-    "judged": ["discriminator=per_identity", "adversarial=lsgan", "losses.adversarial.judged=[raw,swap]"],
+    "embedding": ["loss/identity=embedding"],
+    "cycle": ["loss/cycle=l1"],
+    "noisy cycle": ["loss/cycle=l1", "loss.cycle.clean=false"],
+    "judged": ["discriminator=per_identity", "loss/adversarial=lsgan", "loss.adversarial.judged=[raw,swap]"],
 }
 # An encoder for both in four optimisers, and translators that are trained on swaps.
 FEW = [
-    ("quick plan=four_adams joint_pass=false discriminator=per_identity adversarial=lsgan", "batch", "generator"),
+    (
+        "quick updates=four_adams joint_pass=false discriminator=per_identity loss/adversarial=lsgan",
+        "batch",
+        "generator",
+    ),
     ("cyclegan", "sync_batch", "both"),
 ]
 ALL = list(itertools.product(SYSTEMS, NORMS, SPECTRAL))
@@ -56,7 +60,7 @@ ALL = list(itertools.product(SYSTEMS, NORMS, SPECTRAL))
 
 def module_of(compose: Compose, words: list[str]) -> SwapModule | None:
     """The module of a config, whose weights never move; None where the config is refused."""
-    tiny = ["size=tiny", "batch_size=2", "code_match=none", "data.resolution=64"]
+    tiny = ["size=tiny", "batch_size=2", "generator/code_match=none", "data.resolution=64"]
     try:
         module = build_module(compose([*words, *tiny]), IDENTITIES, 64, 1000)
     except UserError:
@@ -67,7 +71,7 @@ def module_of(compose: Compose, words: list[str]) -> SwapModule | None:
 
 def words_of(system: str, norm: str, spectral: str) -> list[str]:
     words = [*f"experiment={system}".split(), f"norm={norm}", f"spectral={spectral}"]
-    return words + (["perceptual=none"] if system.startswith("faceswap_gan") else [])
+    return words + (["loss/perceptual=none"] if system.startswith("faceswap_gan") else [])
 
 
 def batch_of(module: SwapModule) -> dict[str, Any]:
@@ -196,14 +200,17 @@ def test_any_order_of_asking_gives_the_same_statistics(
             ["experiment=cyclegan", "norm=batch", "tracked_forwards=[encode]"],
             "no step updates.*encode,swap",
         ),
-        (["norm=batch", "tracked_forwards=[]", "code_match=none"], "no step updates.*choose norm=group"),
-        (["norm=batch", "tracked_forwards=[encode,judgement]", "code_match=none"], "decoders.A.*no step updates"),
-        (["tracked_forwards=[reconstruction,swap]"], "keep the one"),
-        (["identity=embedding"], "losses.identity uses swaps.*code_match=none"),
-        (["cycle=l1"], "losses.cycle uses swaps"),
+        (["norm=batch", "tracked_forwards=[]", "generator/code_match=none"], "no step updates.*choose norm=group"),
         (
-            ["discriminator=per_identity", "adversarial=lsgan", "losses.real_or_fake.judged=[swap]"],
-            "losses.real_or_fake uses swaps",
+            ["norm=batch", "tracked_forwards=[encode,judgement]", "generator/code_match=none"],
+            "decoders.A.*no step",
+        ),
+        (["tracked_forwards=[reconstruction,swap]"], "keep the one"),
+        (["loss/identity=embedding"], "loss.identity uses swaps.*generator/code_match=none"),
+        (["loss/cycle=l1"], "loss.cycle uses swaps"),
+        (
+            ["discriminator=per_identity", "loss/adversarial=lsgan", "loss.real_or_fake.judged=[swap]"],
+            "loss.real_or_fake uses swaps",
         ),
     ],
 )

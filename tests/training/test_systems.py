@@ -11,7 +11,7 @@ from swaplab.training.checkpoint import load_checkpoint
 
 Process = Callable[..., Any]
 
-CYCLEGAN = ("experiment=cyclegan", "losses.real_or_fake.history.size=3")
+CYCLEGAN = ("experiment=cyclegan", "loss.real_or_fake.history.size=3")
 # batch norm is of one rank, so it stays out where ranks are compared
 PIX2PIX = ("experiment=pix2pix_conditional", "norm=instance")
 SMALL = ("generator.width=0.07", "discriminator.width=0.1", "trainer.precision=64-true", "every.report=8")

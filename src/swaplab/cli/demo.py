@@ -52,7 +52,7 @@ def run(words: Sequence[str]) -> None:
     say("done")
     print(f"look at this picture:  {_picture(folder)}")
     print(f"open this page:        {page}")
-    print(f"try this next:         swaplab train {' '.join(EXPERIMENT)} code_match=none   (the model of 2017)")
+    print(f"try this next:         swaplab train {' '.join(EXPERIMENT)} generator/code_match=none   (the 2017 model)")
 
 
 def _config(keys: dict[str, Any]) -> dict[str, Any]:

@@ -1,5 +1,6 @@
 """Data and evaluation tasks of a config, shared by training and evaluation."""
 
+from collections.abc import Mapping
 from dataclasses import replace
 from functools import partial
 from typing import Any
@@ -18,12 +19,18 @@ from swaplab.training.samples import drawer
 from swaplab.training.session import Listener
 
 
+def build_noise(config: Mapping[str, Any]) -> dict[str, Any]:
+    """The noise operations by name, in order, without those set to null; training itself applies ``noise.mixup``."""
+    nodes = {name: node for name, node in config["noise"].items() if node is not None and name != "mixup"}
+    return {name: build(node, f"noise.{name}") for name, node in nodes.items()}
+
+
 def load_data(config: dict[str, Any]) -> tuple[Sources, FaceData]:
     """The facesets of a config and its data module.
 
     Raises UserError for a component that cannot be built, before faces are loaded or rendered.
     """
-    noise = {name: build(node, f"noise.{name}") for name, node in config["noise"].items() if node is not None}
+    noise = build_noise(config)
     check_components(config)
     if len(config["data"]["identities"]) < 2:
         (name,) = config["data"]["identities"]

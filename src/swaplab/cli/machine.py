@@ -23,7 +23,7 @@ EXTRAS = {
     "joblib": ("hydra_plugins.hydra_joblib_launcher", "sweeps with joblib (hydra/launcher=joblib)"),
     "ray": ("hydra_plugins.hydra_ray_launcher", "sweeps with Ray (hydra/launcher=ray)"),
     "workspace": ("wandb_workspaces", "W&B workspaces (scripts/wandb_workspace.py)"),
-    "perceptual": ("efficientnet_lite_pytorch", "perceptual=efficientnet_lite"),
+    "perceptual": ("efficientnet_lite_pytorch", "loss/perceptual=efficientnet_lite"),
 }
 
 

@@ -10,8 +10,8 @@ HELP = """
 swaplab options: list every switch of `swaplab train`: groups and their options with description, source and keys.
 
   swaplab options                        all groups
-  swaplab options adversarial            the options of a group
-  swaplab options adversarial lsgan      one option with its keys
+  swaplab options norm                   the options of a group, and the groups below it
+  swaplab options loss/adversarial lsgan one option with its keys
   swaplab options keys                   the keys outside of groups
 
 Choose an option with GROUP=OPTION and set a key with KEY=VALUE, as in `swaplab train norm=group norm.groups=4`.
@@ -37,19 +37,33 @@ def run(words: Sequence[str]) -> None:
 
 def show_groups() -> None:
     """All groups with description, default and options."""
-    rows = []
-    for group, names in tree.groups().items():
-        default, what = tree.chosen().get(group, ("", ""))
-        listed = ", ".join(names) if len(names) <= 12 else f"{', '.join(names[:4])}, ... ({len(names)} options)"
-        rows.append((group, default, f"{what}\n{listed}" if what else listed))
-    show(("group", "default", "description and options"), rows)
+    show_table(tree.groups())
     print(f"\nswaplab options GROUP describes the options of a group, swaplab options {KEYS_PAGE} the other keys.")
 
 
+def show_table(groups: Iterable[str]) -> None:
+    """Groups with description, default and options."""
+    rows = []
+    for group in groups:
+        (default, what), names = tree.described(group), tree.groups()[group]
+        listed = ", ".join(names) if len(names) <= 12 else f"{', '.join(names[:4])}, ... ({len(names)} options)"
+        rows.append((group, default, f"{what}\n{listed}" if what else listed))
+    show(("group", "default", "description and options"), rows)
+
+
 def show_group(group: str) -> None:
-    """All options of a group."""
+    """All options of a group, then the groups below it."""
     tree.check_group(group)
-    default, what = tree.chosen().get(group, ("", ""))
+    if group in tree.groups():
+        show_own(group)
+    if tree.below(group):
+        print(f"\nbelow {group}:" if group in tree.groups() else f"below {group}:")
+        show_table(tree.below(group))
+
+
+def show_own(group: str) -> None:
+    """All options of a group."""
+    default, what = tree.described(group)
     options = [tree.option(group, name) for name in tree.groups()[group]]
     print(f"{group}: {what}" if what else group)
     marked = [(f"{o.name} *" if o.name == default else o.name, o.what, o.source) for o in options]

@@ -20,7 +20,7 @@ swaplab train: train a face-swap model; the result is a run folder with its reco
   swaplab train                                          the built-in pair; takes minutes on two cores
   swaplab train seed=2 mask=learned noise=none           any choice is one switch
   swaplab train data=facesets data.identities.A=DIR_A data.identities.B=DIR_B
-  swaplab train discriminator=per_identity adversarial=lsgan budget.images=500000
+  swaplab train discriminator=per_identity loss/adversarial=lsgan budget.images=500000
   swaplab train -m norm=none,instance,sync_batch seed=1,2,3       every combination, each in its own process
 
 The same command resumes an interrupted run and leaves a finished one alone.

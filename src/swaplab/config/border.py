@@ -6,17 +6,18 @@ To add a key, declare it there and give it a default in conf/.
 
 from collections.abc import Iterator, Mapping
 from difflib import get_close_matches
-from pathlib import Path
 from typing import Any, NotRequired, Required, get_args, get_origin
 
 from pydantic import ValidationError
 from typing_extensions import is_typeddict
 
 from swaplab.catalogue import check_choice
+from swaplab.config import tree
 from swaplab.config.build import located
-from swaplab.config.components import options_of, supplied_to, validator_of
+from swaplab.config.components import options_of, validator_of
+from swaplab.config.slots import KINDS, Kind, kind_of
 from swaplab.config.train import Train
-from swaplab.config.trust import check_targets, kind_of
+from swaplab.config.trust import check_targets
 from swaplab.config.values import described, listed, meaning_of, members_of, parts_of, shown
 from swaplab.errors import UserError
 
@@ -56,11 +57,15 @@ def _check_components(node: Any, place: Place) -> None:
 
 def _options(node: dict[str, Any], place: Place) -> tuple[Any, dict[str, Any]]:
     target = located(node["_target_"], _dotted(place))
-    return options_of(target, _kind(place), node.get("_partial_") is True), node
+    return options_of(target, _name_of_kind(place), node.get("_partial_") is True), node
 
 
-def _kind(place: Place) -> str:
+def _name_of_kind(place: Place) -> str:
     return kind_of(tuple(part for part in place if isinstance(part, str))) or ""
+
+
+def _kind(place: Place) -> Kind:
+    return KINDS.get(_name_of_kind(place), Kind())
 
 
 def _validated(keys: Any, node: dict[str, Any], place: Place) -> Any:
@@ -103,8 +108,10 @@ def _located(node: Any, loc: tuple[int | str, ...], missing: bool) -> tuple[Plac
 
 def _unknown(keys: Any, node: Any, place: Place, where: Place, found: Any) -> str:
     name, key = _dotted((*place, *where)), str(where[-1])
-    if key in supplied_to(_kind(place)).names:
+    if key in _kind(place).supplied:
         return f"{name} is set by the program; remove it"
+    if tree.owners(name.replace(".", "/")):
+        return tree.misplaced(name.replace(".", "/"))
     known = list(_names_at(keys, node, where[:-1]))
     close = get_close_matches(key, known, n=1)
     owner = _dotted((*place, *where[:-1])) or "the config"
@@ -117,8 +124,7 @@ def _unknown(keys: Any, node: Any, place: Place, where: Place, found: Any) -> st
 
 
 def _missing(keys: Any, node: Any, place: Place, where: Place, found: Any) -> str:
-    supplied = supplied_to(_kind((*place, *where[:-1])))
-    if place and supplied.first and node.get("_partial_") is not True:
+    if place and _kind((*place, *where[:-1])).first and node.get("_partial_") is not True:
         return f"{_dotted((*place, '_partial_'))} is missing; set it to true, because the network adds arguments"
     return missing(_dotted((*place, *where)))
 
@@ -130,8 +136,9 @@ def missing(name: str) -> str:
 
 def choice_of(name: str) -> str:
     """The hint that lists the options of a group, or asks for a key's value."""
-    options = sorted(file.stem for file in (_conf() / name).glob("*.yaml"))
-    return f"choose {name}={listed(options)}" if options else f"set {name}=VALUE"
+    group = name.replace(".", "/")
+    options = sorted(file.stem for file in (tree.root() / group).glob("*.yaml"))
+    return f"choose {group}={listed(options)}" if options else f"set {name}=VALUE"
 
 
 def readable(name: str) -> bool:
@@ -185,12 +192,6 @@ _SENTENCES = {
 
 def _dotted(place: Place) -> str:
     return "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in place).removeprefix(".")
-
-
-def _conf() -> Path:
-    import swaplab.conf
-
-    return Path(next(iter(swaplab.conf.__path__)))
 
 
 def _names_at(keys: Any, node: Any, place: Place) -> Iterator[str]:

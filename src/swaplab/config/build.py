@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from swaplab.config.slots import KINDS, kind_of
 from swaplab.config.trust import check_origin, check_targets, lookups_only, targets_in
 from swaplab.errors import UserError
 
@@ -9,8 +10,8 @@ from swaplab.errors import UserError
 def build(node: Any, place: str, **given: Any) -> Any:
     """Instantiate the config node at ``place`` (such as "generator"); None stays None.
 
-    ``given``: arguments from the program. Raises UserError for a target that is not allowed there, and for arguments
-    that its constructor rejects.
+    Components beside its arguments are left out (`Kind`). ``given``: arguments from the program. Raises UserError for a
+    target that is not allowed there, and for arguments that its constructor rejects.
     """
     if node is None:
         return None
@@ -20,6 +21,9 @@ def build(node: Any, place: str, **given: Any) -> Any:
     if not isinstance(node, dict) or "_target_" not in node:
         raise UserError(f"{place}={node!r} has no _target_; choose an option of its group, or none")
     check_targets(_placed(node, place))
+    kind = kind_of(tuple(place.split(".")))
+    beside = KINDS[kind].beside if kind else ()
+    node = {key: value for key, value in node.items() if key not in beside}
     for path, name in targets_in(node):
         located(name, ".".join((place, *path)))
     try:

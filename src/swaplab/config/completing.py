@@ -38,7 +38,7 @@ def of_train(words: Sequence[str]) -> Iterator[str]:
     mark = words[-1][: len(words[-1]) - len(words[-1].lstrip("+~"))]
     key, sign, value = words[-1][len(mark) :].partition("=")
     if not sign:
-        yield from (f"{mark}{group}=" for group in tree.groups() if group != "ablation")
+        yield from (f"{mark}{group}=" for group in _groups(words[:-1]) if group != "ablation")
         yield from (f"{mark}{found.name}=" for found in _keys(words[:-1]))
     elif key in tree.groups():
         before, comma, _ = value.rpartition(",")
@@ -47,11 +47,19 @@ def of_train(words: Sequence[str]) -> Iterator[str]:
         yield from (f"{mark}{key}={option}" for option in _options(key) or files(value))
 
 
+def _groups(words: Sequence[str]) -> Iterator[str]:
+    """The groups that a run with these words has."""
+    for group in tree.groups():
+        above, owners = group.rpartition("/")[0], tree.owners(group)
+        if not owners or f"{above}={_value_of(words, above, tree.chosen()[above][0])}" in owners:
+            yield group
+
+
 def _keys(words: Sequence[str]) -> Iterator[tree.Key]:
     """The keys of train.yaml and of the chosen option of each group."""
     yield from tree.keys_of(tree.root() / "train.yaml")
-    for group, (default, _) in tree.chosen().items():
-        option = _value_of(words, group, default)
+    for group in _groups(words):
+        option = _value_of(words, group, tree.chosen().get(group, ("", ""))[0])
         if group not in ("ablation", "experiment") and option in tree.groups()[group]:
             yield from tree.option(group, option).keys
 

@@ -12,58 +12,28 @@ from typing import Annotated, Any, Literal, NotRequired, Required, Union, cast, 
 from pydantic import Field, TypeAdapter, with_config
 from typing_extensions import TypedDict
 
+from swaplab.config.slots import KINDS, Kind
 from swaplab.config.values import STRICT, Component, Number, Whole, members_of, parts_of
 
 OWN = ("_target_", "_partial_")
 
 
-class Supplied:
-    """Arguments that the program passes to components of a kind; a config must not set them.
-
-    ``names``: keyword arguments. ``first``: number of leading positional arguments, whatever their names; such a
-    component needs ``_partial_: true``.
-    """
-
-    def __init__(self, *names: str, first: int = 0) -> None:
-        self.names, self.first = frozenset(names), first
-
-
-_NETWORK = Supplied("identities", "resolution")
-SUPPLIED: Mapping[str, Supplied] = {
-    "generator": _NETWORK,
-    "discriminator": _NETWORK,
-    "judge": Supplied(first=6),
-    "decoder": Supplied(first=2),
-    "upsampling": Supplied("slope", "norm", first=2),
-    "norm": Supplied(first=1),
-    "attention": Supplied(first=1),
-    "mask": Supplied(first=1),
-    "optimizer": Supplied(first=1),
-    "code_match": Supplied("identities", "shape"),
-    "mask_network": Supplied("identities", "shape", "resolution"),
-}
-
-
-def supplied_to(kind: str) -> Supplied:
-    """The arguments that the program passes to components of a kind."""
-    return SUPPLIED.get(kind, Supplied())
-
-
 @cache
 def options_of(target: Callable[..., Any], kind: str, partial: bool) -> Any:
     """The type of a node with this ``target``: a TypedDict of the arguments that the config sets."""
-    supplied = supplied_to(kind)
+    known = KINDS.get(kind, Kind())
     fields: dict[str, Any] = {"_target_": Required[str]}
-    if supplied.first:
+    if known.first:
         fields["_partial_"] = Annotated[NotRequired[bool], Field(description="true: the network adds arguments")]
     parameters = _parameters(target)
     places = [p.name for p in parameters if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)]
-    given = {*supplied.names, *(places[: supplied.first] if partial else ())}
+    given = {*known.supplied, *(places[: known.first] if partial else ())}
     for parameter in parameters:
         if parameter.kind in (parameter.VAR_KEYWORD, parameter.VAR_POSITIONAL) or parameter.name in given:
             continue
         needed = Required if parameter.default is parameter.empty else NotRequired
         fields[parameter.name] = needed[typed(parameter.annotation)]
+    fields |= dict.fromkeys(known.beside, NotRequired[Component | None])
     options = TypedDict("options", fields)  # type: ignore[misc]
     takes_any = any(parameter.kind is parameter.VAR_KEYWORD for parameter in parameters)
     return with_config(STRICT | {"extra": "allow"} if takes_any else STRICT)(options)

@@ -2,19 +2,19 @@
 
 import re
 from collections.abc import Callable, Sequence
+from difflib import get_close_matches
 
 from omegaconf import DictConfig, open_dict
 from omegaconf.errors import OmegaConfBaseException
 
+from swaplab.config import tree
 from swaplab.config.border import readable
 from swaplab.errors import UserError
 
-# Hydra's errors for a group that is not in the defaults list, and for a key of such a group.
-_PARTS = "(decoder|bottleneck|upsampling|output)"
-_IDLE = re.compile(rf"Could not override '{_PARTS}'\. No match|Key '{_PARTS}' is not in struct")
-
-# Hydra's error for a key that only + would add.
-_UNKNOWN = re.compile(r"Could not override '([^']+)'\.\s+To append to your config")
+# Hydra's errors for a group that is not in the defaults list, and for a key that only + would add.
+_NO_GROUP = re.compile(r"(?:In '([\w/-]+)/([\w-]+)': )?Could not (?:override|delete) '([\w/]+)'\. No match")
+_NO_KEY = re.compile(r"Could not override '([^']+)'\.\s+To append to your config")
+_FULL_KEY = re.compile(r"full_key: ([\w.]+)")
 
 Compose = Callable[[Sequence[str]], DictConfig]
 
@@ -51,15 +51,32 @@ def composer(config_name: str, folder: str | None = None) -> Compose:
 def one_sentence(error: Exception) -> str:
     """The message of a Hydra or OmegaConf error in one line, with the message of its cause.
 
-    For an unused group or an unknown key it is our own message: Hydra's advises + where that would have no effect.
+    For a group that the chosen option does not have and for an unknown key it is our own message: Hydra's advises +
+    where that would have no effect.
     """
-    idle = _IDLE.search(f"{error} {error.__cause__}")
-    if idle:
-        return f"{idle[1] or idle[2]} has no effect with this generator; remove it or choose another generator"
-    unknown = _UNKNOWN.search(str(error))
-    if unknown and not readable(unknown[1]):
-        return f"unknown key {unknown[1]}; correct or remove it"
+    group, key = _NO_GROUP.search(str(error)), _NO_KEY.search(str(error))
+    below = tree.below(group[3]) if group else ()
+    if group and below:
+        return f"{group[3]} has no options of its own; choose one of its groups, such as {below[0]}=OPTION"
+    if group and tree.owners(group[3]):
+        return tree.misplaced(group[3], f"{group[1]}={group[2]}" if group[1] else None)
+    if key:
+        absent = _FULL_KEY.search(str(error.__cause__))
+        if absent and tree.owners(absent[1].replace(".", "/")):
+            return tree.misplaced(absent[1].replace(".", "/"))
+        if not readable(key[1]):
+            return _unknown(key[1])
     said = " ".join(line.strip() for line in str(error).splitlines() if line.strip())
     cause = error.__cause__ or error.__context__
     reason = str(cause).splitlines()[0] if cause and str(cause) and str(cause) not in str(error) else ""
     return "; ".join(part for part in (said, reason) if part)
+
+
+def _unknown(key: str) -> str:
+    """The message for an unknown key; for one that begins with the last part of a nested group it names the group."""
+    first, dot, rest = key.partition(".")
+    full = [group for group in tree.groups() if group.rpartition("/")[2] == first != group]
+    if full:
+        return f"unknown key {key}; did you mean {full[0].replace('/', '.') + dot + rest if dot else full[0]}?"
+    close = get_close_matches(key, tree.groups(), n=1) if "/" in key else []
+    return f"unknown key {key}; {f'did you mean {close[0]}?' if close else 'correct or remove it'}"

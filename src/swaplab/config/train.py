@@ -1,10 +1,12 @@
-"""The keys of conf/train.yaml with type, range, unit and meaning. Component keys come from the constructors."""
+"""The keys of a run with type, range, unit and meaning. `swaplab.config.slots` says which keys take components; a
+component's own keys come from its constructor."""
 
 from typing import Annotated, Any, Literal, NotRequired
 
 from pydantic import BeforeValidator, Field, with_config
 from typing_extensions import TypedDict
 
+from swaplab.config.slots import SLOTS, Slot
 from swaplab.config.values import STRICT, Component, FileName, Number, Text, Whole
 
 Images = Annotated[Whole, Field(ge=0)]
@@ -119,7 +121,7 @@ class Facesets(TypedDict):
 class Size(TypedDict):
     """Width of the networks."""
 
-    scale: Annotated[Number, Field(gt=0, le=4, description="multiplies every width and bottleneck")]
+    width: Annotated[Number, Field(gt=0, le=4, description="multiplies the width and the code of every network")]
 
 
 @with_config(STRICT)
@@ -128,14 +130,6 @@ class Spectral(TypedDict):
 
     networks: Annotated[list[Network], Field(min_length=1)]
     iterations: Annotated[Whole, Field(ge=1, description="power iterations per update")]
-
-
-@with_config(STRICT)
-class Optimizers(TypedDict):
-    """One optimiser per network."""
-
-    generator: Component
-    discriminator: Component | None
 
 
 @with_config(STRICT)
@@ -220,36 +214,16 @@ class Wandb(TypedDict):
     tags: list[Text]
 
 
-@with_config(STRICT)
-class Train(TypedDict):
-    """One run."""
+class Settings(TypedDict):
+    """The keys of a run that take no component."""
 
     data: Annotated[Synthetic | Facesets, Field(discriminator="kind")]
-    noise: dict[Text, Component | None]
-    norm: Component | None
-    attention: Component | None
     attention_sites: Annotated[list[Text] | None, Field(description="blocks that attention follows")]
-    mask: Component | None
-    mask_network: Component | None
     composed_by: Annotated[
         Literal["face", "hull"] | None, Field(description="data mask that blends the output with the input")
     ]
-    generator: Component
-    decoder: NotRequired[Component]
-    bottleneck: NotRequired[Component | None]
-    upsampling: NotRequired[Component]
-    output: NotRequired[Component]
     size: Size
-    code_match: Component | None
-    discriminator: Component | None
-    losses: dict[Text, Component | None]
-    mixup: Component | None
     spectral: Spectral | None
-    optimizer: Optimizers
-    plan: Component
-    schedule: Annotated[Component, Field(description="multiplies every learning rate")]
-    phases: NotRequired[dict[Text, Component]]
-    actions: NotRequired[dict[Text, Component | None]]
     trainer: Trainer
     name: Annotated[FileName, Field(description="the folder under runs/, and the group on the dashboard")]
     seed: Annotated[Whole, Field(ge=0, lt=2**32, description="of data order, noise and initialisation")]
@@ -272,3 +246,29 @@ class Train(TypedDict):
     runs: Annotated[Text, Field(description="folder for all runs")]
     run_id: Annotated[FileName | None, Field(description="the run's folder; null: its seed and its config's hash")]
     factors: Annotated[dict[str, Any], Field(description="what a sweep or an ablation varies; filled in")]
+
+
+def _type_of(slot: Slot) -> Any:
+    return Annotated[Component | None if slot.off else Component, Field(description=slot.meaning or None)]
+
+
+def _components() -> dict[str, Any]:
+    """The types of the keys in the table of slots."""
+    found: dict[str, Any] = {}
+    for top in dict.fromkeys(key.partition(".")[0] for key in SLOTS):
+        slots = {key.partition(".")[2]: slot for key, slot in SLOTS.items() if key.partition(".")[0] == top}
+        named = slots.get("*")
+        if named:
+            kept: Any = dict[Text, _type_of(named)]  # type: ignore[misc]
+            found[top] = NotRequired[kept] if named.absent else kept
+        elif "" in slots:
+            found[top] = _type_of(slots[""])
+        else:
+            of_names = TypedDict(top, {name: _type_of(slot) for name, slot in slots.items()})  # type: ignore[misc]
+            found[top] = with_config(STRICT)(of_names)
+    return found
+
+
+# The type of a whole run.
+Train: Any = TypedDict("Train", _components() | Settings.__annotations__)  # type: ignore[misc]
+with_config(STRICT)(Train)

@@ -14,13 +14,14 @@ from typing import Any
 
 import yaml
 
+from swaplab.config.slots import GROUPS
 from swaplab.errors import UserError
 
 LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 SYSTEM = re.compile(r"\b(?:faceswap-GAN(?: v[\d.]+\d)?|CycleGAN|pix2pix)\b")
 CITATION = re.compile(r"\(([^()]*(?:\([^()]*\)[^()]*)?\b(?:19|20)\d\d\b[^()]*)\)|([A-Z][\w&. ]*\b(?:19|20)\d\d[^.;:]*)")
 NO_CITATION = re.compile(r"\d{4}$|The ")  # a bare year, and a sentence that names one
-DEFAULT = re.compile(r"^\s*- /?(?P<group>[\w/]+): (?P<option>[\w-]+)(?:\s*# (?P<comment>.*))?$")
+DEFAULT = re.compile(r"^\s*- (?P<group>/?[\w/]+): (?P<option>[\w-]+)(?:\s*# (?P<comment>.*))?$")
 COMMENT = re.compile(r"(?:^|\s)#\s*(.*)$")
 PACKAGE = re.compile(r"#\s*@package\s+(\S+)")
 OFF = "Off."
@@ -56,13 +57,32 @@ def root() -> Path:
 
 @cache
 def groups() -> dict[str, tuple[str, ...]]:
-    """The options of every group, sorted, with none first."""
+    """The options of every group, sorted, with none first; groups in the order of `GROUPS`, each before those below."""
     found: dict[str, list[str]] = {}
     for file in root().rglob("*.yaml"):
         group = file.parent.relative_to(root()).as_posix()
         if group != ".":
             found.setdefault(group, []).append(file.stem)
-    return {group: tuple(sorted(found[group], key=lambda name: (name != "none", name))) for group in sorted(found)}
+    return {
+        group: tuple(sorted(found[group], key=lambda name: (name != "none", name)))
+        for group in sorted(found, key=lambda group: (*_rank(group.split("/")[0]), group))
+    }
+
+
+def _rank(top: str) -> tuple[int, str]:
+    return GROUPS.index(top) if top in GROUPS else len(GROUPS), top
+
+
+@cache
+def defaults_of(file: Path) -> dict[str, tuple[str, str]]:
+    """The groups in the defaults list of a config file, each with its option and its comment."""
+    folder = file.parent.relative_to(root())
+    found = {}
+    for entry in map(DEFAULT.match, file.read_text().splitlines()):
+        if entry:
+            named = entry["group"] if entry["group"].startswith("/") else f"/{(folder / entry['group']).as_posix()}"
+            found[named.lstrip("/")] = (entry["option"], entry["comment"] or "")
+    return {group: default for group, default in found.items() if group in groups()}
 
 
 @cache
@@ -70,24 +90,53 @@ def chosen() -> dict[str, tuple[str, str]]:
     """The default option of each group and its comment, from the defaults list of train.yaml, else of an option."""
     found: dict[str, tuple[str, str]] = {}
     for file in sorted(root().rglob("*.yaml"), key=lambda file: (file.parent != root(), file)):
-        for line in file.read_text().splitlines():
-            entry = DEFAULT.match(line)
-            if entry and entry["group"] in groups():
-                found.setdefault(entry["group"], (entry["option"], entry["comment"] or ""))
+        found = defaults_of(file) | found
     return found
+
+
+def described(group: str) -> tuple[str, str]:
+    """The default option of a group and its description, with the options that alone have the group; may be empty."""
+    default, what = chosen().get(group, ("", ""))
+    return default, f"{what} ({', '.join(owners(group))})" if owners(group) else what
+
+
+def below(group: str) -> tuple[str, ...]:
+    """The groups below a group."""
+    return tuple(name for name in groups() if name.startswith(f"{group}/"))
+
+
+def owners(group: str) -> tuple[str, ...]:
+    """The options that alone have a nested group, such as generator=autoencoder; empty if every run has it."""
+    above = group.rpartition("/")[0]
+    if above not in groups() or group in defaults_of(root() / "train.yaml"):
+        return ()
+    files = {name: root() / above / f"{name}.yaml" for name in groups()[above]}
+    return tuple(f"{above}={name}" for name, file in files.items() if group in defaults_of(file))
+
+
+def misplaced(group: str, by: str | None = None) -> str:
+    """The message for a nested group that the chosen options do not have. ``by``: the option that asks for it."""
+    from swaplab.config.values import listed
+
+    name, found = group.replace("/", "."), owners(group)
+    choice = f"choose {'it' if len(found) == 1 else 'one of them'}"
+    if by:
+        return f"{by} sets {name}, which exists only with {listed(list(found))}; {choice}, or something else than {by}"
+    return f"{name} exists only with {listed(list(found))}; {choice}, or remove {name}"
 
 
 def check_group(group: str) -> None:
     """Raise UserError for a group that does not exist."""
-    if group not in groups():
+    if group not in groups() and not below(group):
         raise UserError(f"there is no group {group}; {nearest(group, groups())}")
 
 
 def option(group: str, name: str) -> Option:
     """An option of a group. Raises UserError if it does not exist."""
     check_group(group)
-    if name not in groups()[group]:
-        raise UserError(f"{group} has no option {name}; {nearest(name, groups()[group])}")
+    options = groups().get(group, below(group))
+    if name not in groups().get(group, ()):
+        raise UserError(f"{group} has no option {name}; {nearest(name, options)}")
     file = root() / group / f"{name}.yaml"
     text = file.read_text()
     said = _head(text)
@@ -142,7 +191,8 @@ def nearest(name: str, known: "dict[str, Any] | tuple[str, ...]") -> str:
     """A hint for an unknown name: similar names, or all."""
     from difflib import get_close_matches
 
-    close = get_close_matches(name, list(known), n=3)
+    last = get_close_matches(name, [full.rpartition("/")[2] for full in known], n=1)
+    close = get_close_matches(name, list(known), n=3) or [full for full in known if full.rpartition("/")[2] in last]
     return f"did you mean {' or '.join(close)}?" if close else f"choose from {', '.join(known)}"
 
 

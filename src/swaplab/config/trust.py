@@ -20,59 +20,12 @@ from typing import Any
 
 import yaml
 
+from swaplab.config.slots import KINDS, kind_of
 from swaplab.errors import UserError
 
-# Kinds of places: the top-level keys that hold components, and the slots inside them that hold another kind.
-KINDS = (
-    "generator",
-    "decoder",
-    "bottleneck",
-    "upsampling",
-    "output",
-    "discriminator",
-    "judge",
-    "norm",
-    "attention",
-    "mask",
-    "mask_network",
-    "code_match",
-    "losses",
-    "backbone",
-    "history",
-    "mixup",
-    "noise",
-    "transform",
-    "optimizer",
-    "plan",
-    "schedule",
-    "phases",
-    "actions",
-)
-SLOTS = {
-    "generator": {
-        "decoder": "decoder",
-        "bottleneck": "bottleneck",
-        "upsampling": "upsampling",
-        "output": "output",
-        "norm": "norm",
-        "attention": "attention",
-        "mask": "mask",
-    },
-    "discriminator": {"norm": "norm", "attention": "attention", "network": "judge"},
-    "attention": {"norm": "norm"},
-    "losses": {"weight": "schedule", "margin": "schedule", "history": "history", "backbone": "backbone"},
-    "noise": {"transform": "transform", "transforms": "transform"},
-}
 SETTINGS_FILE = Path("~/.config/swaplab/settings.yaml")
 LOOKUPS = ("oc.select",)  # allowed resolvers: they read only the config itself
 _PLAIN = (str, int, float, bool, type(None))
-
-
-def kind_of(path: tuple[str, ...]) -> str | None:
-    """The kind of component that a config path takes, or None."""
-    if not path or path[0] not in KINDS:
-        return None
-    return SLOTS.get(path[0], {}).get(path[-1], path[0])
 
 
 @contextmanager

@@ -27,9 +27,9 @@ class Mixup:
 
     def __post_init__(self) -> None:
         if self.where not in PLACES:
-            raise UserError(f"mixup.where must be {' or '.join(PLACES)}; got {self.where!r}")
+            raise UserError(f"noise.mixup.where must be {' or '.join(PLACES)}; got {self.where!r}")
         if self.alpha <= 0:
-            raise UserError(f"mixup.alpha must be above 0; got {self.alpha}")
+            raise UserError(f"noise.mixup.alpha must be above 0; got {self.alpha}")
 
 
 def mixed_with_next(values: Tensor, share: Tensor) -> Tensor:

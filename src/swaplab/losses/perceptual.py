@@ -41,7 +41,7 @@ class Perceptual:
             raise UserError(f"image of a perceptual loss must be one of {', '.join(IMAGES)}; got {self.image!r}")
         if len(self.layer_weights) != len(self.backbone.layers):
             raise UserError(
-                f"losses.perceptual.layer_weights must have one weight for each of {len(self.backbone.layers)} layers; "
+                f"loss.perceptual.layer_weights must have one weight for each of {len(self.backbone.layers)} layers; "
                 f"got {len(self.layer_weights)}"
             )
 

@@ -25,7 +25,9 @@ class ImagePool:
 
     def __init__(self, size: Count = 50) -> None:
         if size < 1:
-            raise UserError(f"history.size must be at least 1; got {size} (for no history, set history=none)")
+            raise UserError(
+                f"history.size must be at least 1; got {size} (for no history, set loss/real_or_fake/history=none)"
+            )
         self.size = size
         self._stored: dict[str, Tensor] = {}
 

@@ -41,7 +41,7 @@ class ReconstructionLoss:
         return torch.stack(losses).sum()
 
 
-class MAE(ReconstructionLoss):
+class L1(ReconstructionLoss):
     """Mean absolute error; its optimum is the median of possible images, which is blurred."""
 
     def error(self, prediction: Tensor, target: Tensor) -> Tensor:
@@ -122,7 +122,7 @@ class Auxiliary:
                 losses.append(step.mean((image - strided(step.target(name), image.shape[-1])).abs()))
         if not losses:
             raise UserError(
-                "the auxiliary loss needs a generator with outputs at lower resolutions; set auxiliary=none"
+                "the auxiliary loss needs a generator with outputs at lower resolutions; set loss/auxiliary=none"
             )
         return torch.stack(losses).sum()
 

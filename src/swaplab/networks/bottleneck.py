@@ -134,8 +134,8 @@ class FullyConnectedSingle(_ToVector):
     def shape(self, features: Shape, latent: int, widths: Widths) -> Shape:
         if latent % SIDE**2:
             raise UserError(
-                f"generator.latent must be a multiple of {SIDE**2} for bottleneck=fc_single, which reshapes it to "
-                f"{SIDE}x{SIDE} pixels; got {latent}"
+                f"generator.latent must be a multiple of {SIDE**2} for generator/bottleneck=fc_single, which reshapes "
+                f"it to {SIDE}x{SIDE} pixels; got {latent}"
             )
         return Shape(latent // SIDE**2, SIDE)
 
@@ -171,13 +171,13 @@ class Spatial:
 
     def __post_init__(self) -> None:
         if self.side not in (4, 8, 16):
-            raise UserError(f"bottleneck.side must be 4, 8 or 16; got {self.side}")
+            raise UserError(f"generator.bottleneck.side must be 4, 8 or 16; got {self.side}")
 
     def reached(self, end: int) -> int:
         if self.side < end:
             raise UserError(
-                f"bottleneck.side={self.side} is too small: the encoder stops at {end} pixels; set "
-                f"bottleneck.side={end} or generator.downsampling=until_4x4"
+                f"generator.bottleneck.side={self.side} is too small: the encoder stops at {end} pixels; set "
+                f"generator.bottleneck.side={end} or generator.downsampling=until_4x4"
             )
         return self.side
 

@@ -6,8 +6,8 @@ codes, which a decoder reads as a state: it turns the swapped head too far or op
 same distribution of codes have no such difference.
 
 A match attributes every *average* difference to identity. For people filmed in different poses or light, use
-``code_match=none``. A match changes nothing until `measure` is called. Training never calls it: only the averaged
-network, which is validated and saved, is measured.
+``generator/code_match=none``. A match changes nothing until `measure` is called. Training never calls it: only the
+averaged network, which is validated and saved, is measured.
 """
 
 from collections.abc import Mapping, Sequence

@@ -188,8 +188,8 @@ class SharedTrunk(nn.Module):
         sides = plan.sides(plan.code.side)
         if not 0 <= private_stages < len(sides):
             raise UserError(
-                f"decoder.private_stages must be 0 to {len(sides) - 1}, so that at least one of {len(sides)} stages is "
-                f"shared; got {private_stages} (to share none, set decoder=per_identity)"
+                f"generator.decoder.private_stages must be 0 to {len(sides) - 1}, so that at least one of {len(sides)} "
+                f"stages is shared; got {private_stages} (to share none, set generator/decoder=per_identity)"
             )
         split = (*sides, plan.resolution)[len(sides) - private_stages]
         self.trunk = plan.stages(plan.code, split)
@@ -227,7 +227,8 @@ class Intermediates(nn.Module):
         super().__init__()
         if plan.bottleneck is None:
             raise UserError(
-                "decoder=intermediate needs a bottleneck for each identity, but bottleneck=none; choose another one"
+                "generator/decoder=intermediate needs a bottleneck for each identity, but generator/bottleneck=none; "
+                "choose another one"
             )
         self.common = Intermediate(plan)
         self.own = nn.ModuleDict({name: Intermediate(plan) for name in identities})

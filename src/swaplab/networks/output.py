@@ -29,11 +29,11 @@ class Output(nn.Module):
         super().__init__()
         for key, value, known in (("range", range, RANGES), ("nonlinearity", nonlinearity, NONLINEARITIES)):
             if value not in known:
-                raise UserError(f"output.{key} must be one of {', '.join(known)}; got {value}")
+                raise UserError(f"generator.output.{key} must be one of {', '.join(known)}; got {value}")
         if nonlinearity not in ("linear", RANGES[range]):
             raise UserError(
-                f"output.nonlinearity={nonlinearity} does not cover output.range={range}; choose {RANGES[range]} or "
-                f"linear"
+                f"generator.output.nonlinearity={nonlinearity} does not cover generator.output.range={range}; choose "
+                f"{RANGES[range]} or linear"
             )
         self.symmetric, self.nonlinearity = range == "symmetric", nonlinearity
 

@@ -65,7 +65,7 @@ class InterpolatedConv(nn.Module):
     ) -> None:
         super().__init__()
         if mode not in ("nearest", "bilinear"):
-            raise UserError(f"upsampling.mode must be nearest or bilinear; got {mode}")
+            raise UserError(f"generator.upsampling.mode must be nearest or bilinear; got {mode}")
         self.block = ConvBlock(in_channels, out_channels, kernel=3, stride=1, slope=slope, norm=norm)
         self.mode = mode
 
@@ -105,7 +105,7 @@ class TransposedConv(nn.Module):
     ) -> None:
         super().__init__()
         if kernel < 2:
-            raise UserError(f"upsampling.kernel must be at least 2, or pixels stay empty; got {kernel}")
+            raise UserError(f"generator.upsampling.kernel must be at least 2, or pixels stay empty; got {kernel}")
         self.conv = GlorotConvTranspose2d(in_channels, out_channels, kernel, bias=norm is None)
         self.norm = norm(out_channels) if norm else nn.Identity()
         self.slope = slope

@@ -7,7 +7,7 @@ import torch
 from torch import nn
 
 from swaplab.config.build import build
-from swaplab.config.trust import kind_of
+from swaplab.config.slots import kind_of
 from swaplab.errors import UserError
 from swaplab.losses.context import DISCRIMINATOR, GENERATOR, StepSettings
 from swaplab.losses.term import LossTerm
@@ -19,27 +19,27 @@ from swaplab.training.actions import Action
 from swaplab.training.checkpoint import load_checkpoint, put_weights
 from swaplab.training.module import SwapModule
 from swaplab.training.networks import build_networks, check_networks, check_parts
-from swaplab.training.plan import Plan
 from swaplab.training.rehearsal import rehearse
+from swaplab.training.updates import UpdateOrder
 
 CODE_MATCH = "code_match."
 
 
 def build_terms(config: Mapping[str, Any]) -> dict[str, LossTerm]:
     """The loss terms by name, without those set to null."""
-    terms = {name: _term(node, name) for name, node in config["losses"].items() if node is not None}
+    terms = {name: _term(node, name) for name, node in config["loss"].items() if node is not None}
     if not terms:
-        raise UserError("losses is empty; choose at least one loss, such as reconstruction=mae")
+        raise UserError("loss is empty; choose at least one loss, such as loss/reconstruction=l1")
     return terms
 
 
 def _term(node: dict[str, Any], name: str) -> LossTerm:
     for key, value in node.items():
-        if isinstance(value, dict) and kind_of(("losses", name, key)) == "schedule":
-            build(value, f"losses.{name}.{key}")  # separately, so that an error names it
-    term = build(node, f"losses.{name}")
+        if isinstance(value, dict) and kind_of(("loss", name, key)) == "schedule":
+            build(value, f"loss.{name}.{key}")  # separately, so that an error names it
+    term = build(node, f"loss.{name}")
     if not isinstance(term, LossTerm):
-        raise UserError(f"losses.{name}: a {type(term).__name__} must be callable and have side and weight")
+        raise UserError(f"loss.{name}: a {type(term).__name__} must be callable and have side and weight")
     return term
 
 
@@ -70,8 +70,9 @@ def build_optimizers(config: Mapping[str, Any]) -> dict[str, Callable[..., torch
 
 def check_components(config: Mapping[str, Any]) -> None:
     """Raise UserError for a component that cannot be built. Networks are only built if the resolution is known."""
-    for key in ("plan", "schedule", "mixup"):
+    for key in ("updates", "schedule"):
         build(config[key], key)
+    build(config["noise"].get("mixup"), "noise.mixup")
     build_terms(config)
     build_actions(config)
     build_optimizers(config)
@@ -102,9 +103,9 @@ def build_module(
     check_parts(config)
     check_composition(config)
     _check_tracked(config["tracked_forwards"])
-    plan = build(config["plan"], "plan")
-    if not isinstance(plan, Plan):
-        raise UserError(f"plan: a {type(plan).__name__} must have updates(); choose plan=joint or plan=four_adams")
+    order = build(config["updates"], "updates")
+    if not isinstance(order, UpdateOrder):
+        raise UserError(f"updates: a {type(order).__name__} must have updates(); choose an option of the group")
     optimizers = build_optimizers(config)
     networks, terms = build_networks(config, identities, resolution), build_terms(config)
     _refuse_missing_derivatives(networks, terms)
@@ -112,7 +113,7 @@ def build_module(
     module = SwapModule(
         networks,
         terms,
-        plan,
+        order,
         optimizers,
         identities=identities,
         settings=StepSettings(
@@ -121,7 +122,7 @@ def build_module(
             frozenset(config["tracked_forwards"]),
             seed=config["seed"],
             masks=masks_of(config),
-            mixup=build(config["mixup"], "mixup"),
+            mixup=build(config["noise"].get("mixup"), "noise.mixup"),
             composition=Composition.of(config),
         ),
         total_images=total_images,
@@ -151,7 +152,7 @@ def _refuse_missing_derivatives(networks: nn.ModuleDict, terms: Mapping[str, Los
     penalties = [name for name, term in terms.items() if isinstance(term, GradientPenalty)]
     if streaming and penalties:
         raise UserError(
-            f"losses.{penalties[0]} needs a second derivative, which the {streaming[0]} of the discriminator does not "
+            f"loss.{penalties[0]} needs a second derivative, which the {streaming[0]} of the discriminator does not "
             f"have; use attention=sagan, or attention_sites of the generator only"
         )
 
@@ -163,8 +164,8 @@ def _refuse_bounded_scores(networks: nn.ModuleDict, terms: Mapping[str, LossTerm
     for name, term in terms.items():
         if getattr(term, "unbounded", False):
             raise UserError(
-                f"losses.{name} needs unbounded scores, but the discriminator ends in a sigmoid; set "
-                f"discriminator.sigmoid=false or choose adversarial=lsgan"
+                f"loss.{name} needs unbounded scores, but the discriminator ends in a sigmoid; set "
+                f"discriminator.sigmoid=false or choose loss/adversarial=lsgan"
             )
 
 

