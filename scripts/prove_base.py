@@ -39,7 +39,7 @@ from swaplab.runs.record import ENDED
 from swaplab.runs.rows import rows_of
 from swaplab.stopping import Stopped, obey, shielded, stop_requests, stoppable
 from swaplab.training.checkpoint import FINAL, load_weights
-from swaplab.training.plan import parts
+from swaplab.training.updates import parts
 
 HERE = Path(__file__).resolve().parents[1]
 SETTINGS = ("base", "steps", "experiments", "jobs")
@@ -190,7 +190,7 @@ def images_per_step(words: Sequence[str]) -> int:
     config = resolved(composer("train")(words))
     identities = tuple(config["data"]["identities"])
     networks = [name for name in (GENERATOR, DISCRIMINATOR) if config[name]]
-    updates = build(config["plan"], "plan").updates(identities, networks)
+    updates = build(config["updates"], "updates").updates(identities, networks)
     return int(config["batch_size"]) * len(identities) * parts(updates)
 
 
