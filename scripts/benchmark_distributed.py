@@ -30,6 +30,7 @@ from lightning.pytorch.strategies import DDPStrategy
 from torch import Tensor
 from torch.utils.data import DataLoader
 
+from swaplab.config.border import checked
 from swaplab.config.read import resolved
 from swaplab.training.assemble import build_module, masks_of
 from swaplab.training.distributed import SummedGradients
@@ -95,7 +96,8 @@ def gradients_by(way: str, module: SwapModule, share: float) -> Iterator[None]:
         return
     scale = RANKS if way == "hooks" else 1 / share
     backward = module.manual_backward
-    with patch("swaplab.training.module.sum_gradients", lambda parameters: None):
+    with patch("swaplab.training.updating.sum_gradients", lambda parameters: None):
+        module.on_train_batch_start = lambda *_: None  # which would take the gradients from the hooks
         module.manual_backward = lambda loss, *a, **k: backward(loss * scale, *a, **k)  # type: ignore[method-assign]
         yield
 
@@ -106,7 +108,7 @@ def train(words: list[str], way: str | None, rank: int, steps: int) -> tuple[Ten
     for part in ("lightning.pytorch", "lightning.fabric"):
         logging.getLogger(part).setLevel(logging.ERROR)
     with hydra.initialize_config_module("swaplab.conf", version_base="1.3"):
-        config = resolved(hydra.compose("train", words))
+        config = checked(resolved(hydra.compose("train", words)))
     size = config["batch_size"]
     first = size - size // RANKS
     rows = slice(None) if way is None else (slice(0, first), slice(first, size))[rank]

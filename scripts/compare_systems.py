@@ -17,8 +17,8 @@ from typing import Any
 
 import torch
 
-from swaplab.cli.experiment import load_data, tasks_of
 from swaplab.cli.recorded import load_model, recorded_config
+from swaplab.experiment.data import load_data, tasks_of
 from swaplab.metrics.table import number
 from swaplab.runs.record import RunRecord
 from swaplab.thinning import evenly

@@ -15,13 +15,13 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
-from swaplab.cli.experiment import load_data, observers
 from swaplab.cli.recorded import recorded_config
+from swaplab.experiment.data import load_data
+from swaplab.experiment.module import preparer, some_faces
 from swaplab.networks.statistics import tracking
 from swaplab.networks.swap_model import swap_model
 from swaplab.runs.record import RunRecord
-from swaplab.training.checkpoint import LAST, load_checkpoint
-from swaplab.training.fit import preparer, some_faces
+from swaplab.training.checkpoint import LAST, average_of, load_checkpoint, networks_of
 from swaplab.training.networks import build_networks
 
 PART = 32  # faces per identity and forward pass
@@ -47,18 +47,15 @@ def renew(generator: nn.Module, faces: dict[str, Tensor]) -> None:
 def main(folder: Path) -> None:
     """Print a line per metric."""
     config = recorded_config(RunRecord.load(folder))
-    sources, data = load_data(config)
+    _, data = load_data(config)
     shifts = data.colour_shifts()
-    validate, prepare = (
-        observers(config, sources, data).validate,
-        preparer(data, lambda g: swap_model(g, config, shifts)),
-    )
+    validate, prepare = data.held_out_faces["val"], preparer(data, lambda g: swap_model(g, config, shifts))
     state = load_checkpoint(folder / "checkpoints" / LAST)
     kept = build_networks(config, data.identities, data.resolution)["generator"].eval()
-    kept.load_state_dict(state["ema"])
+    kept.load_state_dict(average_of(state))
     statistics = {f"{path}.running_{what}" for path in tracking(kept) for what in ("mean", "var")}
     live, new = copy.deepcopy(kept), copy.deepcopy(kept)
-    live.load_state_dict(state["ema"] | {name: state["networks"][f"generator.{name}"] for name in statistics})
+    live.load_state_dict(average_of(state) | {name: networks_of(state)[f"generator.{name}"] for name in statistics})
     renew(new, {name: some_faces(data, name) for name in data.identities})
     found = []
     for generator in (kept, live, new):

@@ -26,7 +26,7 @@ from swaplab.runs.equality import first_difference, first_unlike
 from swaplab.runs.identity import config_hash
 from swaplab.runs.naming import run_folder
 from swaplab.runs.record import RunRecord, now
-from swaplab.training.checkpoint import LAST, load_checkpoint
+from swaplab.training.checkpoint import LAST, average_of, load_checkpoint, networks_of
 
 HERE = Path(__file__).parents[1]
 CLOCK = "train/images_per_second"  # the only value that is not reproducible
@@ -89,7 +89,7 @@ def difference_of(one: RunRecord, other: RunRecord) -> str | None:
     rows = [[{k: v for k, v in row.items() if k != CLOCK} for row in record.metrics()] for record in (one, other)]
     states = [load_checkpoint(record.checkpoints / LAST) for record in (one, other)]
     weights = [
-        {f"{part}.{name}": weight for part in ("networks", "ema") for name, weight in state[part].items()}
+        networks_of(state) | {f"average.{name}": weight for name, weight in average_of(state).items()}
         for state in states
     ]
     return first_difference(*rows, first=0) or first_unlike(*weights)  # row 0 is the untrained network's

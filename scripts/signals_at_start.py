@@ -16,6 +16,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from swaplab.config.border import checked
 from swaplab.config.read import resolved
 from swaplab.networks.discriminator import Discriminator
 from swaplab.networks.generator import Generator, swapped
@@ -52,7 +53,7 @@ def main(words: list[str]) -> None:
     others = [word for word in words if not word.startswith("size=")]
     with hydra.initialize_config_module("swaplab.conf", version_base="1.3"):
         full, narrow = (
-            signals(resolved(hydra.compose("train", overrides)), faces)
+            signals(checked(resolved(hydra.compose("train", overrides))), faces)
             for overrides in ([*others, "size=full"], [*others, *reduced])
         )
     for site, strength in full.items():

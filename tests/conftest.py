@@ -44,6 +44,13 @@ def pytest_configure() -> None:
             signal.signal(number, signal.default_int_handler)
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Slow tests take as long as a busy machine needs."""
+    for item in items:
+        if item.get_closest_marker("slow"):
+            item.add_marker(pytest.mark.timeout(3600))
+
+
 @pytest.fixture(scope="session")
 def signing(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder for signing keys apart from the user's own."""

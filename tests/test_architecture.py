@@ -23,6 +23,7 @@ ALLOWED = {
     "config": set(),
     "runs": set(),
     "training": {"networks", "losses", "data", "runs", "config"},
+    "experiment": {"training", "networks", "losses", "data", "metrics", "runs", "config"},
     "metrics": {"networks", "faces"},
     "report": {"runs", "metrics", "ablations"},
     "ablations": {"runs", "config"},

@@ -17,7 +17,7 @@ from swaplab.runs.environment import PRECISIONS, resolve_precision
 from swaplab.sweeps.jobs import Job
 from swaplab.sweeps.slots import Slots
 from swaplab.training.launch import find_ranks
-from swaplab.training.session import peak_memory_mb
+from swaplab.training.speed import peak_memory_mb
 
 FILES = sorted((Path(next(iter(swaplab.conf.__path__))) / "trainer").glob("*.yaml"))
 OPTIONS = {path.stem: yaml.safe_load(path.read_text()) for path in FILES}

@@ -13,8 +13,8 @@ import yaml
 from swaplab.ablations.cells import Compose, Planned, planned
 from swaplab.ablations.plan import Plan
 from swaplab.catalogue import CATALOGUE, OF_A_RUN, known
-from swaplab.cli.experiment import build_noise
 from swaplab.config.compose import composer
+from swaplab.experiment.data import build_noise
 from swaplab.faces.alignment import Alignment
 from swaplab.noise.pipeline import NoisePipeline
 from swaplab.runs.statistics import ALPHA, smallest_p
@@ -148,5 +148,5 @@ def trained(config: dict[str, Any], steps: int = 2) -> dict[str, Any]:
             }
             for name in names
         }
-        module.training_step({"position": torch.arange(count) + index * count, "faces": faces}, index)
+        module.step({"position": torch.arange(count) + index * count, "faces": faces})
     return {name: value.numpy() for name, value in module.networks.state_dict().items()}

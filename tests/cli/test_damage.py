@@ -15,7 +15,7 @@ from swaplab.faces.alignment import Alignment
 from swaplab.runs.code import code_of
 from swaplab.runs.identity import run_id_of
 from swaplab.runs.record import RunRecord
-from swaplab.training.checkpoint import save_checkpoint, save_weights
+from swaplab.training.checkpoint import STATE, VERSION, AtomicCheckpointIO, save_weights
 
 Command = Callable[..., tuple[int, str, str]]
 ROWS = [{"kind": "model", "key": "model", "label": "model", "values": {"score": 0.5}}]
@@ -40,7 +40,8 @@ def complete(folder: Path, config: dict[str, Any]) -> Path:
     for images in range(0, 81, 8):
         record.add_metrics({"images_seen": images, "val/reconstruction_mse": 1 / (1 + images)})
     save_weights(record.checkpoints / "final.safetensors", torch.nn.Linear(4, 4), {})
-    save_checkpoint(record.checkpoints / "last.ckpt", {"networks": {"a": torch.zeros(8)}})
+    state = {"state_dict": {"networks.a": torch.zeros(8)}, STATE: {"version": VERSION}}
+    AtomicCheckpointIO().save_checkpoint(state, record.checkpoints / "last.ckpt")
     Image.fromarray(np.zeros((8, 8, 3), np.uint8)).save(folder / "samples/000000040.png")
     (folder / "evaluation/final").mkdir(parents=True)
     (folder / "evaluation/final/val.json").write_text(

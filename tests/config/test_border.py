@@ -8,10 +8,10 @@ from typing import Any
 
 import pytest
 
-from swaplab.cli.experiment import build_noise
 from swaplab.config.border import checked
 from swaplab.config.build import build
 from swaplab.errors import UserError
+from swaplab.experiment.data import build_noise
 from swaplab.synthetic.dataset import people_of
 from swaplab.synthetic.profile import profiles
 from swaplab.training.assemble import build_actions, build_optimizers, build_terms, check_composition

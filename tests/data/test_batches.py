@@ -106,8 +106,8 @@ def test_ranks_together_see_what_one_sees(make_faceset: Any, world: int, parts: 
 
 def test_a_resumed_run_goes_on_where_it_was(make_faceset: Any) -> None:
     straight = batches(make_faceset, 20)  # several epochs of 32 faces
-    assert same(straight[13:], batches(make_faceset, 7, start_position=13 * 6))
-    assert same(straight[13:], batches(make_faceset, 7, start_position=13 * 6, workers=2))
+    assert same(straight[13:], batches(make_faceset, 7, position=13 * 6))
+    assert same(straight[13:], batches(make_faceset, 7, position=13 * 6, workers=2))
     assert not same(straight[13:], straight[:7])
 
 
@@ -180,7 +180,7 @@ def test_lightning_walks_the_batches_once_each(make_faceset: Any) -> None:
         def configure_optimizers(self) -> None:
             return None
 
-    data = FaceData({"A": make_faceset()}, noise(), seed=0, batch_size=6, start_position=12)
+    data = FaceData({"A": make_faceset()}, noise(), seed=0, batch_size=6, position=12)
     note = Note()
     trainer = pl.Trainer(
         accelerator="cpu", max_epochs=-1, logger=False, enable_checkpointing=False, enable_progress_bar=False,

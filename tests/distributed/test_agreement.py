@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from swaplab.collectives import max_over_ranks
 from swaplab.errors import UserError
 from swaplab.metrics.task import SwapTask
-from swaplab.metrics.validation import validation
+from swaplab.metrics.validation import Validation
 from swaplab.training.distributed import check_equal, check_same, share_buffers
 
 FRAMES = 7  # an odd number
@@ -55,6 +55,10 @@ def networks() -> dict[str, nn.Module]:
     return {"generator": nn.Sequential(nn.Linear(3, 4), nn.BatchNorm1d(4)), "average": nn.Linear(2, 2)}
 
 
+def measured(model: Any) -> dict[str, float]:
+    return Validation(lambda: TASKS, lambda generator: model)(model)
+
+
 def message(call: Any, *given: Any) -> str:
     try:
         call(*given)
@@ -68,7 +72,7 @@ def work(rank: int, place: str) -> None:
     dist.init_process_group("gloo", init_method=f"file://{place}/meeting", rank=rank, world_size=2)
     facts: dict[str, Any] = {}
     model = Counting()
-    facts["values"], facts["shown"] = validation(model, TASKS), model.shown
+    facts["values"], facts["shown"] = measured(model), model.shown
     parts = networks()
     buffers = parts["generator"][1]  # type: ignore[index]
     buffers.running_mean.fill_(rank)
@@ -97,7 +101,7 @@ def ranks(tmp_path_factory: pytest.TempPathFactory) -> list[SimpleNamespace]:
 
 def test_validation_of_two_ranks_is_that_of_one(ranks: list[SimpleNamespace]) -> None:
     alone = Counting()
-    values = validation(alone, TASKS)
+    values = measured(alone)
     assert "val/oracle_swap_psnr" in values
     assert all(rank.values == values for rank in ranks)  # to the last bit
     assert alone.shown == 2 * (FRAMES + 1)

@@ -21,7 +21,7 @@ from swaplab.networks.generator import SwapOutput
 from swaplab.networks.initialisation import initialise
 from swaplab.networks.norm import InstanceNorm
 from swaplab.training.distributed import sum_gradients
-from swaplab.training.module import LossMeter
+from swaplab.training.meter import LossMeter
 
 BATCH = 5
 TERMS: dict[str, tuple[str, tuple[Any, ...]]] = {

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import torch
 
-from swaplab.training.checkpoint import load_checkpoint
+from swaplab.training.checkpoint import STATE, load_checkpoint
 
 STEPS = 20
 
@@ -48,7 +48,7 @@ def test_two_ranks_equal_one(train: Train, batch: int) -> None:
     more = [f"batch_size={batch}", f"budget.images={STEPS * batch * 2}", "every.report=1"]
     one = train("one", *more, "trainer.accelerator=cpu")
     two = train("two", *more, "trainer=ddp_cpu", "trainer.progress=false")
-    assert load_checkpoint(two / "checkpoints/last.ckpt")["counters"]["steps"] == STEPS
+    assert load_checkpoint(two / "checkpoints/last.ckpt")[STATE]["counters"]["steps"] == STEPS
     assert largest_difference(one, two) < 1e-9
     losses = [
         [json.loads(x)["loss/generator/reconstruction"] for x in (run / "metrics.jsonl").read_text().splitlines()[1:]]

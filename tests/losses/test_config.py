@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 import torch
 
-from swaplab.cli.experiment import load_data
 from swaplab.errors import UserError
+from swaplab.experiment.data import load_data
 from swaplab.training.assemble import build_module
 
 Compose = Callable[[list[str]], dict[str, Any]]
@@ -26,10 +26,9 @@ def trained(config: dict[str, Any], steps: int = 2) -> dict[str, float]:
     reached = set()
     for name, parameter in module.networks.named_parameters():
         parameter.register_post_accumulate_grad_hook(lambda p, name=name: reached.add(name))  # type: ignore[misc]
-    data.parts = module.parts
     batches = iter(data.train_dataloader())
-    for step in range(steps):
-        module.training_step(next(batches), step)
+    for _ in range(steps):
+        module.step(next(batches))
     losses, first_bad = module.meter.report()
     assert first_bad is None, losses
     silent = {name for name, p in module.networks.named_parameters() if p.requires_grad} - reached

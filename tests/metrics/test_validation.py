@@ -6,7 +6,11 @@ import pytest
 import torch
 
 from swaplab.metrics.task import SwapTask
-from swaplab.metrics.validation import FRAMES, validation
+from swaplab.metrics.validation import FRAMES, Validation
+
+
+def measured(model: Any, tasks: list[SwapTask]) -> dict[str, float]:
+    return Validation(lambda: tasks, lambda generator: model)(model)
 
 
 def test_known_errors_give_known_decibels(val_task: SwapTask) -> None:
@@ -20,7 +24,7 @@ def test_known_errors_give_known_decibels(val_task: SwapTask) -> None:
             raw = faces + (0.3 if source != target else 0.1 if source == "A" else 0.01)
             return raw, None, raw
 
-    values = validation(Shifted(), [val_task, other])
+    values = measured(Shifted(), [val_task, other])
     assert values["val/reconstruction_psnr/A"] == pytest.approx(20, abs=1e-3)
     assert values["val/reconstruction_psnr/B"] == pytest.approx(40, abs=1e-2)
     assert values["val/reconstruction_psnr"] == pytest.approx(30, abs=1e-2)
@@ -28,9 +32,9 @@ def test_known_errors_give_known_decibels(val_task: SwapTask) -> None:
 
 
 def test_oracle_needs_the_true_swap_and_says_so(perfect: Any, val_task: SwapTask) -> None:
-    assert validation(perfect, [val_task])["val/oracle_swap_psnr"] > 60
+    assert measured(perfect, [val_task])["val/oracle_swap_psnr"] > 60
     real = replace(val_task, truth=None, truth_mask=None, retrieval={})
-    values = validation(perfect, [real])
+    values = measured(perfect, [real])
     assert "val/oracle_swap_psnr" not in values
     assert all(math.isfinite(value) for value in values.values())
 
@@ -51,5 +55,5 @@ def test_a_long_split_costs_no_more_than_a_short_one(model_of: Any, val_task: Sw
         clips=val_task.clips * 5,
         times=val_task.times * 5,
     )
-    validation(model_of(answer), [long, replace(long, target="C")])
+    measured(model_of(answer), [long, replace(long, target="C")])
     assert sum(shown) <= 2 * FRAMES

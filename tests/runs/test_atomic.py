@@ -9,8 +9,8 @@ import pytest
 from swaplab.errors import UserError
 from swaplab.runs.atomic import write_atomically
 from swaplab.runs.record import RunRecord
-from swaplab.training import ending, session
-from swaplab.training.checkpoint import load_weights, save_checkpoint
+from swaplab.training.checkpoint import AtomicCheckpointIO, load_weights
+from swaplab.training.keeping import Keeping
 
 
 class Disk:
@@ -59,7 +59,7 @@ def test_a_full_disk_is_one_sentence_also_from_torch(
     tmp_path: Path, left: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     path = tmp_path / "last.ckpt"
-    save_checkpoint(path, {"a": 1})
+    AtomicCheckpointIO().save_checkpoint({"a": 1}, path)
     before = path.read_bytes()
     opened = Path.open
 
@@ -88,7 +88,7 @@ def test_a_full_disk_is_one_sentence_also_from_torch(
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(Path, "open", full)
         with pytest.raises(UserError, match=says):
-            save_checkpoint(path, {"a": 2})
+            AtomicCheckpointIO().save_checkpoint({"a": 2}, path)
     assert path.read_bytes() == before
     assert [p.name for p in tmp_path.iterdir()] == ["last.ckpt"]
 
@@ -98,25 +98,25 @@ def test_a_run_on_a_full_disk_says_so_and_goes_on_later(
     where: str, tmp_path: Path, tiny: list[str], command: Callable[..., tuple[int, str, str]]
 ) -> None:
     """Every write fails from a moment on until the reserve is given up; what was there before stays."""
-    folder, module = tmp_path / "runs/quick/x", session if where == "checkpoint" else ending
-    name = "save_checkpoint" if module is session else "save_weights"
+    folder = tmp_path / "runs/quick/x"
+    owner, name = (AtomicCheckpointIO, "save_checkpoint") if where == "checkpoint" else (Keeping, "save_final")
     words = [*(word for word in tiny if not word.startswith(("budget.", "every.checkpoint")))]
     words += ["budget.images=32", "every.checkpoint=16"]
     with pytest.MonkeyPatch.context() as patch:
-        saved = getattr(module, name)
+        saved = getattr(owner, name)
         calls: list[int] = []
 
         def full(file: int) -> None:
             if (folder / ".reserve").exists():
                 raise OSError(errno.ENOSPC, "No space left on device")
 
-        def save(*of: Any) -> Any:
+        def save(*of: Any, **more: Any) -> Any:
             calls.append(0)
-            if module is ending or len(calls) > 1:  # the first checkpoint has room
+            if where == "final" or len(calls) > 1:  # the first checkpoint has room
                 patch.setattr(os, "fsync", full)
-            return saved(*of)
+            return saved(*of, **more)
 
-        patch.setattr(module, name, save)
+        patch.setattr(owner, name, save)
         code, out, complaint = command("train", *words, "run_id=x")
     assert (code, complaint.count("cannot be written (No space left on device); free some space")) == (2, 1), out
     assert "Traceback" not in complaint

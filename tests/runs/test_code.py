@@ -74,7 +74,7 @@ def test_the_digest_is_of_what_numbers_depend_on_and_not_of_the_place(
 
 
 def test_whatever_training_loads_or_a_config_may_name_is_in_it() -> None:
-    script = "import sys, swaplab.cli.experiment, swaplab.training.fit; print(*sys.modules)"
+    script = "import sys, swaplab.experiment.data, swaplab.experiment.fit; print(*sys.modules)"
     loaded = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True).stdout.split()
     named = {target.rpartition(".")[0] for targets in shipped_targets().values() for target in targets}
     files = code_of().files

@@ -37,7 +37,7 @@ def trained(config: dict[str, Any], drive: Drive, random_batch: Batch) -> Result
     layer.register_forward_pre_hook(lambda _, x: seen.append(len(x[0])))
     optimizers = drive(module)
     for index in range(4):
-        module.training_step(random_batch(("A", "B"), module.parts * 5, seed=index), index)
+        module.step(random_batch(("A", "B"), module.parts * 5, seed=index))
     moments = {
         f"{i}.{name}.{kind}": value
         for i, optimizer in enumerate(optimizers)
@@ -90,4 +90,4 @@ def test_what_is_of_the_whole_batch_is_refused(
         module = build_module(config, ("A", "B"), 64, total_images=1000)
         module.on_fit_start()
         driven(module)
-        module.training_step(random_batch(("A", "B"), module.parts * 5), 0)
+        module.step(random_batch(("A", "B"), module.parts * 5))

@@ -15,7 +15,7 @@ from swaplab.losses.context import StepSettings
 from swaplab.losses.reconstruction import L1
 from swaplab.networks.faceswap_gan import FaceswapGAN
 from swaplab.training.actions import Action, ResetMoments, SwapDecoders, Trainee, due
-from swaplab.training.checkpoint import load_checkpoint
+from swaplab.training.checkpoint import STATE, load_checkpoint, networks_of
 from swaplab.training.ema import EMA
 from swaplab.training.module import SwapModule
 from swaplab.training.updates import FourAdams, Joint, UpdateOrder
@@ -62,7 +62,7 @@ def test_each_identity_gets_the_decoder_of_the_next_with_its_moments_and_average
     module.ema = EMA(module.networks["generator"], 10)
     optimizers = driven(module)
     for i in range(3):
-        module.training_step(random_batch(identities, 1, seed=i), i)
+        module.step(random_batch(identities, 1, seed=i))
     decoders, averaged = module.networks["generator"].decoders, module.ema.network.decoders
 
     def facts(name: str) -> list[list[Tensor]]:
@@ -91,7 +91,7 @@ def test_an_action_happens_before_the_first_step_at_its_point(
     (optimizer,) = driven(module)
     steps = []
     for i in range(10):
-        module.training_step(random_batch(("A", "B"), 1, seed=i), i)
+        module.step(random_batch(("A", "B"), 1, seed=i))
         steps.append(int(next(iter(optimizer.state.values()))["step"]))
     assert steps == [1, 2, 3, 1, 2, 3, 1, 2, 3, 4]
     assert module.done == [{"action": "reset", "images_seen": n} for n in (6, 12)]
@@ -118,7 +118,9 @@ def test_a_run_resumed_after_its_actions_does_not_repeat_them(
     straight, parts = (tmp_path / "runs" / "quick" / name for name in ("straight", "parts"))
     states = [load_checkpoint(run / "checkpoints" / "last.ckpt") for run in (straight, parts)]
     expected = [("swap", 24), ("reset", 24), ("swap", 56)]
-    assert [(e["action"], e["images_seen"]) for e in states[0]["done"]] == expected
-    assert json.loads((parts / "run.json").read_text())["actions"] == states[0]["done"] == states[1]["done"]
-    one, other = (state["networks"] for state in states)
+    assert [(e["action"], e["images_seen"]) for e in states[0][STATE]["done"]] == expected
+    assert (
+        json.loads((parts / "run.json").read_text())["actions"] == states[0][STATE]["done"] == states[1][STATE]["done"]
+    )
+    one, other = (networks_of(state) for state in states)
     assert all(torch.equal(one[k], other[k]) for k in one)

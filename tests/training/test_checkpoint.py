@@ -9,17 +9,19 @@ from torch import nn
 
 from swaplab.errors import UserError
 from swaplab.training.checkpoint import (
+    STATE,
     VERSION,
+    AtomicCheckpointIO,
     check_disk,
     disk_need,
     load_checkpoint,
     load_weights,
     put_weights,
-    save_checkpoint,
     save_weights,
 )
 
-STATE = {"networks": {"w": torch.arange(5.0)}, "counters": {"steps": 3}}
+SAVED = {"state_dict": {"networks.w": torch.arange(5.0)}, STATE: {"version": VERSION, "counters": {"steps": 3}}}
+LATER = {**SAVED, STATE: {"version": VERSION, "counters": {"steps": 4}}}
 
 
 def operations_of_a_save(path: Path, monkeypatch: pytest.MonkeyPatch, fail_at: int) -> int:
@@ -48,7 +50,7 @@ def operations_of_a_save(path: Path, monkeypatch: pytest.MonkeyPatch, fail_at: i
         patch.setattr(os, "fsync", watched(os.fsync))
         patch.setattr(os, "replace", watched(os.replace))
         patch.setattr(Path, "open", opened)
-        save_checkpoint(path, STATE | {"counters": {"steps": 4}})
+        AtomicCheckpointIO().save_checkpoint(LATER, path)
     return seen
 
 
@@ -75,10 +77,10 @@ def test_a_fault_at_any_write_or_rename_leaves_a_usable_checkpoint(
     total = operations_of_a_save(path, monkeypatch, fail_at=0)
     assert total >= 4  # writes, fsync, rename, fsync of the folder
     for fault in range(1, total + 1):
-        save_checkpoint(path, STATE)
+        AtomicCheckpointIO().save_checkpoint(SAVED, path)
         with pytest.raises((OSError, RuntimeError)):
             operations_of_a_save(path, monkeypatch, fail_at=fault)
-        assert load_checkpoint(path)["counters"]["steps"] in (3, 4)
+        assert load_checkpoint(path)[STATE]["counters"]["steps"] in (3, 4)
         assert [p.name for p in tmp_path.iterdir()] == ["last.ckpt"]
 
 
@@ -86,14 +88,16 @@ def test_a_damaged_missing_or_strange_checkpoint_is_named(tmp_path: Path) -> Non
     path = tmp_path / "last.ckpt"
     with pytest.raises(UserError, match=r"checkpoint .*last.ckpt does not exist"):
         load_checkpoint(path)
-    save_checkpoint(path, STATE)
+    AtomicCheckpointIO().save_checkpoint(SAVED, path)
     path.write_bytes(path.read_bytes()[:200])
     with pytest.raises(UserError, match=r"last.ckpt is damaged .* train it again"):
         load_checkpoint(path)
-    torch.save({"version": 99}, path)
+    torch.save({STATE: {"version": 99}}, path)
     with pytest.raises(UserError, match="does not have version"):
         load_checkpoint(path)
-    torch.save({"version": VERSION, "code": torch.nn.Linear}, path)  # a pickle that would import and run something
+    torch.save(
+        {STATE: {"version": VERSION}, "code": torch.nn.Linear}, path
+    )  # a pickle that would import and run something
     with pytest.raises(UserError, match="damaged"):
         load_checkpoint(path)
 

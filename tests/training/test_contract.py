@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from swaplab.training.checkpoint import load_checkpoint
+from swaplab.training.checkpoint import STATE, load_checkpoint, networks_of
 
 MODULE = '''
 from dataclasses import dataclass
@@ -128,7 +128,7 @@ def test_a_system_unlike_ours_trains_from_outside(
     assert code == 0, complaint
     state = load_checkpoint(outside / "runs" / "cycle_shaped" / "x" / "checkpoints" / "last.ckpt")
     # 160 images = 10 steps of 2 parts x 2 identities x 4 faces
-    assert state["counters"] == {"steps": 10, "images_seen": 160}
-    assert state["made"] == {"d": 5, "into_A": 10, "into_B": 10}
-    assert len(state["optimizers"]) == 3
-    assert (state["networks"]["generator.into.A.1.gain"] != 0.5).any()
+    assert state[STATE]["counters"] == {"steps": 10, "images_seen": 160}
+    assert state[STATE]["made"] == {"d": 5, "into_A": 10, "into_B": 10}
+    assert len(state["optimizer_states"]) == 3
+    assert (networks_of(state)["generator.into.A.1.gain"] != 0.5).any()

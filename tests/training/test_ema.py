@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from swaplab.losses.context import StepSettings
 from swaplab.losses.reconstruction import L1
 from swaplab.networks.generator import SwapOutput
+from swaplab.training.averaging import AveragedGenerator
 from swaplab.training.ema import EMA, ema_decay
 from swaplab.training.module import SwapModule
 from swaplab.training.updates import Joint
@@ -86,7 +87,8 @@ def test_the_half_life_is_in_images_however_often_the_generator_is_stepped(
     with torch.no_grad():
         module.networks["generator"].level.fill_(1.0)
     averages = []
-    for step in range(20):
-        module.training_step(random_batch(("A", "B"), 1, side=4), step)
+    for _ in range(20):
+        module.step(random_batch(("A", "B"), 1, side=4))
+        AveragedGenerator(20).on_train_batch_end(None, module, None, None, 0)  # type: ignore[arg-type]
         averages.append(module.ema.network.level.item())
     assert averages == pytest.approx([1 - 0.5 ** (2 * (step + 1) / 20) for step in range(20)], rel=1e-5)

@@ -15,7 +15,7 @@ from safetensors import safe_open
 
 from swaplab.catalogue import known
 from swaplab.runs.record import RunRecord
-from swaplab.training.checkpoint import load_checkpoint, load_weights
+from swaplab.training.checkpoint import average_of, load_checkpoint, load_weights, networks_of
 
 Command = Callable[..., tuple[int, str, str]]
 
@@ -46,7 +46,7 @@ def test_a_run_leaves_a_complete_record(command: Command, tiny: list[str]) -> No
     names = {p.name for p in (run / "checkpoints").iterdir()}
     assert names == {"last.ckpt", "best.safetensors", "final.safetensors", "ema-000000080.safetensors"}
     best = min(row["val/reconstruction_mse"] for row in rows[1:] if "val/reconstruction_mse" in row)
-    assert load_checkpoint(run / "checkpoints/last.ckpt")["best"] == best
+    assert load_checkpoint(run / "checkpoints/last.ckpt")["callbacks"]["Keeping"] == {"best": best}
     assert [name for row in rows for name in row if name not in ("images_seen", "steps") and known(name) is None] == []
 
 
@@ -54,7 +54,7 @@ def test_a_run_shows_signs_of_life_from_the_start(
     command: Command, tiny: list[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     """Its record is there while the data are loaded; its log has a line per report."""
-    from swaplab.cli import experiment
+    from swaplab.experiment import fit as experiment
 
     seen, load = [], experiment.load_data
 
@@ -112,12 +112,12 @@ def test_a_diverging_run_ends_as_diverged_with_its_record(command: Command, tiny
 def test_parts_of_another_run_can_be_taken_over_and_frozen(command: Command, tiny: list[str]) -> None:
     first = train(command, [*tiny, "run_id=first"])
     trained = load_checkpoint(first / "checkpoints/last.ckpt")
-    taken = {f"generator.{name}": value for name, value in trained["ema"].items()}
-    assert not all(torch.equal(value, trained["networks"][name]) for name, value in taken.items())
+    taken = {f"generator.{name}": value for name, value in average_of(trained).items()}
+    assert not all(torch.equal(value, networks_of(trained)[name]) for name, value in taken.items())
     for frozen in (True, False):
         source = f"init_from={{run: {first}, parts: [generator.encoder], frozen: {frozen}}}"
         run = train(command, [*tiny, "seed=2", source, f"run_id=second{frozen}"])
-        state = load_checkpoint(run / "checkpoints/last.ckpt")["networks"]
+        state = networks_of(load_checkpoint(run / "checkpoints/last.ckpt"))
         encoder = [name for name in state if name.startswith("generator.encoder.")]
         assert all(torch.equal(state[name], taken[name]) for name in encoder) == frozen
         colour = "generator.decoders.A.colour.weight"

@@ -110,7 +110,7 @@ def test_three_iterations_are_those_of_a_loop_written_by_hand(
         first = {n: {k: v[:FACES] for k, v in of.items()} for n, of in faces.items()}
         second = {n: {k: v[FACES:] for k, v in of.items()} for n, of in faces.items()}
         reference.iteration(first, second, 0.3 if i == 2 else 1.0)
-        module.training_step(batch, i)
+        module.step(batch)
     trained, expected = module.networks.state_dict(), pair.state_dict()
     moved = max(float((expected[k] - start[k]).abs().max()) for k in expected)
     assert moved > 1e-3
@@ -151,8 +151,8 @@ def test_a_losss_value_is_the_sum_over_the_updates_of_a_step(
         total_images=100,
     )
     driven(module)
-    for i in range(2):
-        module.training_step(batch, i)
+    for _ in range(2):
+        module.step(batch)
     losses, _ = module.meter.report()
     generator = module.networks["generator"]
     expected = 0.0

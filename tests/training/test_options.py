@@ -9,10 +9,10 @@ import pytest
 import torch
 from torch import Tensor
 
-from swaplab.cli.experiment import load_data
 from swaplab.config import tree
 from swaplab.config.slots import OF_A_RUN
 from swaplab.errors import UserError
+from swaplab.experiment.data import load_data
 from swaplab.training.assemble import build_module
 from swaplab.training.module import SwapModule
 
@@ -89,10 +89,9 @@ class Steps:
         optimizers = module.configure_optimizers()
         module.optimizers = MethodType(lambda self: optimizers, module)  # type: ignore[method-assign]
         module.manual_backward = MethodType(lambda self, loss: loss.backward(), module)  # type: ignore[method-assign]
-        data.parts = module.parts
         batches = iter(data.train_dataloader())
-        for index in range(steps):
-            module.training_step(next(batches), index)
+        for _ in range(steps):
+            module.step(next(batches))
         losses, first_bad = module.meter.report()
         assert first_bad is None, losses
 

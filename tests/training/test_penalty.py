@@ -52,7 +52,7 @@ def stepped(
         total_images=100,
     )
     driven(module)
-    module.training_step(batch, 0)
+    module.step(batch)
     return {name: value.detach().clone() for name, value in network.named_parameters()}
 
 

@@ -60,9 +60,11 @@ ALL = list(itertools.product(SYSTEMS, NORMS, SPECTRAL))
 
 def module_of(compose: Compose, words: list[str]) -> SwapModule | None:
     """The module of a config, whose weights never move; None where the config is refused."""
-    tiny = ["size=tiny", "batch_size=2", "generator/code_match=none", "data.resolution=64"]
+    config = compose([*words, "size=tiny", "batch_size=2", "data.resolution=64"])
+    if "code_match" in config["generator"]:  # only where there are codes
+        config["generator"]["code_match"] = None
     try:
-        module = build_module(compose([*words, *tiny]), IDENTITIES, 64, 1000)
+        module = build_module(config, IDENTITIES, 64, 1000)
     except UserError:
         return None
     module.factories = {name: partial(torch.optim.SGD, lr=0.0) for name in module.factories}
@@ -90,8 +92,8 @@ def moved(module: SwapModule, driven: Drive, backwards: bool = False) -> dict[st
     if backwards:
         module.terms = dict(reversed(module.terms.items()))
     driven(module)
-    for step in range(max(update.every for update in module.updates)):
-        module.training_step(batch_of(module), step)
+    for _ in range(max(update.every for update in module.updates)):
+        module.step(batch_of(module))
     return {name: buffer.clone() for name, buffer in module.networks.named_buffers()}
 
 

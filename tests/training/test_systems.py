@@ -46,7 +46,7 @@ def test_two_ranks_equal_one_and_parts_equal_the_whole(
 ) -> None:
     more = [*words, "batch_size=3", "budget.images=48"]
     one = train(process, tiny, "one", *more, "trainer.accelerator=cpu")
-    stored = [name for name in leaves(load_checkpoint(one)) if name.startswith(".memories.")]
+    stored = [name for name in leaves(load_checkpoint(one)) if name.startswith(".swaplab.memories.")]
     assert len(stored) == (2 if words is CYCLEGAN else 0)  # a pool for each direction
     two = train(process, tiny, "two", *more, "trainer=ddp_cpu", "trainer.progress=false")
     assert not unlike(one, two, 1e-7)

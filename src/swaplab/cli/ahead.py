@@ -49,7 +49,7 @@ def _prepare(config: dict[str, Any], split: str) -> None:
     import torch
 
     from swaplab.cli.baselines import load_baseline
-    from swaplab.cli.experiment import load_data, tasks_of
+    from swaplab.experiment.data import load_data, tasks_of
     from swaplab.networks.pretrained.identity import IdentityEmbedder
     from swaplab.networks.pretrained.landmarks import Landmarker
     from swaplab.synthetic.film import build_film

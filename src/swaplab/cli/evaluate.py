@@ -49,8 +49,8 @@ def evaluate_run(
     from rich.progress import track
 
     from swaplab.cli.baselines import load_baseline
-    from swaplab.cli.experiment import load_data, tasks_of
     from swaplab.cli.recorded import load_model, recorded_config
+    from swaplab.experiment.data import load_data, tasks_of
     from swaplab.metrics.evaluation import evaluate_swap
     from swaplab.networks.pretrained.identity import IdentityEmbedder
     from swaplab.networks.pretrained.landmarks import Landmarker

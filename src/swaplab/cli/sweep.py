@@ -115,9 +115,9 @@ def _without_seed(config: dict[str, Any]) -> str:
 
 
 def _check_config(config: dict[str, Any]) -> None:
-    from swaplab.cli.experiment import load_data
+    from swaplab.experiment.data import load_data
+    from swaplab.experiment.fit import check_numbers
     from swaplab.training.assemble import build_module
-    from swaplab.training.fit import check_numbers
     from swaplab.training.launch import find_ranks
 
     check_numbers(config, find_ranks(config["trainer"]))

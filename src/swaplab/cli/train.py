@@ -10,9 +10,9 @@ from swaplab.stopping import Stopped
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from swaplab.experiment.fit import Run
     from swaplab.runs.record import RunRecord
-    from swaplab.training.fit import Run
-    from swaplab.training.session import Listener
+    from swaplab.training.record_logger import Listener
 
 HELP = """
 swaplab train: train a face-swap model; the result is a run folder with its record.
@@ -98,25 +98,9 @@ def _trained(config: dict[str, Any], folder: "Path", record: "RunRecord | None",
     """Load or render the data, and train on them."""
     if record is not None and config["trainer"]["progress"]:
         print(f"preparing {folder}", flush=True)  # before imports that take seconds
-    from dataclasses import asdict
+    from swaplab.experiment.fit import fit
 
-    from swaplab.cli.experiment import load_data, observers
-    from swaplab.training.fit import check_numbers, fit
-    from swaplab.training.launch import find_ranks
-
-    check_numbers(config, find_ranks(config["trainer"]))
-    sources, data = load_data(config)
-    grounds = {name: {"kind": f.ground.kind, "digest": f.ground.digest()} for name, f in sources.facesets.items()}
-    facts = {
-        "data": {"digest": sources.digest, "weak_splits": sorted(data.weak_splits)},
-        "faces": {
-            "identities": list(data.identities),
-            **asdict(data.alignment),
-            "colour_shifts": data.colour_shifts(),
-        },
-        "grounds": grounds,
-    }
-    return fit(config, folder, record, data, observers(config, sources, data, tell), facts)
+    return fit(config, folder, record, tell)
 
 
 def _objective(config: dict[str, Any], metrics: dict[str, float]) -> float | None:

@@ -1,6 +1,6 @@
 """The LightningDataModule: training batches and held-out faces from facesets."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import cv2
@@ -44,8 +44,11 @@ class FaceData(pl.LightningDataModule):
 
     ``batch_size``: positions of a batch over all ranks; at each position there is one face per identity. ``parts``:
     number of batches that a step consumes, concatenated. ``masks``: names of MASKS, or ``hull``, to include in batches.
-    ``parts`` and ``start_position`` (the position of a resumed run) may be set until training starts. Batches do not
-    depend on ``workers``, the number of ranks, or where a run was resumed.
+    Batches do not depend on ``workers``, the number of ranks, or where a run was resumed. ``held_out_faces``: the
+    source of batches for ``val_dataloader`` and ``test_dataloader``, by split; set it before they are asked for.
+
+    Training never ends by itself: batches follow each other over all epochs of a fit. ``position`` is where the next
+    one begins; Lightning keeps it in checkpoints. With ``overfit_batches`` every epoch begins where the first one did.
 
     Raises UserError if identities are missing, identical or aligned differently, if ``resolution`` differs from the
     facesets', if a mask is unknown, if a split is empty, or if an identity has fewer training faces than a batch.
@@ -63,13 +66,13 @@ class FaceData(pl.LightningDataModule):
         resolution: int | None = None,
         test_clips: Sequence[str] = (),
         parts: int = 1,
-        start_position: int = 0,
-        total: int | None = None,
+        position: int = 0,
     ) -> None:
         super().__init__()
         self.alignment = _common_alignment(facesets, resolution)
         self.seed, self.batch_size, self.workers, self.mask_names = seed, batch_size, workers, tuple(masks)
-        self.parts, self.start_position, self.total = parts, start_position, total
+        self.parts, self.position = parts, position
+        self.held_out_faces: dict[str, Any] = {}
         _check_clips(facesets, test_clips)
         divided = {name: split(faceset, test_clips) for name, faceset in facesets.items()}
         self._facesets = {name: faceset for name, (faceset, _) in divided.items()}
@@ -137,37 +140,48 @@ class FaceData(pl.LightningDataModule):
         faces = {name: faceset.faces() for name, faceset in train.items()}
         self._dataset = NoisyFaces(faces, self._noise, self.seed, masks)
 
-    def train_dataloader(self) -> DataLoader[Batch]:
-        """This rank's batches from ``start_position`` on; without ``total`` they never end."""
+    def train_dataloader(self) -> Iterable[Batch]:
+        """This rank's batches from ``position`` on; they never end."""
         self.setup()
         assert self._dataset is not None
         # Also before workers are forked: a worker would lack OpenCV's threads and wait for them forever. On faces of
         # this size, threads only cost time.
         one_thread()
-        rank, world = (self.trainer.global_rank, self.trainer.world_size) if self.trainer else (0, 1)
+        rank, world = self._ranks()
         shard = -(-self.batch_size // world) * self.parts
-        positions = PositionSampler(
-            self.batch_size,
-            rank,
-            world,
-            self.start_position,
-            total=self.total,
-            parts=self.parts,
-            steps=max(1, AHEAD // shard) if self.workers else 1,
-        )
-        return _Loader(
-            positions.per_step,
-            self._dataset,
-            batch_sampler=positions,
-            num_workers=self.workers,
-            collate_fn=collate,
-            worker_init_fn=_begin_worker,
-            persistent_workers=self.workers > 0,
-            prefetch_factor=4 if self.workers else None,
-            pin_memory=torch.cuda.is_available(),
-            # the loader draws a seed for its workers; drawn from the global generator, it would change a model's draws
-            generator=torch.Generator(),
-        )
+        steps = max(1, AHEAD // shard) if self.workers else 1
+        positions = PositionSampler(self.batch_size, rank, world, parts=self.parts, steps=steps)
+        repeats = bool(getattr(self.trainer, "overfit_batches", 0))
+        first = self.position
+        return Batches(self._dataset, positions, self.workers, lambda: first if repeats else self.position)
+
+    def val_dataloader(self) -> Iterable[Any]:
+        """This rank's share of the validation faces; none where ``held_out_faces`` has none."""
+        return self._share("val")
+
+    def test_dataloader(self) -> Iterable[Any]:
+        """This rank's share of the test faces; none where ``held_out_faces`` has none."""
+        return self._share("test")
+
+    def on_before_batch_transfer(self, batch: Any, dataloader_idx: int) -> Any:
+        """Count the batches that a Trainer trains on: a loader may be ahead of it."""
+        if self.trainer is not None and self.trainer.training:
+            self.position += self.batch_size * self.parts
+        return batch
+
+    def state_dict(self) -> dict[str, Any]:
+        """The position of the run."""
+        return {"position": self.position}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Resume at a position."""
+        self.position = int(state_dict["position"])
+
+    def _share(self, split: str) -> Iterable[Any]:
+        return Share(self.held_out_faces[split].batches(*self._ranks()) if split in self.held_out_faces else ())
+
+    def _ranks(self) -> tuple[int, int]:
+        return (self.trainer.global_rank, self.trainer.world_size) if self.trainer else (0, 1)
 
 
 def _check_clips(facesets: Mapping[str, Faceset], test_clips: Sequence[str]) -> None:
@@ -185,20 +199,48 @@ def one_thread() -> None:
     cv2.setNumThreads(1)
 
 
-class _Loader(DataLoader[Batch]):
-    """A loader of batches of ``size`` positions, into which it splits what a worker sends at once.
+class Share:
+    """A rank's held-out batches. Lightning takes a list for several loaders, and would shard a ``DataLoader`` again."""
 
-    Its workers block signals from the start, because a worker killed by a signal fails the run.
+    def __init__(self, batches: Sequence[Any]) -> None:
+        self._batches = batches
+
+    def __len__(self) -> int:
+        return len(self._batches)
+
+    def __iter__(self) -> Iterator[Any]:
+        return iter(self._batches)
+
+
+class Batches:
+    """Endless batches from the position that ``start`` returns when an iteration begins.
+
+    It is not a ``DataLoader``, so that Lightning leaves the order of faces alone: ranks share positions, not indices.
+    Worker processes send several batches at once and block signals from the start, because a worker killed by a signal
+    fails the run.
     """
 
-    def __init__(self, size: int, *data: Any, **settings: Any) -> None:
-        super().__init__(*data, **settings)
-        self.size = size
+    def __init__(self, dataset: NoisyFaces, positions: PositionSampler, workers: int, start: Callable[[], int]) -> None:
+        self._positions, self._start = positions, start
+        self._loader: DataLoader[Batch] = DataLoader(
+            dataset,
+            batch_sampler=positions,
+            num_workers=workers,
+            collate_fn=collate,
+            worker_init_fn=_begin_worker,
+            persistent_workers=workers > 0,
+            prefetch_factor=4 if workers else None,
+            pin_memory=torch.cuda.is_available(),
+            # the loader draws a seed for its workers; drawn from the global generator, it would change a model's draws
+            generator=torch.Generator(),
+        )
 
-    def __iter__(self) -> Iterator[Batch]:  # type: ignore[override]
+    def __iter__(self) -> Iterator[Batch]:
+        self._positions.start_position = self._start()
         with shielded():
-            several = super().__iter__()
-        return (batch for item in several for batch in divided(item, self.size))
+            several = iter(self._loader)
+        for item in several:
+            yield from divided(item, self._positions.per_step)
 
 
 def _begin_worker(number: int) -> None:

@@ -16,11 +16,11 @@ from swaplab.networks import spectral
 from swaplab.networks.composition import Composition
 from swaplab.runs.identity import content_of, handed_on
 from swaplab.training.actions import Action
-from swaplab.training.checkpoint import load_checkpoint, put_weights
-from swaplab.training.module import SwapModule
+from swaplab.training.checkpoint import average_of, load_checkpoint, networks_of, put_weights
+from swaplab.training.module import Measurement, SwapModule
 from swaplab.training.networks import build_networks, check_networks, check_parts
 from swaplab.training.rehearsal import rehearse
-from swaplab.training.updates import UpdateOrder
+from swaplab.training.updates import UpdateOrder, parts
 
 CODE_MATCH = "code_match."
 
@@ -96,45 +96,78 @@ def masks_of(config: Mapping[str, Any]) -> tuple[str, ...]:
     return tuple(name for name, wanted in config["data_masks"].items() if wanted)
 
 
+class ConfiguredModule(SwapModule):
+    """The LightningModule of a config; ``load_from_checkpoint`` builds it again.
+
+    ``resolution``: side of the faces in pixels. ``total_images``: the budget. The other arguments are `SwapModule`'s.
+    """
+
+    def __init__(
+        self,
+        config: Mapping[str, Any],
+        identities: Sequence[str],
+        resolution: int,
+        total_images: int,
+        measure: Mapping[str, Measurement] | None = None,
+        prepare: Callable[[nn.Module], None] | None = None,
+    ) -> None:
+        check_parts(config)
+        check_composition(config)
+        _check_tracked(config["tracked_forwards"])
+        order = build_order(config)
+        optimizers = build_optimizers(config)
+        networks, terms = build_networks(config, tuple(identities), resolution), build_terms(config)
+        _refuse_missing_derivatives(networks, terms)
+        _refuse_bounded_scores(networks, terms)
+        super().__init__(
+            networks,
+            terms,
+            order,
+            optimizers,
+            identities=tuple(identities),
+            settings=StepSettings(
+                config["batch_size"],
+                config["joint_pass"],
+                frozenset(config["tracked_forwards"]),
+                seed=config["seed"],
+                masks=masks_of(config),
+                mixup=build(config["noise"].get("mixup"), "noise.mixup"),
+                composition=Composition.of(config),
+            ),
+            total_images=total_images,
+            learning_rate=build(config["schedule"], "schedule") or 1.0,
+            actions=build_actions(config),
+            accumulate=config["accumulate"],
+            ema_half_life=float(config["ema"]["half_life"]),
+            measure=measure,
+            prepare=prepare,
+        )
+        self.save_hyperparameters("config", "identities", "resolution", "total_images")
+
+
 def build_module(
-    config: Mapping[str, Any], identities: tuple[str, ...], resolution: int, total_images: int
-) -> SwapModule:
-    """The LightningModule of a config."""
-    check_parts(config)
-    check_composition(config)
-    _check_tracked(config["tracked_forwards"])
-    order = build(config["updates"], "updates")
-    if not isinstance(order, UpdateOrder):
-        raise UserError(f"updates: a {type(order).__name__} must have updates(); choose an option of the group")
-    optimizers = build_optimizers(config)
-    networks, terms = build_networks(config, identities, resolution), build_terms(config)
-    _refuse_missing_derivatives(networks, terms)
-    _refuse_bounded_scores(networks, terms)
-    module = SwapModule(
-        networks,
-        terms,
-        order,
-        optimizers,
-        identities=identities,
-        settings=StepSettings(
-            config["batch_size"],
-            config["joint_pass"],
-            frozenset(config["tracked_forwards"]),
-            seed=config["seed"],
-            masks=masks_of(config),
-            mixup=build(config["noise"].get("mixup"), "noise.mixup"),
-            composition=Composition.of(config),
-        ),
-        total_images=total_images,
-        learning_rate=build(config["schedule"], "schedule") or 1.0,
-        ema_half_life=float(config["ema"]["half_life"]),
-        actions=build_actions(config),
-        accumulate=config["accumulate"],
-    )
+    config: Mapping[str, Any], identities: Sequence[str], resolution: int, total_images: int, **observers: Any
+) -> ConfiguredModule:
+    """The LightningModule of a config, rehearsed, with the weights of ``init_from``."""
+    module = ConfiguredModule(config, identities, resolution, total_images, **observers)
     rehearse(module, resolution)
     if config["init_from"]:
         _init_from(module, config["init_from"])
     return module
+
+
+def build_order(config: Mapping[str, Any]) -> UpdateOrder:
+    """The update order of a config."""
+    order = build(config["updates"], "updates")
+    if not isinstance(order, UpdateOrder):
+        raise UserError(f"updates: a {type(order).__name__} must have updates(); choose an option of the group")
+    return order
+
+
+def parts_of(config: Mapping[str, Any], identities: Sequence[str]) -> int:
+    """Number of batches per step of a config."""
+    networks = [GENERATOR, *([DISCRIMINATOR] if config["discriminator"] else [])]
+    return parts(build_order(config).updates(identities, networks))
 
 
 def _check_tracked(names: Sequence[str]) -> None:
@@ -178,8 +211,10 @@ def _init_from(module: SwapModule, source: Mapping[str, Any]) -> None:
     if named and named != content_of(path):
         raise UserError(f"the weights of init_from.run={source['run']} are no longer {named}; start a new run")
     state = load_checkpoint(path)
-    average = {f"{GENERATOR}.{name}": value for name, value in state["ema"].items() if not name.startswith(CODE_MATCH)}
-    own, theirs = module.networks.state_dict(), state["networks"] | average
+    average = {
+        f"{GENERATOR}.{name}": value for name, value in average_of(state).items() if not name.startswith(CODE_MATCH)
+    }
+    own, theirs = module.networks.state_dict(), networks_of(state) | average
     prefixes = tuple(source.get("parts") or [""])
     unmatched = [p for p in prefixes if not any(name.startswith(p) for name in own)]
     if unmatched:

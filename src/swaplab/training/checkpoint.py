@@ -1,4 +1,4 @@
-"""Checkpoints (all state of a run in one file) and weights as safetensors; both are written atomically."""
+"""Checkpoints (Lightning's, with all state of a run) and weights as safetensors; both are written atomically."""
 
 import hashlib
 import shutil
@@ -7,19 +7,38 @@ from typing import Any
 
 import safetensors.torch
 import torch
-from torch import nn
+from lightning.fabric.plugins import TorchCheckpointIO
+from torch import Tensor, nn
 
 from swaplab.errors import UserError
 from swaplab.runs.atomic import write_atomically
 from swaplab.runs.damage import Damaged
 
-VERSION = 3
+VERSION = 4
+STATE = "swaplab"  # key of what Lightning's checkpoint does not have of itself
 LAST, BEST, FINAL = "last.ckpt", "best.safetensors", "final.safetensors"
+NETWORKS = "networks."  # what names of weights begin with in a checkpoint
 
 
-def save_checkpoint(path: Path, state: dict[str, Any]) -> None:
-    """Write plain containers and tensors to ``path``, atomically."""
-    write_atomically(path, lambda file: torch.save({"version": VERSION, **state}, file))
+class AtomicCheckpointIO(TorchCheckpointIO):
+    """Lightning's checkpoints as files that are complete at any moment, and read without running code from them."""
+
+    def __init__(self) -> None:
+        self._loaded: dict[Path, dict[str, Any]] = {}
+
+    def save_checkpoint(self, checkpoint: dict[str, Any], path: Any, storage_options: Any | None = None) -> None:
+        """Write plain containers and tensors to ``path``, atomically."""
+        Path(path).parent.mkdir(parents=True, exist_ok=True)
+        write_atomically(Path(path), lambda file: torch.save(checkpoint, file))
+
+    def preload(self, path: Path) -> dict[str, Any]:
+        """`load_checkpoint`; the Trainer then gets the same one without reading it again."""
+        self._loaded[path] = load_checkpoint(path)
+        return self._loaded[path]
+
+    def load_checkpoint(self, path: Any, map_location: Any = None, weights_only: bool | None = None) -> dict[str, Any]:
+        """`load_checkpoint`, whatever ``map_location`` and ``weights_only`` are."""
+        return self._loaded.pop(Path(path), None) or load_checkpoint(Path(path))
 
 
 def load_checkpoint(path: Path) -> dict[str, Any]:
@@ -28,14 +47,26 @@ def load_checkpoint(path: Path) -> dict[str, Any]:
     Raises UserError if it is missing, damaged or has another version.
     """
     try:
-        state = torch.load(path, map_location="cpu", weights_only=True)
+        checkpoint = torch.load(path, map_location="cpu", weights_only=True)
     except FileNotFoundError:
         raise UserError(f"checkpoint {path} does not exist; train the run first") from None
     except Exception as error:
         raise Damaged(path.parents[1], f"checkpoint {path} is damaged ({type(error).__name__})") from None
+    state = checkpoint.get(STATE) if isinstance(checkpoint, dict) else None
     if not isinstance(state, dict) or state.get("version") != VERSION:
         raise Damaged(path.parents[1], f"checkpoint {path} does not have version {VERSION}")
-    return state
+    return checkpoint
+
+
+def networks_of(checkpoint: dict[str, Any]) -> dict[str, Tensor]:
+    """The weights of all networks in a checkpoint, by network and path: ``generator.encoder...``."""
+    return {name.removeprefix(NETWORKS): value for name, value in checkpoint["state_dict"].items()}
+
+
+def average_of(checkpoint: dict[str, Any]) -> dict[str, Tensor]:
+    """The weights of the averaged generator in a checkpoint, by path."""
+    weights: dict[str, Tensor] = checkpoint[STATE]["average"]
+    return weights
 
 
 def save_weights(path: Path, network: nn.Module, facts: dict[str, str]) -> None:
@@ -44,12 +75,12 @@ def save_weights(path: Path, network: nn.Module, facts: dict[str, str]) -> None:
     write_atomically(path, lambda file: file.write(safetensors.torch.save(state, metadata=facts)))
 
 
-def load_weights(path: Path) -> dict[str, torch.Tensor]:
+def load_weights(path: Path) -> dict[str, Tensor]:
     """Read a safetensors file. Raises UserError if it is missing or damaged."""
     return read_weights(path)[0]
 
 
-def read_weights(path: Path) -> tuple[dict[str, torch.Tensor], str]:
+def read_weights(path: Path) -> tuple[dict[str, Tensor], str]:
     """`load_weights`, and the SHA-256 of the content, because a run that is training may replace the file."""
     try:
         content = path.read_bytes()
@@ -60,8 +91,14 @@ def read_weights(path: Path) -> tuple[dict[str, torch.Tensor], str]:
         raise Damaged(path.parents[1], f"weights {path} are damaged ({error})") from None
 
 
-def put_weights(network: nn.Module, state: dict[str, torch.Tensor], where: str) -> None:
+def put_weights(network: nn.Module, state: dict[str, Tensor], where: str) -> None:
     """Load a state strictly. Raises UserError with the first difference if the architecture is different."""
+    check_state(network, state, where)
+    network.load_state_dict(state)
+
+
+def check_state(network: nn.Module, state: dict[str, Tensor], where: str) -> None:
+    """Raise UserError, with the first difference, if a state is not one of ``network``."""
     own = network.state_dict()
     missing, extra = sorted(set(own) - set(state)), sorted(set(state) - set(own))
     unequal = [name for name in own if name in state and own[name].shape != state[name].shape]
@@ -75,7 +112,6 @@ def put_weights(network: nn.Module, state: dict[str, torch.Tensor], where: str) 
             f"{where} has another architecture: {first} "
             f"({len(missing) + len(extra) + len(unequal)} differences); use the config that it was trained with"
         )
-    network.load_state_dict(state)
 
 
 def check_disk(folder: Path, needed: int) -> None:

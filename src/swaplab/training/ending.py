@@ -7,10 +7,10 @@ from pathlib import Path
 from swaplab.runs.atomic import Unwritable
 from swaplab.runs.record import RunRecord
 from swaplab.stopping import Stopped
-from swaplab.training.checkpoint import FINAL, save_weights
 from swaplab.training.dashboard import Dashboard
+from swaplab.training.keeping import Keeping
 from swaplab.training.module import SwapModule
-from swaplab.training.session import Session
+from swaplab.training.speed import Speed
 from swaplab.training.watch import GONE
 
 
@@ -20,11 +20,9 @@ class Ending:
     On ranks above 0 ``record`` is None and there is nothing to close, unless rank 0 is gone.
     """
 
-    def __init__(
-        self, folder: Path, record: RunRecord | None, dashboard: Dashboard, module: SwapModule, session: Session
-    ) -> None:
-        self.folder, self.record, self.dashboard = folder, record, dashboard
-        self.module, self.session = module, session
+    def __init__(self, folder: Path, dashboard: Dashboard, module: SwapModule, keeping: Keeping, speed: Speed) -> None:
+        self.folder, self.record, self.dashboard = folder, keeping.record, dashboard
+        self.module, self.keeping, self.speed = module, keeping, speed
         self._begun = threading.Lock()  # never released
 
     def __call__(self, status: str, reason: str) -> None:
@@ -34,11 +32,11 @@ class Ending:
             return
         unwritable = None
         if status == "complete" and self.module.ema is not None:
-            facts = {"images_seen": str(self.module.counters.images_seen), "weights": "ema"}
             try:
-                save_weights(record.checkpoints / FINAL, self.session.average(self.module), facts)
+                self.keeping.save_final(self.module)
             except Unwritable as error:
                 status, reason, unwritable = "failed", str(error), error
+        self.keeping.session.logger.close()
         metrics = self.metrics()
         record.end(
             status,
@@ -47,7 +45,7 @@ class Ending:
             images_seen=self.module.counters.images_seen,
             updates=self.module.made,
             actions=self.module.done,
-            cost=record.facts["cost"] | self.session.cost(record.facts["cost"]["seconds"]),
+            cost=record.facts["cost"] | self.speed.cost(record.facts["cost"]["seconds"]),
         )
         self.dashboard.finish(metrics | {"status": status}, failed=status == "failed")
         if unwritable is not None:
@@ -59,7 +57,7 @@ class Ending:
         If this rank also received a signal, the signal is the reason. If rank 0 is gone, another rank closes its
         record, unless rank 0 has done so.
         """
-        number = self.session.requests.number
+        number = self.keeping.session.requests.number
         status, why = ("interrupted", str(Stopped(number))) if number else ("failed", reason)
         self(status, why)
         if self.record is None and reason == GONE:

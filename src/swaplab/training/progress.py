@@ -6,8 +6,8 @@ from typing import Any
 
 import lightning.pytorch as pl
 from lightning.pytorch.callbacks import Callback
+from rich import progress as rich
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from swaplab.runs.pace import Pace, line
 from swaplab.training.module import SwapModule
@@ -20,20 +20,20 @@ class ImagesBar(Callback):
     """Images seen of the budget, time left and the latest validation PSNR; only on a terminal and on rank 0."""
 
     def __init__(self) -> None:
-        self._bar: Progress | None = None
+        self._bar: rich.Progress | None = None
         self._quality = ""
 
     def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Show the bar."""
         assert isinstance(pl_module, SwapModule)
         console = Console(stderr=True)
-        self._bar = Progress(
-            TextColumn("training"),
-            BarColumn(),
-            MofNCompleteColumn(),
-            TextColumn("images,"),
-            TimeRemainingColumn(),
-            TextColumn("left{task.fields[quality]}"),
+        self._bar = rich.Progress(
+            rich.TextColumn("training"),
+            rich.BarColumn(),
+            rich.MofNCompleteColumn(),
+            rich.TextColumn("images,"),
+            rich.TimeRemainingColumn(),
+            rich.TextColumn("left{task.fields[quality]}"),
             console=console,
             disable=not (trainer.is_global_zero and console.is_terminal),
         )
@@ -74,6 +74,9 @@ class ReportLines(Callback):
         print(line(row, self.total, self._pace.left(row, time.monotonic())), flush=True)
 
 
-def shown(total: int) -> ImagesBar | ReportLines:
+Progress = ImagesBar | ReportLines
+
+
+def shown(total: int) -> Progress:
     """The progress display for a run of ``total`` images: a bar only if stdout and stderr are both terminals."""
     return ImagesBar() if sys.stdout.isatty() and sys.stderr.isatty() else ReportLines(total)

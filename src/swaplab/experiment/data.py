@@ -1,9 +1,13 @@
 """Data and evaluation tasks of a config, shared by training and evaluation."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from functools import partial
 from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from torch import nn
 
 from swaplab.config.build import build
 from swaplab.data.module import FaceData
@@ -11,12 +15,10 @@ from swaplab.data.sources import Sources, load_sources
 from swaplab.data.splits import of_split
 from swaplab.errors import UserError
 from swaplab.metrics.task import SwapTask, swap_task
-from swaplab.metrics.validation import validation
-from swaplab.networks.swap_model import swap_model
-from swaplab.training.assemble import check_components, masks_of
-from swaplab.training.fit import Observers
+from swaplab.metrics.validation import Validation
+from swaplab.networks.swap_model import SwapModel, swap_model
+from swaplab.training.assemble import check_components, masks_of, parts_of
 from swaplab.training.samples import drawer
-from swaplab.training.session import Listener
 
 
 def build_noise(config: Mapping[str, Any]) -> dict[str, Any]:
@@ -45,8 +47,16 @@ def load_data(config: dict[str, Any]) -> tuple[Sources, FaceData]:
         masks=masks_of(config),
         resolution=config["data"].get("resolution"),
         test_clips=config["data"].get("test_clips", ()),
+        parts=parts_of(config, tuple(config["data"]["identities"])),
     )
+    for split in ("val", "test"):
+        tasks, use = partial(measured_tasks, sources, data, split), partial(_model, config=config, data=data)
+        data.held_out_faces[split] = Validation(tasks, use, split)
     return sources, data
+
+
+def _model(generator: nn.Module, config: dict[str, Any], data: FaceData) -> SwapModel:
+    return swap_model(generator, config, data.colour_shifts())
 
 
 def directions(names: tuple[str, ...]) -> list[tuple[str, str]]:
@@ -64,13 +74,12 @@ def task_of(sources: Sources, data: FaceData, split: str, source: str, target: s
     return swap_task(data.split_facesets(), source, target, split, sources.truth, sources.retrieval)
 
 
-def validation_tasks(sources: Sources, data: FaceData) -> list[SwapTask]:
-    """The tasks of the val split, without retrieval sets, which training does not use."""
-    return tasks_of(replace(sources, retrieval={}), data, "val")
+def measured_tasks(sources: Sources, data: FaceData, split: str) -> list[SwapTask]:
+    """The tasks of a split, without retrieval sets, which Lightning's loops do not use."""
+    return tasks_of(replace(sources, retrieval={}), data, split)
 
 
-def observers(config: dict[str, Any], sources: Sources, data: FaceData, tell: Listener | None = None) -> Observers:
-    """The observers of training: validation and sample sheets. ``tell``: see `Observers`."""
-    tasks, use = validation_tasks(sources, data), partial(swap_model, config=config, shifts=data.colour_shifts())
+def sheet_drawer(config: dict[str, Any], sources: Sources, data: FaceData) -> Callable[[nn.Module], NDArray[np.uint8]]:
+    """A function that draws a generator's sheet of validation faces."""
     truth = {pair: data.alignment.region_of(of_split(swaps, "val").faces()) for pair, swaps in sources.truth.items()}
-    return Observers(lambda generator: validation(use(generator), tasks), drawer(data, truth, use), tell)
+    return drawer(data, truth, partial(_model, config=config, data=data))

@@ -1,0 +1,1 @@
+"""From a config to its data, its module and its Trainer."""

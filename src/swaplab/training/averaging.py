@@ -1,0 +1,41 @@
+"""The callback that keeps the exponential moving average of a module's generator."""
+
+from typing import Any
+
+import lightning.pytorch as pl
+from lightning.pytorch.callbacks import Callback
+
+from swaplab.losses.context import GENERATOR
+from swaplab.training.ema import EMA
+
+
+class AveragedGenerator(Callback):
+    """Updates ``SwapModule.ema`` after every step, with a half-life in images.
+
+    `SwapModule` adds this callback to any Trainer, and saves the average in its checkpoints. Lightning's
+    ``WeightAveraging`` averages the whole module, copies running statistics and counts optimiser steps: with a
+    discriminator or `generator_every` the half-life would no longer be in images.
+    """
+
+    def __init__(self, half_life: float) -> None:
+        self.half_life = half_life
+
+    def on_fit_start(self, trainer: pl.Trainer, pl_module: Any) -> None:
+        self._prepare(pl_module)
+
+    def on_validation_start(self, trainer: pl.Trainer, pl_module: Any) -> None:
+        self._prepare(pl_module)
+
+    def on_test_start(self, trainer: pl.Trainer, pl_module: Any) -> None:
+        self._prepare(pl_module)
+
+    def on_train_batch_end(self, trainer: pl.Trainer, pl_module: Any, outputs: Any, batch: Any, batch_idx: int) -> None:
+        # also without an update of the generator: the half-life is in images, not in generator updates
+        before = pl_module.counters.images_seen - pl_module.images_per_step
+        pl_module.ema.follow(pl_module.networks[GENERATOR], pl_module.images_per_step, before)
+
+    def _prepare(self, module: Any) -> None:
+        """Begin the average where there is none, and move it to the module's device."""
+        if module.ema is None:
+            module.ema = EMA(module.networks[GENERATOR], self.half_life)
+        module.ema.network.to(module.device)
