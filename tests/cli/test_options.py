@@ -66,7 +66,7 @@ def test_every_key_is_one_that_a_run_with_its_option_has(group: str) -> None:
     compose = composer("train")
     for name in tree.groups()[group]:
         if name not in ("wgan_gp_2018", "faceswap_gan_v1"):  # of whole systems
-            config = compose([f"{group}={name}"])
+            config = compose(["~experiment", f"{group}={name}"])
             for key in tree.option(group, name).keys:
                 value = OmegaConf.select(config, key.name, throw_on_missing=False, default="absent")
                 assert value != "absent", (group, name, key)

@@ -23,7 +23,7 @@ Place = tuple[str | int, ...]
 
 CONF = Path(__file__).parents[2] / "conf"
 BAD = (None, "", "abc", True, 0, -1, 0.5, 10**9, math.nan, math.inf, -math.inf, [], [-1], {}, "runs/last.ckpt")
-NETWORKS = ("generator", "discriminator", "mask_network", "code_match", "spectral", "size")
+NETWORKS = ("generator", "discriminator", "mask_network", "spectral", "size")
 SYSTEMS = (
     ["experiment=quick"],
     [
