@@ -19,7 +19,8 @@ HEAD = """# Components
 Every choice that `swaplab train` offers, what it does, and where it comes from.
 
 Each group below is one switch: `swaplab train GROUP=OPTION`. `swaplab options GROUP OPTION` shows the keys of an
-option; set them one by one, as in `norm.groups=4`. `swaplab train experiment=NAME` chooses a whole system.
+option; set them one by one, as in `norm.groups=4`. `swaplab train experiment=NAME` chooses a whole system. The default,
+`experiment=quick`, sets keys that not every generator has: write `swaplab train '~experiment' generator=resnet`.
 
 `python scripts/document_components.py` writes this page from the config files.
 """

@@ -68,6 +68,9 @@ def test_parts_of_the_autoencoder_have_no_place_in_other_generators(words: list[
 def test_an_experiment_that_needs_another_generator_is_named() -> None:
     with pytest.raises(UserError, match=r"^experiment=style_decoder sets generator.decoder, which exists only"):
         composer("train")(["experiment=style_decoder", "generator=resnet"])
+    with pytest.raises(UserError, match=r"^experiment=quick sets generator.code_match, .* or ~experiment for none$"):
+        composer("train")(["generator=resnet"])
+    assert composer("train")(["~experiment", "generator=resnet"]).generator.blocks == 6
 
 
 def test_a_part_that_is_added_by_force_is_refused(compose: Callable[[list[str]], dict[str, Any]]) -> None:

@@ -121,7 +121,9 @@ def misplaced(group: str, by: str | None = None) -> str:
     name, found = group.replace("/", "."), owners(group)
     choice = f"choose {'it' if len(found) == 1 else 'one of them'}"
     if by:
-        return f"{by} sets {name}, which exists only with {listed(list(found))}; {choice}, or something else than {by}"
+        preset = by.startswith("experiment=")
+        other = "another experiment, or ~experiment for none" if preset else f"something else than {by}"
+        return f"{by} sets {name}, which exists only with {listed(list(found))}; {choice}, or {other}"
     return f"{name} exists only with {listed(list(found))}; {choice}, or remove {name}"
 
 
