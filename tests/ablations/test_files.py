@@ -55,7 +55,7 @@ def compose() -> Compose:
     """Networks of a few channels, small batches; a code (16) that every bottleneck can hold."""
 
     def small(words: Sequence[str]) -> list[str]:
-        latent = ["generator.latent=256"] if any(word.startswith("bottleneck=") for word in words) else []
+        latent = ["generator.latent=256"] if any(word.startswith("generator/bottleneck=") for word in words) else []
         return [*words, "size=tiny", "batch_size=2", *latent]
 
     compose = composer("train")

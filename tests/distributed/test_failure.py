@@ -200,7 +200,7 @@ def rank_0_is_asked_to_stop(lab: Lab) -> None:
     ],
 )
 def test_a_run_goes_on_after_every_end_and_with_any_number_of_ranks(lab: Lab, ends: tuple[End, End]) -> None:
-    """One rank, then two that end before their time, then one again: in the end the straight run on one rank."""
+    """One rank, then two that end before their time, then one again: in the end the uninterrupted run on one rank."""
     assert "interrupted: this session's share" in lab.finish(ALONE, "budget.session_images=24")
     for end in ends:
         end(lab)

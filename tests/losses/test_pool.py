@@ -1,4 +1,4 @@
-"""The image pool against its description image by image; two shards as one; resume as a straight run."""
+"""The image pool against its description image by image; two shards as one; resume as an uninterrupted run."""
 
 from collections.abc import Callable
 from types import SimpleNamespace

@@ -171,7 +171,7 @@ def test_any_order_of_asking_gives_the_same_statistics(
     faces = {n: {k: torch.rand(2, 3, 4, 4) for k in ("input", "target")} for n in identities}
     settings = StepSettings(2, joint=joint, tracked=frozenset({"encode", kind}))
     owners = about or identities
-    # what any loss of this update must ask for, so that the forwards are those that the plan names
+    # what any loss of this update must ask for, so that the forwards are those that tracked_forwards names
     named = [("reconstruction", n) for n in owners] if kind == "reconstruction" else []
     named += [("swap", s, t) for t in owners for s in identities if s != t] if kind == "swap" else []
     others = [("code", n) for n in owners] + [("swap", s, t) for s, t in itertools.permutations(identities, 2)]

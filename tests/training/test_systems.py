@@ -1,4 +1,4 @@
-"""Image pools and dropout inside whole runs: two ranks equal one, and a resumed run equals the straight one."""
+"""Image pools and dropout inside whole runs: two ranks equal one, and a resumed run equals an uninterrupted one."""
 
 from collections.abc import Callable
 from pathlib import Path

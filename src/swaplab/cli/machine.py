@@ -107,9 +107,9 @@ def numbers() -> Check:
 
     found = torch.backends.cpu.get_cpu_capability()
     if not cpu_has_bfloat16():
-        return Check("note", "CPU arithmetic", found, "no bfloat16 units: precision=auto means 32-true")
+        return Check("note", "CPU arithmetic", found, "no bfloat16 units: trainer.precision=auto means 32-true")
     units = "AMX" if torch.cpu._is_amx_tile_supported() else "AVX-512 bfloat16"
-    return Check("ok", "CPU arithmetic", f"{found}, {units}", "precision=auto means bf16-mixed")
+    return Check("ok", "CPU arithmetic", f"{found}, {units}", "trainer.precision=auto means bf16-mixed")
 
 
 def gpus() -> Iterator[Check]:
@@ -127,7 +127,9 @@ def gpus() -> Iterator[Check]:
         found = (
             f"{properties.name}, {properties.total_memory / GB:.0f} GB, compute {properties.major}.{properties.minor}"
         )
-        yield Check("ok", f"GPU {index}", found, f"precision=auto means {'bf16-mixed' if bfloat16 else '32-true'}")
+        yield Check(
+            "ok", f"GPU {index}", found, f"trainer.precision=auto means {'bf16-mixed' if bfloat16 else '32-true'}"
+        )
     if torch.distributed.is_nccl_available():
         version = ".".join(map(str, torch.cuda.nccl.version()))
         yield Check("ok", "NCCL", version, f"trainer=ddp uses {count} GPU{'s' if count > 1 else ''}")

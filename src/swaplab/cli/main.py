@@ -43,7 +43,7 @@ swaplab: a laboratory for face-swap models. Every decision is one switch, every 
 {commands}
 
   swaplab demo                                      see a swap within five minutes
-  swaplab train seed=2 loss/reconstruction=mse           change one thing: same data, noise and initialisation
+  swaplab train seed=2 loss/reconstruction=mse      change one thing: same data, noise and initialisation
   swaplab ablation run bottleneck                   answer a question with every level and seed
 
 swaplab COMMAND --help explains a command. RUN is a folder, NAME/ID, the beginning of an ID, or last.

@@ -208,7 +208,9 @@ class StepContext:
         mask."""
         output = self.reconstruction(name)
         if output.mask is None:
-            raise UserError("a loss uses the composed image, which needs a mask; choose mask=learned or image=raw")
+            raise UserError(
+                "a loss uses the composed image, which needs a mask; set mask=learned or let it use the raw image"
+            )
         return output.composed(self.input(name))
 
     def cycle(self, source: str, via: str, clean: bool = False) -> SwapOutput:

@@ -18,11 +18,11 @@ def alpha_of(step: StepContext, name: str, what: str) -> Tensor:
     if step.settings.composition.by is not None:
         raise UserError(
             f"the loss on the mask's {what} has no effect because the mask is given, not learned; set mask=learned or "
-            f"remove the term"
+            f"turn this loss off"
         )
     mask = step.reconstruction(name).mask
     if mask is None:
-        raise UserError(f"the loss on the mask's {what} needs a mask; set mask=learned or remove the term")
+        raise UserError(f"the loss on the mask's {what} needs a mask; set mask=learned or turn this loss off")
     return mask
 
 
@@ -74,6 +74,6 @@ class MaskVariation:
     def __call__(self, step: StepContext) -> Tensor:
         losses = []
         for name in step.identities:
-            down, across = edges(alpha_of(step, name, "smoothness"))
+            down, across = edges(alpha_of(step, name, "variation"))
             losses.append(step.mean(down + across))
         return torch.stack(losses).sum()

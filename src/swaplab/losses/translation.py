@@ -39,7 +39,7 @@ class Cycle:
                 if self.alpha:
                     there = step.swap(name, via, self.clean).mask
                     if back.mask is None or there is None:
-                        raise UserError("alpha of a cycle loss needs a mask; set mask=learned or alpha=0")
+                        raise UserError("alpha of a cycle loss needs a mask; set mask=learned or loss.cycle.alpha=0")
                     losses.append(self.alpha * step.mean((back.mask - there).abs()))
         return torch.stack(losses).sum()
 
@@ -106,5 +106,5 @@ def others_of(step: StepContext, name: str, what: str) -> tuple[str, ...]:
     """The identities except ``name``. Raises UserError if there are none; ``what`` names the loss in the message."""
     others = step.others(name)
     if not others:
-        raise UserError(f"{what} needs a second identity; add one under data.identities or remove the term")
+        raise UserError(f"{what} needs a second identity; add one under data.identities or turn this loss off")
     return others

@@ -29,7 +29,7 @@ def check_batch(batch: Any, identities: Sequence[str], parts: int, masks: int, f
     """
     what = "the training batch"
     if not isinstance(batch, Mapping) or not {"position", "faces"} <= batch.keys():
-        raise UserError(f'{what} must be {{"position": ..., "faces": ...}}; use swaplab.data(config)')
+        raise UserError(f'{what} must be {{"position": ..., "faces": ...}}; use swaplab.build_data(config)')
     if set(batch["faces"]) != set(identities):
         found, wanted = (", ".join(map(str, names)) or "none" for names in (batch["faces"], identities))
         raise UserError(f"{what} has the identities {found}, but the module has {wanted}; build both from one config")
@@ -46,6 +46,6 @@ def check_batch(batch: Any, identities: Sequence[str], parts: int, masks: int, f
 
 def _check_images(images: Any, what: str, count: int, channels: int) -> None:
     if not isinstance(images, Tensor) or images.dtype != torch.uint8:
-        raise UserError(f"{what} must be a uint8 tensor with values 0 to 255; use swaplab.data(config)")
+        raise UserError(f"{what} must be a uint8 tensor with values 0 to 255; use swaplab.build_data(config)")
     if images.ndim != 4 or images.shape[:2] != (count, channels):
         raise UserError(f"{what} has shape {tuple(images.shape)}, not ({count}, {channels}, R, R); check its masks")

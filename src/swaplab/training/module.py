@@ -149,7 +149,9 @@ class SwapModule(UpdatingModule):
 
     def _measurement(self, split: str) -> Measurement:
         if split not in self.measure:
-            raise UserError(f"this module cannot measure {split} faces; build it with swaplab.module(config, data)")
+            raise UserError(
+                f"this module cannot measure {split} faces; build it with swaplab.build_module(config, data)"
+            )
         return self.measure[split]
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
