@@ -77,7 +77,9 @@ def logged(folder: Path) -> list[dict[str, str]]:
         return list(csv.DictReader(file))
 
 
-@pytest.mark.parametrize("words", [PLAIN, GAN], ids=["autoencoder", "GAN"])
+@pytest.mark.parametrize(
+    "words", [pytest.param(PLAIN, marks=pytest.mark.slow, id="autoencoder"), pytest.param(GAN, id="GAN")]
+)
 def test_a_resumed_fit_equals_a_straight_one(
     compose: Callable[..., Any], tiny: list[str], tmp_path: Path, words: tuple[str, ...]
 ) -> None:

@@ -92,7 +92,7 @@ def test_it_takes_no_time() -> None:
         code_of()
         return time.process_time() - started
 
-    assert min(seconds() for _ in range(5)) < 0.05
+    assert min(seconds() for _ in range(5)) < 0.2
 
 
 def test_a_package_that_is_not_there_is_named() -> None:
