@@ -40,6 +40,8 @@ def test_a_run_leaves_a_complete_record(command: Command, tiny: list[str]) -> No
     rows = [json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()]
     assert [row["images_seen"] for row in rows] == [0, 16, 32, 40, 48, 64, 80]
     assert "val/reconstruction_mse" in rows[3]
+    speeds = [row["train/images_per_second"] for row in rows if "train/images_per_second" in row]
+    assert speeds[0] > max(speeds) / 10  # without the measurement of the untrained network
     assert record["metrics"]["val/reconstruction_mse"] == rows[-1]["val/reconstruction_mse"]
     sheet = cv2.imread(str(run / "samples/000000080.png"))
     assert sheet.shape[1] == 2 * 3 * (64 + 4)  # two directions: face, reconstruction, swap, with their gaps

@@ -108,7 +108,8 @@ def fit(config: dict[str, Any], folder: Path, record: RunRecord | None, tell: Li
             files,
             **intervals(session.cadence, module.images_per_step),
             logger=session.logger,
-            callbacks=[average, speed, session, keeping, *([progress] if progress else [])],
+            # the clock starts after the session has measured the untrained network
+            callbacks=[average, session, speed, keeping, *([progress] if progress else [])],
         )
         with _ending(session, ending, watch, module, fresh) as result:
             trainer.fit(module, datamodule=data, ckpt_path=None if position is None else checkpoint)
