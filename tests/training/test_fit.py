@@ -213,3 +213,12 @@ def test_a_resume_under_another_environment_is_marked(
     assert record["status"] == "complete"
     assert "threads was 64, is 1" in record["warnings"][0]
     assert "threads was 64, is 1" in caplog.text
+
+
+def test_a_row_has_no_loss_of_an_earlier_step(command: Command, tiny: list[str]) -> None:
+    """The generator is updated at every second step only; Lightning repeats its losses in between."""
+    words = ["discriminator=per_identity", "discriminator.width=0.07", "loss/adversarial=lsgan"]
+    run = train(command, [*tiny, *words, "updates.generator_every=2", "budget.images=40", "every.report=8"])
+    rows = [json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()]
+    found = {row["steps"]: "loss/generator/adversarial" in row for row in rows}
+    assert found == {0: False, 1: False, 2: True, 3: False, 4: True, 5: False}

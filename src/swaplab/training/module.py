@@ -59,6 +59,7 @@ class SwapModule(UpdatingModule):
         self.measured: dict[str, float] = {}  # the latest values of validation
         self.first_bad_step: int | None = None  # the first step with a loss that was not finite
         self.logged: dict[str, float] = {}  # the latest values, and the position at which they were logged
+        self.names: set[str] = set()  # of all values that were logged at any time
         self.reported_at = 0  # steps at the latest report
         self._prepared_at: int | None = None
 
@@ -106,6 +107,7 @@ class SwapModule(UpdatingModule):
     def log_values(self, values: Mapping[str, float]) -> None:
         """Log values that are equal on all ranks, in full precision, with the position of the run."""
         position = asdict(self.counters)
+        self.names |= values.keys()
         self.logged = (self.logged if position.items() <= self.logged.items() else {}) | {**values, **position}
         row = {name: torch.tensor(float(v), dtype=torch.float64) for name, v in {**values, **position}.items()}
         # the maximum of equal values is exact; Lightning asks for a reduction at the end of an evaluation

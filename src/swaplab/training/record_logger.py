@@ -23,6 +23,7 @@ class RecordLogger(Logger):
     def __init__(self, record: RunRecord | None, listeners: Sequence[Listener] = ()) -> None:
         super().__init__()
         self.record, self.listeners = record, tuple(listeners)
+        self.stale: Callable[[], set[str]] = set  # names of metrics that were not logged at the current position
         self._row: dict[str, Any] = {}
         self._sheet: Path | None = None
         self._written = -1  # position of the latest row
@@ -42,8 +43,8 @@ class RecordLogger(Logger):
         """The record has the config already."""
 
     def log_metrics(self, metrics: Mapping[str, float], step: int | None = None) -> None:
-        """Add metrics to the current row. At stop Lightning repeats the latest ones, which are left out."""
-        row = {name: value for name, value in metrics.items() if name not in LEFT_OUT}
+        """Add metrics to the current row, without those of earlier positions, which Lightning repeats."""
+        row = {name: value for name, value in metrics.items() if name not in LEFT_OUT and name not in self.stale()}
         row |= {name: int(row[name]) for name in COUNTS if name in row}
         if row.get("images_seen", self._written + 1) <= self._written or self._closed:
             return

@@ -67,6 +67,8 @@ class Session(Callback):
     def on_fit_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Compare the ranks."""
         check_same(self.same)
+        module = typed(pl_module)
+        self.logger.stale = lambda: module.names - module.logged.keys()
 
     def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Write the first row of a new run; stop a run that was killed after its last step."""
