@@ -28,18 +28,15 @@ from pathlib import Path
 import yaml
 from torch import Tensor
 
-from swaplab.config.build import build
-from swaplab.config.compose import composer
-from swaplab.config.read import resolved
+from swaplab import compose
 from swaplab.errors import UserError
-from swaplab.losses.context import DISCRIMINATOR, GENERATOR
 from swaplab.runs.code import environment_of
 from swaplab.runs.equality import Step, first_difference, first_unlike, renamed
 from swaplab.runs.record import ENDED
 from swaplab.runs.rows import rows_of
 from swaplab.stopping import Stopped, obey, shielded, stop_requests, stoppable
+from swaplab.training.assemble import parts_of
 from swaplab.training.checkpoint import FINAL, load_weights
-from swaplab.training.updates import parts
 
 HERE = Path(__file__).resolve().parents[1]
 SETTINGS = ("base", "steps", "experiments", "jobs")
@@ -187,11 +184,9 @@ async def verdict(base: Path, name: str, steps: int) -> tuple[str, str]:
 
 def images_per_step(words: Sequence[str]) -> int:
     """Faces that a step of a config takes: of all identities, in all its batches."""
-    config = resolved(composer("train")(words))
+    config = compose(*words)
     identities = tuple(config["data"]["identities"])
-    networks = [name for name in (GENERATOR, DISCRIMINATOR) if config[name]]
-    updates = build(config["updates"], "updates").updates(identities, networks)
-    return int(config["batch_size"]) * len(identities) * parts(updates)
+    return int(config["batch_size"]) * len(identities) * parts_of(config, identities)
 
 
 async def trial(version: str, code: Path, words: Sequence[str], runs: Path) -> Trial:

@@ -28,7 +28,12 @@ GAN = (
     "loss/real_or_fake/history=image_pool",
 )
 PSNR = "val/reconstruction_psnr"
-QUIET = {"enable_progress_bar": False, "enable_model_summary": False, "accelerator": "cpu", "precision": "64-true"}
+QUIET: dict[str, Any] = {
+    "enable_progress_bar": False,
+    "enable_model_summary": False,
+    "accelerator": "cpu",
+    "precision": "64-true",
+}
 BARE: dict[str, Any] = {**QUIET, "enable_checkpointing": False, "logger": False}
 
 
@@ -157,7 +162,7 @@ def test_it_trains_in_a_thread(compose: Callable[..., Any], tiny: list[str]) -> 
     def train() -> None:
         data = swaplab.build_data(config)
         module = swaplab.build_module(config, data)
-        lightning.Trainer(**BARE, max_steps=1).fit(module, datamodule=data)  # type: ignore[arg-type]
+        lightning.Trainer(**BARE, max_steps=1).fit(module, datamodule=data)
         ends.append(module.counters.steps)
 
     thread = threading.Thread(target=train)
@@ -179,7 +184,7 @@ def test_a_batch_of_another_config_is_refused(
     data = swaplab.build_data(compose([*PLAIN, *tiny]))
     module = swaplab.build_module(compose([*PLAIN, *tiny, *words]), data)
     with pytest.raises(UserError, match=said):
-        lightning.Trainer(**BARE, max_steps=1).fit(module, datamodule=data)  # type: ignore[arg-type]
+        lightning.Trainer(**BARE, max_steps=1).fit(module, datamodule=data)
 
 
 def work(rank: int, place: str, config: dict[str, Any]) -> None:

@@ -89,6 +89,6 @@ def test_the_half_life_is_in_images_however_often_the_generator_is_stepped(
     averages = []
     for _ in range(20):
         module.step(random_batch(("A", "B"), 1, side=4))
-        AveragedGenerator(20).on_train_batch_end(None, module, None, None, 0)  # type: ignore[arg-type]
+        AveragedGenerator().on_train_batch_end(None, module, None, None, 0)  # type: ignore[arg-type]
         averages.append(module.ema.network.level.item())
     assert averages == pytest.approx([1 - 0.5 ** (2 * (step + 1) / 20) for step in range(20)], rel=1e-5)

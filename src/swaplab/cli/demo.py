@@ -57,14 +57,12 @@ def run(words: Sequence[str]) -> None:
 
 def _config(keys: dict[str, Any]) -> dict[str, Any]:
     """The config of ``experiment=demo`` with the keys of the command line."""
-    from swaplab.config.border import checked
-    from swaplab.config.compose import composer
-    from swaplab.config.read import resolved
+    from swaplab import compose
     from swaplab.places import expanded
 
     words = [*EXPERIMENT, f"seed={keys['seed']}", "wandb.mode=disabled"]
     words += [] if keys["images"] is None else [f"budget.images={keys['images']}"]
-    return checked(resolved(composer("train")(words)) | {"runs": str(expanded(keys["runs"]))})
+    return compose(*words) | {"runs": str(expanded(keys["runs"]))}
 
 
 def _clock() -> Callable[[str], None]:

@@ -24,14 +24,12 @@ DATA = re.compile(r"[+~]*data[./=]")  # overrides that Hydra composes
 
 def run(words: Sequence[str]) -> None:
     """Render the people of the command line."""
-    from swaplab.config.border import checked
-    from swaplab.config.compose import composer
+    from swaplab import compose
     from swaplab.config.keys import parsed
-    from swaplab.config.read import resolved
 
     config = parsed(KEYS, [word for word in words if not DATA.match(word)])
     of_data = CommandLine(tuple(word for word in words if DATA.match(word))).with_names(("data.cache",))
-    render(config | {"data": checked(resolved(composer("train")(of_data.overrides)))["data"]})
+    render(config | {"data": compose(*of_data.overrides)["data"]})
 
 
 def render(config: dict[str, Any]) -> None:

@@ -50,13 +50,14 @@ def load_data(config: dict[str, Any]) -> tuple[Sources, FaceData]:
         parts=parts_of(config, tuple(config["data"]["identities"])),
     )
     for split in ("val", "test"):
-        tasks, use = partial(measured_tasks, sources, data, split), partial(_model, config=config, data=data)
-        data.held_out_faces[split] = Validation(tasks, use, split)
+        tasks = partial(measured_tasks, sources, data, split)
+        data.held_out_faces[split] = Validation(tasks, model_maker(config, data), split)
     return sources, data
 
 
-def _model(generator: nn.Module, config: dict[str, Any], data: FaceData) -> SwapModel:
-    return swap_model(generator, config, data.colour_shifts())
+def model_maker(config: dict[str, Any], data: FaceData) -> Callable[[nn.Module], SwapModel]:
+    """A function from a generator to the model that swaps with it, as a config composes and its data are shifted."""
+    return lambda generator: swap_model(generator, config, data.colour_shifts())
 
 
 def directions(names: tuple[str, ...]) -> list[tuple[str, str]]:
@@ -82,4 +83,4 @@ def measured_tasks(sources: Sources, data: FaceData, split: str) -> list[SwapTas
 def sheet_drawer(config: dict[str, Any], sources: Sources, data: FaceData) -> Callable[[nn.Module], NDArray[np.uint8]]:
     """A function that draws a generator's sheet of validation faces."""
     truth = {pair: data.alignment.region_of(of_split(swaps, "val").faces()) for pair, swaps in sources.truth.items()}
-    return drawer(data, truth, partial(_model, config=config, data=data))
+    return drawer(data, truth, model_maker(config, data))

@@ -99,7 +99,6 @@ def fit(config: dict[str, Any], folder: Path, record: RunRecord | None, tell: Li
         keeping = Keeping(session, config["checkpoint"]["best"], config["checkpoint"]["keep"])
         ending = Ending(folder, dashboard, module, keeping, speed)
         watch = Watch(ranks, ending.lost, requests)
-        average = AveragedGenerator(module.ema_half_life)
         trainer = trainer_of(
             settings,
             ranks,
@@ -109,7 +108,7 @@ def fit(config: dict[str, Any], folder: Path, record: RunRecord | None, tell: Li
             **intervals(session.cadence, module.images_per_step),
             logger=session.logger,
             # the clock starts after the session has measured the untrained network
-            callbacks=[average, session, speed, keeping, *([progress] if progress else [])],
+            callbacks=[AveragedGenerator(), session, speed, keeping, *([progress] if progress else [])],
         )
         with _ending(session, ending, watch, module, fresh) as result:
             trainer.fit(module, datamodule=data, ckpt_path=None if position is None else checkpoint)

@@ -9,7 +9,8 @@ from torch import Tensor, nn
 
 from swaplab.data.module import FaceData
 from swaplab.data.splits import of_split
-from swaplab.networks.swap_model import SwapModel, swap_model
+from swaplab.experiment.data import model_maker
+from swaplab.networks.swap_model import SwapModel
 from swaplab.thinning import evenly
 from swaplab.training.assemble import ConfiguredModule, build_module
 
@@ -18,17 +19,13 @@ CODES = 512  # faces of each identity from which the moments of its codes are me
 
 def module_of(config: dict[str, Any], data: FaceData) -> ConfiguredModule:
     """The module of a config for the faces of ``data``, from which `load_data` has made them."""
-
-    def use(generator: nn.Module) -> SwapModel:
-        return swap_model(generator, config, data.colour_shifts())
-
     return build_module(
         config,
         data.identities,
         data.resolution,
         int(config["budget"]["images"]),
         measure=data.held_out_faces,
-        prepare=preparer(data, use),
+        prepare=preparer(data, model_maker(config, data)),
     )
 
 

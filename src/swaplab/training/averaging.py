@@ -6,7 +6,6 @@ import lightning.pytorch as pl
 from lightning.pytorch.callbacks import Callback
 
 from swaplab.losses.context import GENERATOR
-from swaplab.training.ema import EMA
 
 
 class AveragedGenerator(Callback):
@@ -16,9 +15,6 @@ class AveragedGenerator(Callback):
     ``WeightAveraging`` averages the whole module, copies running statistics and counts optimiser steps: with a
     discriminator or `generator_every` the half-life would no longer be in images.
     """
-
-    def __init__(self, half_life: float) -> None:
-        self.half_life = half_life
 
     def on_fit_start(self, trainer: pl.Trainer, pl_module: Any) -> None:
         self._prepare(pl_module)
@@ -36,6 +32,4 @@ class AveragedGenerator(Callback):
 
     def _prepare(self, module: Any) -> None:
         """Begin the average where there is none, and move it to the module's device."""
-        if module.ema is None:
-            module.ema = EMA(module.networks[GENERATOR], self.half_life)
-        module.ema.network.to(module.device)
+        module.begin_average().network.to(module.device)

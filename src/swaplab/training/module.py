@@ -66,7 +66,7 @@ class SwapModule(UpdatingModule):
     def configure_callbacks(self) -> list[Callback]:
         """The average of the generator, unless the trainer has that callback."""
         present = any(isinstance(callback, AveragedGenerator) for callback in self.trainer.callbacks)  # type: ignore[attr-defined]
-        return [] if present else [AveragedGenerator(self.ema_half_life)]
+        return [] if present else [AveragedGenerator()]
 
     def on_fit_start(self) -> None:
         """Raise UserError, equally on all ranks, if there are more micro-batches than faces."""
@@ -112,6 +112,11 @@ class SwapModule(UpdatingModule):
         row = {name: torch.tensor(float(v), dtype=torch.float64) for name, v in {**values, **position}.items()}
         # the maximum of equal values is exact; Lightning asks for a reduction at the end of an evaluation
         self.log_dict(row, reduce_fx="max", sync_dist=not self.trainer.training)
+
+    def begin_average(self) -> EMA:
+        """The average of the generator; it begins with the weights of now where there was none."""
+        self.ema = self.ema or EMA(self.networks[GENERATOR], self.ema_half_life)
+        return self.ema
 
     def averaged(self) -> nn.Module:
         """The averaged generator, prepared for use at most once per step; without an average the generator itself."""
@@ -179,10 +184,10 @@ class SwapModule(UpdatingModule):
         state = checkpoint[STATE]
         self.counters, self.made, self.done = Counters(**state["counters"]), dict(state["made"]), list(state["done"])
         if state["average"] is not None:
-            self.ema = self.ema or EMA(self.networks[GENERATOR], self.ema_half_life)
-            check_state(self.ema.network, state["average"], "the checkpoint's average")
+            average = self.begin_average().network
+            check_state(average, state["average"], "the checkpoint's average")
             # as it was saved: the networks get their precision and device only after this hook
-            self.ema.network.load_state_dict(state["average"], assign=True)
+            average.load_state_dict(state["average"], assign=True)
         for name, history in self.memories().items():
             history.restore(state["memories"][name])
         self.meter.restore(state["meter"], share=rank() == 0)

@@ -44,7 +44,8 @@ class RecordLogger(Logger):
 
     def log_metrics(self, metrics: Mapping[str, float], step: int | None = None) -> None:
         """Add metrics to the current row, without those of earlier positions, which Lightning repeats."""
-        row = {name: value for name, value in metrics.items() if name not in LEFT_OUT and name not in self.stale()}
+        left_out = self.stale().union(LEFT_OUT)
+        row = {name: value for name, value in metrics.items() if name not in left_out}
         row |= {name: int(row[name]) for name in COUNTS if name in row}
         if row.get("images_seen", self._written + 1) <= self._written or self._closed:
             return

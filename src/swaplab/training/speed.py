@@ -10,8 +10,7 @@ import torch
 from lightning.pytorch.callbacks import Callback
 
 from swaplab.collectives import max_over_ranks
-
-SPEED = "train/images_per_second"
+from swaplab.runs.pace import SPEED
 
 
 class Speed(Callback):
