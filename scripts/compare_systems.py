@@ -20,9 +20,9 @@ import torch
 from swaplab.cli.recorded import load_model, recorded_config
 from swaplab.experiment.data import load_data, tasks_of
 from swaplab.metrics.table import number
+from swaplab.networks.macs import macs_of
 from swaplab.runs.record import RunRecord
 from swaplab.thinning import evenly
-from swaplab.training.macs import macs_of
 from swaplab.training.samples import save_sheet, tiled
 
 ROOT = Path(__file__).parents[1]

@@ -18,11 +18,11 @@ from torch import Tensor, nn
 from swaplab.cli.recorded import recorded_config
 from swaplab.experiment.data import load_data
 from swaplab.experiment.module import preparer, some_faces
+from swaplab.networks.building import build_networks
 from swaplab.networks.statistics import tracking
 from swaplab.networks.swap_model import swap_model
 from swaplab.runs.record import RunRecord
 from swaplab.training.checkpoint import LAST, average_of, load_checkpoint, networks_of
-from swaplab.training.networks import build_networks
 
 PART = 32  # faces per identity and forward pass
 METRICS = {"reconstruction": "val/reconstruction_psnr", "swap": "val/oracle_swap_psnr"}

@@ -34,9 +34,9 @@ from swaplab.runs.code import environment_of
 from swaplab.runs.equality import Step, first_difference, first_unlike, renamed
 from swaplab.runs.record import ENDED
 from swaplab.runs.rows import rows_of
+from swaplab.runs.weights import FINAL, load_weights
 from swaplab.stopping import Stopped, obey, shielded, stop_requests, stoppable
 from swaplab.training.assemble import parts_of
-from swaplab.training.checkpoint import FINAL, load_weights
 
 HERE = Path(__file__).resolve().parents[1]
 SETTINGS = ("base", "steps", "experiments", "jobs")

@@ -18,7 +18,7 @@ ALLOWED = {
     "noise": {"faces"},
     "synthetic": {"faces"},
     "data": {"faces", "noise", "synthetic"},
-    "networks": {"faces"},
+    "networks": {"faces", "config"},
     "losses": {"networks"},
     "config": set(),
     "runs": set(),

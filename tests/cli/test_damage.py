@@ -15,7 +15,8 @@ from swaplab.faces.alignment import Alignment
 from swaplab.runs.code import code_of
 from swaplab.runs.identity import run_id_of
 from swaplab.runs.record import RunRecord
-from swaplab.training.checkpoint import STATE, VERSION, AtomicCheckpointIO, save_weights
+from swaplab.runs.weights import save_weights
+from swaplab.training.checkpoint import STATE, VERSION, AtomicCheckpointIO
 
 Command = Callable[..., tuple[int, str, str]]
 ROWS = [{"kind": "model", "key": "model", "label": "model", "values": {"score": 0.5}}]

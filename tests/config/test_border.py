@@ -12,10 +12,10 @@ from swaplab.config.border import checked
 from swaplab.config.build import build
 from swaplab.errors import UserError
 from swaplab.experiment.data import build_noise
+from swaplab.networks.building import build_networks, check_parts
 from swaplab.synthetic.dataset import people_of
 from swaplab.synthetic.profile import profiles
 from swaplab.training.assemble import build_actions, build_optimizers, build_terms, check_composition
-from swaplab.training.networks import build_networks, check_parts
 
 Compose = Callable[[list[str]], dict[str, Any]]
 Command = Callable[..., tuple[int, str, str]]

@@ -11,10 +11,11 @@ from torch import Tensor, nn
 
 from swaplab.collectives import gathered, global_sum, sum_over_ranks
 from swaplab.losses.adversarial import MixupLSGANDiscriminator
-from swaplab.losses.context import StepContext, StepSettings
+from swaplab.losses.context import StepContext
 from swaplab.losses.mixup import Mixup
 from swaplab.losses.reconstruction import L1
 from swaplab.losses.relativistic import RelativisticLSGANDiscriminator, RelativisticLSGANGenerator
+from swaplab.losses.settings import StepSettings
 from swaplab.losses.wasserstein import GradientPenalty, WassersteinDiscriminator
 from swaplab.networks.discriminator import PerIdentity
 from swaplab.networks.generator import SwapOutput

@@ -25,7 +25,7 @@ from torch.optim.optimizer import register_optimizer_step_pre_hook
 from swaplab.config.border import checked
 from swaplab.config.read import resolved
 from swaplab.experiment.data import load_data
-from swaplab.losses.context import GENERATOR
+from swaplab.networks.names import GENERATOR
 from swaplab.training.assemble import build_module
 from swaplab.training.distributed import SummedGradients
 from swaplab.training.ema import EMA

@@ -10,8 +10,9 @@ from torch import Tensor, nn
 
 from swaplab.errors import UserError
 from swaplab.losses import adversarial as adv
-from swaplab.losses.context import StepContext, StepSettings
+from swaplab.losses.context import StepContext
 from swaplab.losses.relativistic import RelativisticLSGANDiscriminator, RelativisticLSGANGenerator
+from swaplab.losses.settings import StepSettings
 from swaplab.losses.term import LossTerm
 from swaplab.losses.wasserstein import GradientPenalty, WassersteinDiscriminator, WassersteinGenerator
 from swaplab.networks.discriminator import PerIdentity

@@ -9,8 +9,9 @@ import torch
 from torch import Tensor, nn
 
 from swaplab.errors import UserError
-from swaplab.losses.context import StepContext, StepSettings
+from swaplab.losses.context import StepContext
 from swaplab.losses.perceptual import Perceptual
+from swaplab.losses.settings import StepSettings
 from swaplab.networks.generator import SwapOutput
 from swaplab.networks.pretrained.features import (
     FaceNetFeatures,

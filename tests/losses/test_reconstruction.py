@@ -8,9 +8,10 @@ import torch
 from torch import Tensor, nn
 
 from swaplab.errors import UserError
-from swaplab.losses.context import StepContext, StepSettings
+from swaplab.losses.context import StepContext
 from swaplab.losses.edge import Edge, Eyes, EyesEdge, resized
 from swaplab.losses.reconstruction import MSSSIM, SSIM, Auxiliary, FocalFrequency, Gradient, ReconstructionLoss, strided
+from swaplab.losses.settings import StepSettings
 from swaplab.losses.similarity import multi_scale_similarity, scales_of
 from swaplab.networks.generator import SwapOutput
 

@@ -7,9 +7,10 @@ from torch import Tensor, nn
 
 from swaplab.errors import UserError
 from swaplab.losses.adversarial import LSGANDiscriminator, LSGANGenerator
-from swaplab.losses.context import StepContext, StepSettings
+from swaplab.losses.context import StepContext
 from swaplab.losses.mask import MaskSize
 from swaplab.losses.reconstruction import L1, MSE
+from swaplab.losses.settings import StepSettings
 from swaplab.losses.term import LossTerm
 from swaplab.networks.generator import SwapOutput
 

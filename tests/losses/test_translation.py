@@ -7,10 +7,11 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from swaplab.errors import UserError
-from swaplab.losses.context import StepContext, StepSettings
+from swaplab.losses.context import StepContext
 from swaplab.losses.mask import MaskHinge, MaskSize, MaskVariation
 from swaplab.losses.mixup import Mixup
 from swaplab.losses.reconstruction import L1
+from swaplab.losses.settings import StepSettings
 from swaplab.losses.term import LossTerm
 from swaplab.losses.translation import Cycle, IdentityEmbedding, Recogniser, Sameness
 from swaplab.networks.generator import SwapOutput

@@ -10,7 +10,8 @@ from swaplab.errors import UserError
 from swaplab.networks import spectral
 from swaplab.networks.discriminator import PerIdentity
 from swaplab.networks.initialisation import initialise
-from swaplab.training.checkpoint import load_weights, put_weights, save_weights
+from swaplab.networks.loading import put_weights
+from swaplab.runs.weights import load_weights, save_weights
 from swaplab.training.ema import EMA
 
 

@@ -9,7 +9,8 @@ import pytest
 from swaplab.errors import UserError
 from swaplab.runs.atomic import write_atomically
 from swaplab.runs.record import RunRecord
-from swaplab.training.checkpoint import AtomicCheckpointIO, load_weights
+from swaplab.runs.weights import load_weights
+from swaplab.training.checkpoint import AtomicCheckpointIO
 from swaplab.training.keeping import Keeping
 
 

@@ -11,8 +11,8 @@ import torch
 from torch import Tensor
 
 from swaplab.errors import UserError
-from swaplab.losses.context import StepSettings
 from swaplab.losses.reconstruction import L1
+from swaplab.losses.settings import StepSettings
 from swaplab.networks.faceswap_gan import FaceswapGAN
 from swaplab.training.actions import Action, ResetMoments, SwapDecoders, Trainee, due
 from swaplab.training.checkpoint import STATE, load_checkpoint, networks_of

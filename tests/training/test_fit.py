@@ -15,7 +15,8 @@ from safetensors import safe_open
 
 from swaplab.catalogue import known
 from swaplab.runs.record import RunRecord
-from swaplab.training.checkpoint import average_of, load_checkpoint, load_weights, networks_of
+from swaplab.runs.weights import load_weights
+from swaplab.training.checkpoint import average_of, load_checkpoint, networks_of
 
 Command = Callable[..., tuple[int, str, str]]
 

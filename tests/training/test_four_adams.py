@@ -9,8 +9,8 @@ import torch
 from torch import Tensor, nn
 
 from swaplab.losses.adversarial import LSGANDiscriminator, LSGANGenerator
-from swaplab.losses.context import StepSettings
 from swaplab.losses.reconstruction import L1
+from swaplab.losses.settings import StepSettings
 from swaplab.networks.attention import SelfAttention
 from swaplab.networks.faceswap_gan import FaceswapGAN, FaceswapGANDiscriminator
 from swaplab.networks.initialisation import initialise

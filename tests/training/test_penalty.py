@@ -9,8 +9,8 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from swaplab.losses.context import StepSettings
 from swaplab.losses.reconstruction import L1
+from swaplab.losses.settings import StepSettings
 from swaplab.networks.generator import SwapOutput
 from swaplab.networks.regularisation import RegularisedConv2d
 from swaplab.training.module import SwapModule

@@ -12,7 +12,8 @@ from typing import Any
 import pytest
 import torch
 
-from swaplab.training.checkpoint import STATE, load_checkpoint, load_weights
+from swaplab.runs.weights import load_weights
+from swaplab.training.checkpoint import STATE, load_checkpoint
 
 GAN = (
     "discriminator=per_identity",

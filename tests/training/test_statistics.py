@@ -12,7 +12,8 @@ import torch
 from torch import Tensor, nn
 
 from swaplab.errors import UserError
-from swaplab.losses.context import StepContext, StepSettings
+from swaplab.losses.context import StepContext
+from swaplab.losses.settings import StepSettings
 from swaplab.networks.generator import SwapOutput
 from swaplab.networks.norm import BatchNorm
 from swaplab.training.assemble import build_module

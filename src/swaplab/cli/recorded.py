@@ -6,12 +6,13 @@ from typing import Any
 from swaplab.config.border import checked
 from swaplab.errors import UserError
 from swaplab.faces.alignment import Alignment
-from swaplab.losses.context import GENERATOR
 from swaplab.marking.claim import Claim, GroundDigest
+from swaplab.networks.building import build_networks
+from swaplab.networks.loading import put_weights
+from swaplab.networks.names import GENERATOR
 from swaplab.networks.swap_model import ColourShifts, SwapModel, swap_model
 from swaplab.runs.record import RunRecord
-from swaplab.training.checkpoint import BEST, FINAL, put_weights, read_weights
-from swaplab.training.networks import build_networks
+from swaplab.runs.weights import BEST, FINAL, read_weights
 
 
 def recorded_config(record: RunRecord) -> dict[str, Any]:

@@ -21,7 +21,8 @@ from swaplab.errors import UserError
 from swaplab.experiment.data import load_data, sheet_drawer
 from swaplab.experiment.module import module_of
 from swaplab.experiment.trainer import intervals, trainer_of
-from swaplab.losses.context import GENERATOR
+from swaplab.networks.macs import macs_of
+from swaplab.networks.names import GENERATOR
 from swaplab.networks.norm import SyncBatchNorm
 from swaplab.runs.code import Code, code_of
 from swaplab.runs.environment import differences, environment, git_state, resolve_precision
@@ -34,7 +35,6 @@ from swaplab.training.dashboard import Dashboard
 from swaplab.training.ending import Ending
 from swaplab.training.keeping import Keeping
 from swaplab.training.launch import Ranks, find_ranks
-from swaplab.training.macs import macs_of
 from swaplab.training.module import SwapModule
 from swaplab.training.progress import Progress, shown
 from swaplab.training.record_logger import Listener, RecordLogger

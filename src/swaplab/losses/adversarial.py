@@ -13,7 +13,8 @@ from pydantic import Field
 from torch import Tensor
 
 from swaplab.errors import UserError
-from swaplab.losses.context import Side, StepContext
+from swaplab.losses.context import StepContext
+from swaplab.losses.term import Side
 from swaplab.ranges import Positive
 from swaplab.schedule import Weight
 

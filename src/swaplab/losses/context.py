@@ -5,57 +5,27 @@ Loss terms request what they need from this context; what no active term request
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
-from dataclasses import dataclass, field
-from typing import Literal, TypeVar, cast
+from typing import TypeVar, cast
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 
 from swaplab.errors import UserError
-from swaplab.losses.mixup import Mixup, mixed_with_next
-from swaplab.networks.composition import Composition
+from swaplab.losses.settings import StepSettings
+from swaplab.losses.step_faces import StepFaces
 from swaplab.networks.draws import Draws, drawing, draws_numbers
 from swaplab.networks.generator import Generator, SwapOutput, decoded, matched
+from swaplab.networks.names import DISCRIMINATOR, GENERATOR
 from swaplab.networks.statistics import tracks, untracked
-from swaplab.randomness import generator_at
-
-GENERATOR, DISCRIMINATOR = "generator", "discriminator"
-Side = Literal["generator", "discriminator"]
 
 T = TypeVar("T")
 
 
-@dataclass(frozen=True)
-class StepSettings:
-    """Settings that are constant over all steps of a run.
-
-    ``global_batch``: faces per identity in the batch of all ranks together, the divisor of every mean.
-    ``joint``: encode all identities in one pass (needs a shared encoder).
-    ``tracked``: the forward passes that update running statistics: encode (encoder inputs), reconstruction or swap (the
-    decoder outputs that are trained; only one of the two, so that the last update is well defined), judgement (a
-    discriminator's training inputs). Each updates them once, for the faces of the current update, in the order of the
-    identities; all others normalise by the batch without updating. So running statistics depend on neither other terms
-    nor their order.
-    ``seed``: for random numbers inside a step. ``masks``: names of the batch's masks, in order. ``mixup``: of the
-    autoencoder's faces or codes. ``composition``: how the generator's output becomes a picture.
-    """
-
-    global_batch: int
-    joint: bool = True
-    tracked: frozenset[str] = frozenset({"encode", "reconstruction", "judgement"})
-    seed: int = 0
-    masks: tuple[str, ...] = ()
-    mixup: Mixup | None = None
-    composition: Composition = field(default_factory=Composition)
-
-
-class StepContext:
+class StepContext(StepFaces):
     """The faces of one batch and the networks' outputs for them.
 
-    ``faces``: identity -> {"input": (n, 3, R, R), "target": (n, 3, R, R)} in [0, 1], optionally with "masks"
-    (n, k, R, R). ``position``: (n,) positions in the run. ``progress``: in [0, 1]. ``gradients``: whether the generator
-    is trained on this batch; if not, its forward passes keep no graph. All methods return tensors of this rank.
+    ``progress``: in [0, 1]. ``gradients``: whether the generator is trained on this batch; if not, its forward passes
+    keep no graph. All methods return tensors of this rank. See `StepFaces` for the other arguments.
     """
 
     def __init__(
@@ -67,8 +37,8 @@ class StepContext:
         settings: StepSettings,
         gradients: bool = True,
     ) -> None:
-        self.networks, self.faces, self.position, self.progress = networks, faces, position, progress
-        self.settings, self._gradients = settings, gradients
+        super().__init__(faces, position, settings)
+        self.networks, self.progress, self._gradients = networks, progress, gradients
         self.identities: tuple[str, ...] = tuple(faces)
         self._trained: str | None = None
         self._cache: dict[tuple[str, ...], object] = {}
@@ -76,9 +46,6 @@ class StepContext:
         modules = list(networks[GENERATOR].modules())
         self._moves = any(tracks(module) for module in modules)
         self._draws = any(draws_numbers(module) for module in modules)
-        self._shown: Mapping[str, Mapping[str, Tensor]] = faces
-        if settings.mixup is not None:
-            self._shown = {n: {k: self._mixed(v, n) for k, v in of.items()} for n, of in faces.items()}
 
     @contextmanager
     def update(self, trains: str, identities: Sequence[str] | None) -> Iterator["StepContext"]:
@@ -105,53 +72,6 @@ class StepContext:
             part = slice(int(rows[0]), int(rows[-1]) + 1)
             faces = {name: {kind: images[part] for kind, images in of.items()} for name, of in self.faces.items()}
             yield StepContext(self.networks, faces, self.position[part], self.progress, self.settings, gradients)
-
-    def mean(self, values: Tensor) -> Tensor:
-        """This rank's share of the mean of ``values`` (n, ...) over the global batch. Shares add up to the mean exactly
-        even if ranks hold unequal numbers of faces."""
-        return values.sum() / (values[0].numel() * self.settings.global_batch)
-
-    def others(self, name: str) -> tuple[str, ...]:
-        """All identities of the batch except ``name``."""
-        return tuple(other for other in self.faces if other != name)
-
-    def input(self, name: str) -> Tensor:
-        """The noisy faces of ``name`` that the network sees, (n, 3, R, R) in [0, 1]."""
-        return self._shown[name]["input"]
-
-    def target(self, name: str) -> Tensor:
-        """The faces of ``name`` that the network must reconstruct, (n, 3, R, R) in [0, 1]."""
-        return self._shown[name]["target"]
-
-    def mask(self, name: str, which: str) -> Tensor:
-        """The mask ``which`` ("face", "eyes", ...) of the targets of ``name``, (n, 1, R, R) in [0, 1].
-
-        Raises UserError if the batch does not have it.
-        """
-        if which not in self.settings.masks:
-            raise UserError(f"a loss needs the mask '{which}' of the faces; set +data_masks.{which}=true")
-        return self._shown[name]["masks"].narrow(1, self.settings.masks.index(which), 1)
-
-    def uniform(self, purpose: str, name: str) -> Tensor:
-        """Numbers (n,) in [0, 1), one per face of ``name``, a function of (seed, purpose, identity, position)."""
-        return self._drawn([g.random() for g in self._generators(purpose, name)])
-
-    def beta(self, purpose: str, name: str, a: float) -> Tensor:
-        """Numbers (n,) from Beta(a, a) in [0, 1], one per face of ``name``, keyed like `uniform`."""
-        return self._drawn([g.beta(a, a) for g in self._generators(purpose, name)])
-
-    def one_beta(self, purpose: str, name: str, a: float) -> float:
-        """One number from Beta(a, a) for all faces of ``name`` on all ranks, keyed by the step's first position."""
-        first = int(self.position[0]) // self.settings.global_batch * self.settings.global_batch
-        return float(generator_at(self.settings.seed, "model", purpose, name, first).beta(a, a))
-
-    def _generators(self, purpose: str, name: str) -> Iterator[np.random.Generator]:
-        for position in self.position.tolist():
-            yield generator_at(self.settings.seed, "model", purpose, name, position)
-
-    def _drawn(self, numbers: list[float]) -> Tensor:
-        like = next(iter(self.faces.values()))["input"]
-        return torch.tensor(numbers, dtype=like.dtype, device=like.device)
 
     def code(self, name: str, clean: bool = False) -> Tensor:
         """The code of the inputs of ``name``; ``clean``: of the targets instead."""
@@ -280,10 +200,6 @@ class StepContext:
         """The encoder's input of ``name``; under mixup of codes, the unmixed faces."""
         mixup = self.settings.mixup
         return self.input(name) if mixup is None or mixup.where == "images" else self.faces[name]["input"]
-
-    def _mixed(self, values: Tensor, name: str) -> Tensor:
-        assert self.settings.mixup is not None
-        return mixed_with_next(values, self.beta("mixup", name, self.settings.mixup.alpha))
 
     def _once(
         self, key: tuple[str, ...], tracked: bool, compute: Callable[[], T], sources: tuple[str, ...] | None = None

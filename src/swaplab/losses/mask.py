@@ -8,8 +8,9 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from swaplab.errors import UserError
-from swaplab.losses.context import Side, StepContext
+from swaplab.losses.context import StepContext
 from swaplab.losses.edge import edges
+from swaplab.losses.term import Side
 from swaplab.schedule import Weight, value_at
 
 

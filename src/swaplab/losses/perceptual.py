@@ -8,8 +8,9 @@ import torch
 from torch import Tensor
 
 from swaplab.errors import UserError
-from swaplab.losses.context import Side, StepContext
+from swaplab.losses.context import StepContext
 from swaplab.losses.reconstruction import shown
+from swaplab.losses.term import Side
 from swaplab.networks.pretrained.features import Features
 from swaplab.schedule import Weight
 

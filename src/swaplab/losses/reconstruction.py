@@ -7,8 +7,9 @@ import torch
 from torch import Tensor
 
 from swaplab.errors import UserError
-from swaplab.losses.context import Side, StepContext
+from swaplab.losses.context import StepContext
 from swaplab.losses.similarity import multi_scale_similarity, scales_of, similarity_map
+from swaplab.losses.term import Side
 from swaplab.ranges import NotNegative
 from swaplab.schedule import Weight
 

@@ -9,7 +9,8 @@ from torch import Tensor
 
 from swaplab.collectives import global_sum
 from swaplab.losses.adversarial import AdversarialTerm, DiscriminatorTerm, judged_images, least_squares
-from swaplab.losses.context import Side, StepContext
+from swaplab.losses.context import StepContext
+from swaplab.losses.term import Side
 from swaplab.schedule import Weight
 
 

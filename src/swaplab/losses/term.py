@@ -1,13 +1,14 @@
 """The interface of a loss term. Terms define the comparison; the step context computes its inputs, once."""
 
-from typing import Protocol, runtime_checkable
+from typing import Literal, Protocol, get_args, runtime_checkable
 
 from torch import Tensor
 
 from swaplab.losses.context import StepContext
 from swaplab.schedule import Schedule
 
-SIDES = ("generator", "discriminator")
+Side = Literal["generator", "discriminator"]
+SIDES: tuple[Side, ...] = get_args(Side)
 
 
 @runtime_checkable

@@ -9,7 +9,8 @@ from torch import Tensor, nn
 
 from swaplab.collectives import sum_over_ranks
 from swaplab.errors import UserError
-from swaplab.losses.context import Side, StepContext
+from swaplab.losses.context import StepContext
+from swaplab.losses.term import Side
 from swaplab.networks.pretrained.identity import IdentityEmbedder
 from swaplab.ranges import NotNegative
 from swaplab.schedule import Weight

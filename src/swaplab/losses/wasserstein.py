@@ -9,7 +9,9 @@ from torch import Tensor, nn
 from swaplab.collectives import global_sum
 from swaplab.errors import UserError
 from swaplab.losses.adversarial import Kind, PointwiseDiscriminator, PointwiseGenerator, judged_images
-from swaplab.losses.context import DISCRIMINATOR, Side, StepContext
+from swaplab.losses.context import StepContext
+from swaplab.losses.term import Side
+from swaplab.networks.names import DISCRIMINATOR
 from swaplab.schedule import Weight
 
 PENALTIES = ("sample", "batch")

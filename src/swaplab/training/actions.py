@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from swaplab.errors import UserError
-from swaplab.losses.context import GENERATOR
+from swaplab.networks.names import GENERATOR
 from swaplab.ranges import NotNegative, Positive
 from swaplab.schedule import check_points
 

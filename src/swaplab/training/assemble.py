@@ -9,16 +9,18 @@ from torch import nn
 from swaplab.config.build import build
 from swaplab.config.slots import kind_of
 from swaplab.errors import UserError
-from swaplab.losses.context import DISCRIMINATOR, GENERATOR, StepSettings
+from swaplab.losses.settings import StepSettings
 from swaplab.losses.term import LossTerm
 from swaplab.losses.wasserstein import GradientPenalty
 from swaplab.networks import spectral
+from swaplab.networks.building import build_networks, check_networks, check_parts
 from swaplab.networks.composition import Composition
+from swaplab.networks.loading import put_weights
+from swaplab.networks.names import DISCRIMINATOR, GENERATOR
 from swaplab.runs.identity import content_of, handed_on
 from swaplab.training.actions import Action
-from swaplab.training.checkpoint import average_of, load_checkpoint, networks_of, put_weights
+from swaplab.training.checkpoint import average_of, load_checkpoint, networks_of
 from swaplab.training.module import Measurement, SwapModule
-from swaplab.training.networks import build_networks, check_networks, check_parts
 from swaplab.training.rehearsal import rehearse
 from swaplab.training.updates import UpdateOrder, parts
 

@@ -5,7 +5,7 @@ from typing import Any
 import lightning.pytorch as pl
 from lightning.pytorch.callbacks import Callback
 
-from swaplab.losses.context import GENERATOR
+from swaplab.networks.names import GENERATOR
 
 
 class AveragedGenerator(Callback):

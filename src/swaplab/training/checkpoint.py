@@ -1,14 +1,12 @@
-"""Checkpoints (Lightning's, with all state of a run) and weights as safetensors; both are written atomically."""
+"""Checkpoints: Lightning's files, with all state of a run, written atomically and read without running code."""
 
-import hashlib
 import shutil
 from pathlib import Path
 from typing import Any
 
-import safetensors.torch
 import torch
 from lightning.fabric.plugins import TorchCheckpointIO
-from torch import Tensor, nn
+from torch import Tensor
 
 from swaplab.errors import UserError
 from swaplab.runs.atomic import write_atomically
@@ -16,7 +14,7 @@ from swaplab.runs.damage import Damaged
 
 VERSION = 4
 STATE = "swaplab"  # key of what Lightning's checkpoint does not have of itself
-LAST, BEST, FINAL = "last.ckpt", "best.safetensors", "final.safetensors"
+LAST = "last.ckpt"
 NETWORKS = "networks."  # what names of weights begin with in a checkpoint
 
 
@@ -67,51 +65,6 @@ def average_of(checkpoint: dict[str, Any]) -> dict[str, Tensor]:
     """The weights of the averaged generator in a checkpoint, by path."""
     weights: dict[str, Tensor] = checkpoint[STATE]["average"]
     return weights
-
-
-def save_weights(path: Path, network: nn.Module, facts: dict[str, str]) -> None:
-    """Write a network's state as safetensors, atomically; ``facts`` go into the header."""
-    state = {name: value.detach().contiguous() for name, value in network.state_dict().items()}
-    write_atomically(path, lambda file: file.write(safetensors.torch.save(state, metadata=facts)))
-
-
-def load_weights(path: Path) -> dict[str, Tensor]:
-    """Read a safetensors file. Raises UserError if it is missing or damaged."""
-    return read_weights(path)[0]
-
-
-def read_weights(path: Path) -> tuple[dict[str, Tensor], str]:
-    """`load_weights`, and the SHA-256 of the content, because a run that is training may replace the file."""
-    try:
-        content = path.read_bytes()
-        return safetensors.torch.load(content), hashlib.sha256(content).hexdigest()
-    except FileNotFoundError:
-        raise UserError(f"weights {path} do not exist; train the run to its end first") from None
-    except safetensors.SafetensorError as error:
-        raise Damaged(path.parents[1], f"weights {path} are damaged ({error})") from None
-
-
-def put_weights(network: nn.Module, state: dict[str, Tensor], where: str) -> None:
-    """Load a state strictly. Raises UserError with the first difference if the architecture is different."""
-    check_state(network, state, where)
-    network.load_state_dict(state)
-
-
-def check_state(network: nn.Module, state: dict[str, Tensor], where: str) -> None:
-    """Raise UserError, with the first difference, if a state is not one of ``network``."""
-    own = network.state_dict()
-    missing, extra = sorted(set(own) - set(state)), sorted(set(state) - set(own))
-    unequal = [name for name in own if name in state and own[name].shape != state[name].shape]
-    if missing or extra or unequal:
-        first = (
-            f"{unequal[0]} is {tuple(state[unequal[0]].shape)}, not {tuple(own[unequal[0]].shape)}"
-            if unequal
-            else f"{(missing or extra)[0]} is {'missing' if missing else 'not in this network'}"
-        )
-        raise UserError(
-            f"{where} has another architecture: {first} "
-            f"({len(missing) + len(extra) + len(unequal)} differences); use the config that it was trained with"
-        )
 
 
 def check_disk(folder: Path, needed: int) -> None:

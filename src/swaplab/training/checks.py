@@ -5,9 +5,9 @@ from typing import TYPE_CHECKING
 from torch import nn
 
 from swaplab.errors import UserError
-from swaplab.losses.context import GENERATOR
 from swaplab.losses.reconstruction import Auxiliary
 from swaplab.losses.term import SIDES
+from swaplab.networks.names import GENERATOR
 from swaplab.networks.statistics import tracking
 
 if TYPE_CHECKING:

@@ -6,7 +6,8 @@ import lightning.pytorch as pl
 from lightning.pytorch.callbacks import Checkpoint
 
 from swaplab.catalogue import better
-from swaplab.training.checkpoint import BEST, FINAL, LAST, save_weights
+from swaplab.runs.weights import BEST, FINAL, save_weights
+from swaplab.training.checkpoint import LAST
 from swaplab.training.module import SwapModule
 from swaplab.training.session import Session, due, typed, validation_due
 

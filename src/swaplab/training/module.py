@@ -11,10 +11,11 @@ from torch.nn.parallel import DistributedDataParallel
 
 from swaplab.collectives import rank, world_size
 from swaplab.errors import UserError
-from swaplab.losses.context import GENERATOR
+from swaplab.networks.loading import check_state
+from swaplab.networks.names import GENERATOR
 from swaplab.training.averaging import AveragedGenerator
 from swaplab.training.batches import check_batch
-from swaplab.training.checkpoint import STATE, VERSION, check_state
+from swaplab.training.checkpoint import STATE, VERSION
 from swaplab.training.distributed import check_equal, share_buffers
 from swaplab.training.ema import EMA
 from swaplab.training.meter import Counters

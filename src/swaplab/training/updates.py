@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
 
 from swaplab.errors import UserError
-from swaplab.losses.context import DISCRIMINATOR, GENERATOR
+from swaplab.networks.names import DISCRIMINATOR, GENERATOR
 from swaplab.ranges import Count
 
 

@@ -12,9 +12,11 @@ from torch import Tensor, nn
 from swaplab.collectives import WholeBatchError, part_of_a_batch
 from swaplab.errors import UserError
 from swaplab.losses.adversarial import History
-from swaplab.losses.context import GENERATOR, StepContext, StepSettings
+from swaplab.losses.context import StepContext
+from swaplab.losses.settings import StepSettings
 from swaplab.losses.term import LossTerm
 from swaplab.networks import spectral
+from swaplab.networks.names import GENERATOR
 from swaplab.schedule import Schedule, value_at
 from swaplab.training.actions import Action, Trainee, due
 from swaplab.training.batches import divided

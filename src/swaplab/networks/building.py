@@ -10,11 +10,11 @@ from torch import nn
 from swaplab.config.build import build
 from swaplab.config.slots import SHARED
 from swaplab.errors import UserError
-from swaplab.losses.context import DISCRIMINATOR, GENERATOR
 from swaplab.networks import spectral
 from swaplab.networks.discriminator import Discriminator
 from swaplab.networks.generator import Generator
 from swaplab.networks.initialisation import initialise
+from swaplab.networks.names import DISCRIMINATOR, GENERATOR
 
 
 def build_networks(config: Mapping[str, Any], identities: tuple[str, ...], resolution: int) -> nn.ModuleDict:

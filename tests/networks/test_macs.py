@@ -5,9 +5,9 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from swaplab.networks.building import build_networks
 from swaplab.networks.generator import SwapOutput
-from swaplab.training.macs import macs_of
-from swaplab.training.networks import build_networks
+from swaplab.networks.macs import macs_of
 
 
 class ConvAndLinear(nn.Module):
