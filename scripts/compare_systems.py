@@ -17,8 +17,8 @@ from typing import Any
 
 import torch
 
-from swaplab.cli.recorded import load_model, recorded_config
 from swaplab.experiment.data import load_data, tasks_of
+from swaplab.experiment.recorded import load_model, recorded_config
 from swaplab.metrics.table import number
 from swaplab.networks.macs import macs_of
 from swaplab.runs.record import RunRecord

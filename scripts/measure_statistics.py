@@ -15,9 +15,9 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
-from swaplab.cli.recorded import recorded_config
 from swaplab.experiment.data import load_data
 from swaplab.experiment.module import preparer, some_faces
+from swaplab.experiment.recorded import recorded_config
 from swaplab.networks.building import build_networks
 from swaplab.networks.statistics import tracking
 from swaplab.networks.swap_model import swap_model

@@ -14,8 +14,8 @@ from pathlib import Path
 import numpy as np
 from torch import Tensor
 
-from swaplab.cli.recorded import load_model, recorded_config
 from swaplab.experiment.data import load_data, tasks_of
+from swaplab.experiment.recorded import load_model, recorded_config
 from swaplab.faces.faceset import Faceset
 from swaplab.metrics.task import faces_of, of_split
 from swaplab.runs.record import RunRecord

@@ -23,7 +23,10 @@ ALLOWED = {
     "config": set(),
     "runs": set(),
     "training": {"networks", "losses", "data", "runs", "config"},
-    "experiment": {"training", "networks", "losses", "data", "metrics", "runs", "config"},
+    "experiment": {
+        *("training", "networks", "losses", "data", "metrics", "runs", "config"),
+        *("faces", "synthetic", "marking", "conversion"),
+    },
     "metrics": {"networks", "faces"},
     "report": {"runs", "metrics", "ablations"},
     "ablations": {"runs", "config"},

@@ -11,7 +11,7 @@ from lightning.pytorch.plugins.precision import Precision
 from lightning.pytorch.trainer.connectors.accelerator_connector import _AcceleratorConnector
 
 import swaplab.conf
-from swaplab.devices import BOTH, backend_of, on_gpu
+from swaplab.devices import BOTH, backend_of, device_named, on_gpu
 from swaplab.errors import UserError
 from swaplab.runs.environment import PRECISIONS, resolve_precision
 from swaplab.sweeps.jobs import Job
@@ -211,3 +211,28 @@ def test_what_is_recorded_is_what_is_computed(
             resolve_precision(settings)
         return
     assert resolve_precision(settings) == expected
+
+
+@pytest.mark.parametrize(
+    ("name", "gpus", "means"),
+    [
+        ("auto", 0, "cpu"),
+        ("auto", 2, "cuda:0"),
+        ("cpu", 2, "cpu"),
+        ("cuda", 1, "cuda:0"),
+        ("cuda:1", 2, "cuda:1"),
+        ("cuda", 0, "device=cuda is not there: of GPUs this process sees none; set device=auto"),
+        ("cuda:2", 2, "device=cuda:2 is not there: of GPUs this process sees only 2, numbered from 0; set device=auto"),
+        ("cuda:", 2, "device=cuda: must be auto, cpu, cuda or cuda:N"),
+        ("gpu", 2, "device=gpu must be auto, cpu, cuda or cuda:N"),
+    ],
+)
+def test_the_device_of_a_command(name: str, gpus: int, means: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: gpus)
+    if not means.startswith("device="):
+        assert device_named(name) == torch.device(means)
+        return
+    with pytest.raises(UserError) as error:
+        device_named(name)
+    assert str(error.value) == means

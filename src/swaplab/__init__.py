@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from swaplab.data.module import FaceData
+    from swaplab.experiment.run import Run as Run
     from swaplab.training.assemble import ConfiguredModule
 
 __version__ = "0.1.0"
@@ -30,3 +31,12 @@ def build_module(config: dict[str, Any], data: "FaceData") -> "ConfiguredModule"
     from swaplab.experiment.module import module_of
 
     return module_of(config, data)
+
+
+def __getattr__(name: str) -> Any:
+    """`Run`, imported when it is first used, because it needs torch."""
+    if name != "Run":
+        raise AttributeError(f"module swaplab has no attribute {name}")
+    from swaplab.experiment.run import Run
+
+    return Run

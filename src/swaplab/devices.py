@@ -1,13 +1,17 @@
-"""Devices of a ``trainer`` config on this machine: GPU or CPU, number of processes, communication backend.
+"""Devices of this machine: those of a ``trainer`` config, with its processes and backend, and a command's ``device``.
 
 Runs and sweeps share this module, so that a job uses the devices that its sweep assigns. Nothing here initialises CUDA.
 """
 
 import os
+import re
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from swaplab.errors import UserError
+
+if TYPE_CHECKING:
+    from torch import device as Device
 
 AUTO = ("auto", -1, "-1")
 ACCELERATORS = ("auto", "cpu", "gpu", "cuda")
@@ -23,6 +27,34 @@ def visible_gpus() -> list[str]:
     named = os.environ.get("CUDA_VISIBLE_DEVICES")
     names = [str(i) for i in range(count)] if named is None else [name.strip() for name in named.split(",")]
     return names[:count]
+
+
+def device_named(name: str) -> "Device":
+    """The device that ``auto``, ``cpu``, ``cuda`` or ``cuda:N`` means; ``auto``: the first GPU, else the CPU.
+
+    Raises UserError for another name, and for a GPU that this process does not see.
+    """
+    import torch
+
+    form = re.fullmatch(r"auto|cpu|cuda(?::(\d+))?", name, re.ASCII)
+    if form is None:
+        raise UserError(f"device={name} must be auto, cpu, cuda or cuda:N")
+    count = len(visible_gpus())
+    if name == "cpu" or (name == "auto" and not count):
+        return torch.device("cpu")
+    index = int(form[1] or 0)
+    if index >= count:
+        seen = f"only {count}, numbered from 0" if count else "none"
+        raise UserError(f"device={name} is not there: of GPUs this process sees {seen}; set device=auto")
+    return torch.device("cuda", index)
+
+
+def use_threads(count: int | None) -> None:
+    """Compute with so many CPU threads in this process; None: as torch chose."""
+    if count is not None:
+        import torch
+
+        torch.set_num_threads(count)
 
 
 def on_gpu(settings: Mapping[str, Any]) -> bool:

@@ -226,6 +226,7 @@ def test_bad_settings_and_runs(
         ("feather=2", "feather=2 must be a number from 0 to 0.5"),
         ("disclosure_elsewhere=", 'disclosure_elsewhere="" must be a non-empty string or null'),
         ("colours=none", "colours"),
+        ("device=cuda:99", "device=cuda:99 is not there"),
     ):
         assert part in refused(command, tmp_path, f"run={run}", *words, word)
     nowhere = f"runs={tmp_path / 'none'}"

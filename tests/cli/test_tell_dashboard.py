@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from swaplab.cli.evaluate import tell_dashboard
+from swaplab.experiment.evaluation import tell_dashboard
 from swaplab.runs.evaluations import plotted_name
 from swaplab.runs.record import RunRecord
 

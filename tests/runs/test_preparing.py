@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from swaplab.cli.recorded import recorded_config
 from swaplab.errors import UserError
+from swaplab.experiment.recorded import load_model
 from swaplab.runs.claim import claimed
 from swaplab.runs.code import check_code, code_of
 from swaplab.runs.preparing import preparing
@@ -127,4 +127,4 @@ def test_a_run_without_a_checkpoint_stays_a_run_that_has_begun(folder: Path) -> 
 
 def test_what_has_not_begun_has_nothing_to_use(folder: Path) -> None:
     with preparing(folder, CONFIG) as record, pytest.raises(UserError, match="has no weights yet"):
-        recorded_config(record)
+        load_model(record, CONFIG)

@@ -65,7 +65,7 @@ def test_nothing_is_read_twice(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
         raise AssertionError
 
     monkeypatch.setattr(RunRecord, "load", refuse)
-    monkeypatch.setattr("swaplab.runs.living.last_rows", refuse)
+    monkeypatch.setattr("swaplab.runs.record.last_rows", refuse)
     (after,) = lookout.look()
     assert after.row == before.row
 

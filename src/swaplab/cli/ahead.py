@@ -48,7 +48,7 @@ def _prepare(config: dict[str, Any], split: str) -> None:
     sys.stdout = sys.stderr = open(os.devnull, "w")  # noqa: SIM115
     import torch
 
-    from swaplab.cli.baselines import load_baseline
+    from swaplab.experiment.baselines import load_baseline
     from swaplab.experiment.data import load_data, tasks_of
     from swaplab.networks.pretrained.identity import IdentityEmbedder
     from swaplab.networks.pretrained.landmarks import Landmarker

@@ -31,10 +31,12 @@ ROWS, SCALE = 4, 3  # rows of the picture, and its magnification
 def run(words: Sequence[str]) -> None:
     """Train on the built-in pair, evaluate the run and write its page."""
     from swaplab.cli.ahead import Ahead
-    from swaplab.cli.evaluate import evaluate_run
     from swaplab.cli.train import train_run
     from swaplab.config.keys import parsed
+    from swaplab.devices import use_threads
+    from swaplab.experiment.run import Run
     from swaplab.metrics.summary import summary
+    from swaplab.progress import stages
     from swaplab.report.page import write_report
     from swaplab.runs.identity import run_id_of
 
@@ -46,7 +48,9 @@ def run(words: Sequence[str]) -> None:
         train_run(config, _Follower(folder, config, ahead, say))
         say("measuring the swap on clips that no training saw")
         ahead.wait()
-        _, evaluations = evaluate_run(folder, SPLIT, threads=config["trainer"]["threads"])
+        use_threads(config["trainer"]["threads"])
+        with stages() as progress:
+            evaluations = Run(folder).evaluate(SPLIT, progress=progress)
     page = write_report([folder], folder / "report.html")
     print(f"\n{summary(evaluations)}\n\n{folder}/evaluation/final/{SPLIT}.md has every number.\n")
     say("done")

@@ -18,6 +18,7 @@ Run = Annotated[Text, Field(description="folder, NAME/ID, the beginning of an ID
 Runs = Annotated[Text, Field(description="folder that holds the runs"), Default("runs")]
 Folders = Annotated[list[Text], Field(min_length=1)] | None
 Overwrite = Annotated[bool, Field(description="replace an existing output"), Default(False)]
+Device = Annotated[Text, Field(description="auto (the first GPU, else the CPU), cpu, cuda or cuda:N"), Default("auto")]
 Cores = Annotated[Threads, Field(description="CPU threads; none: torch's own choice"), NONE]
 
 
@@ -55,6 +56,7 @@ class Evaluate(TypedDict):
     clip: Annotated[
         bool, Field(description="write clips of rendered people: source, swap and true swap, marked"), Default(True)
     ]
+    device: Device
     threads: Cores
     runs: Runs
 
@@ -95,6 +97,7 @@ class Convert(TypedDict):
         Text | None, Field(description="where the audience is informed instead; removes the label"), NONE
     ]
     detector: Detector
+    device: Device
     threads: Cores
     runs: Runs
 
@@ -131,6 +134,7 @@ class Extract(TypedDict):
     every: Annotated[Whole, Field(ge=1, description="use every n-th frame of a video"), Default(1)]
     detector: Detector
     limits: Limits
+    device: Device
     sheet: Annotated[Whole, Field(ge=0, description="faces on the contact sheet; 0: no sheet"), Default(24)]
 
 

@@ -3,7 +3,7 @@
 Values are literal: a path or a name may hold any characters. Nested keys are dotted: ``detector.min_face``.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from difflib import get_close_matches
 from textwrap import fill
 from typing import Any, get_args, get_origin
@@ -48,19 +48,35 @@ def parsed(keys: Any, words: Sequence[str]) -> dict[str, Any]:
         if key in given and not _is_list(known[key]):
             raise UserError(f"{key} is given twice, {given[key][0]} and {value}; remove one of them")
         given.setdefault(key, []).append(value)
+    values = {key: [_value(known[key], text) for text in texts] for key, texts in given.items()}
+    return completed(keys, {key: found if _is_list(known[key]) else found[0] for key, found in values.items()})
+
+
+def completed(keys: Any, given: Mapping[str, Any]) -> dict[str, Any]:
+    """The validated config of values by key, with all defaults filled in; ``given`` may be nested or dotted.
+
+    Raises UserError for an unknown or missing key, and for an invalid value.
+    """
+    known, flat = dict(leaves(keys)), dict(_flat(given))
+    for key in flat.keys() - known:
+        raise UserError(_unknown(key, list(known)))
     config: dict[str, Any] = {}
     for key, annotation in known.items():
         default = default_of(annotation)
-        if key in given:
-            values = [_value(annotation, value) for value in given[key]]
-            _put(config, key, values if _is_list(annotation) else values[0])
-        elif default is None:
+        if key not in flat and default is None:
             raise UserError(f"{key} is missing; set {key}=VALUE, see --help for examples")
-        else:
-            _put(config, key, default.value)
+        _put(config, key, flat[key] if default is None or key in flat else default.value)
     from swaplab.config.border import validated
 
     return validated(keys, config)
+
+
+def _flat(node: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
+    for key, value in node.items():
+        if isinstance(value, Mapping):
+            yield from _flat(value, f"{prefix}{key}.")
+        else:
+            yield prefix + key, value
 
 
 def as_truth(key: str, text: str) -> bool:

@@ -1,6 +1,6 @@
 """Convert pictures and videos: read, find faces, swap them, paste back, write."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
@@ -22,16 +22,9 @@ from swaplab.faces.media import Frame, Video, read_picture
 from swaplab.faces.search import FindLandmarks, Search
 from swaplab.faces.tracking import follow, is_cut, thumbnail
 from swaplab.marking.label import Label
+from swaplab.progress import Advance, silent
 
 Pixels = NDArray[np.uint8]
-# called with the stage, the newly processed frames, and the total number of frames, if known
-Progress = Callable[[str, int, int | None], None]
-
-
-def _silent(stage: str, done: int, total: int | None) -> None:
-    """No progress bar."""
-
-
 # limits for frames in memory: enough for full batches, few enough for 4K
 MOST_FRAMES, MOST_BYTES = 32, 64_000_000
 
@@ -66,7 +59,7 @@ class Converter:
     label: Label | None
     settings: Settings = field(default_factory=Settings)
 
-    def picture(self, source: Path, output: Path, progress: Progress = _silent) -> Report:
+    def picture(self, source: Path, output: Path, progress: Advance = silent) -> Report:
         """Convert one picture. Raises UserError if no face is found in it."""
         report = Report(frames_in=1)
         with report.timed("read"):
@@ -82,7 +75,7 @@ class Converter:
         report.frames_out = 1
         return report
 
-    def trial(self, source: Path, output: Path, progress: Progress = _silent) -> Report:
+    def trial(self, source: Path, output: Path, progress: Advance = silent) -> Report:
         """Write the first second of a video like `video`, but without swaps and sound."""
         report = Report()
         with Video.open(source) as video, VideoWriter(output, video, sound=False) as writer:
@@ -92,7 +85,7 @@ class Converter:
         report.frames_in = report.frames_out = writer.frames
         return report
 
-    def video(self, source: Path, output: Path, progress: Progress = _silent) -> Report:
+    def video(self, source: Path, output: Path, progress: Advance = silent) -> Report:
         """Convert a video in two passes: find faces, then swap them, with only one batch of frames in memory.
 
         Raises UserError if no frame has a face.
@@ -118,7 +111,7 @@ class Converter:
             report.notes.append(f"the input is damaged: {video.damage}")
         return report
 
-    def _found_in(self, source: Path, report: Report, progress: Progress) -> tuple[list[list[Detection]], set[int]]:
+    def _found_in(self, source: Path, report: Report, progress: Advance) -> tuple[list[list[Detection]], set[int]]:
         """First pass: the faces of every frame, and the indices of frames that follow a cut."""
         found: list[list[Detection]] = []
         cuts: set[int] = set()

@@ -52,18 +52,23 @@ class Detector(Protocol):
 
 
 class MTCNNDetector:
-    """The three cascaded networks of Zhang et al. 2016 (facenet-pytorch, weights in its package), on the CPU.
+    """The three cascaded networks of Zhang et al. 2016 (facenet-pytorch, weights in its package).
 
     ``min_face``: minimum height of a face's box in pixels of the frame. ``probability``: minimum detection probability.
     ``longest_side``: larger frames are scaled down to this many pixels for the search; faces smaller than 20 pixels
-    after scaling are not found. ``batch``: frames per forward pass.
+    after scaling are not found. ``batch``: frames per forward pass. ``device``: where the networks compute.
     """
 
     def __init__(
-        self, min_face: float = 40, probability: float = 0.9, longest_side: int = 960, batch: int = 16
+        self,
+        min_face: float = 40,
+        probability: float = 0.9,
+        longest_side: int = 960,
+        batch: int = 16,
+        device: Any = "cpu",
     ) -> None:
         self.min_face, self.probability = min_face, probability
-        self.longest_side, self.batch = longest_side, batch
+        self.longest_side, self.batch, self.device = longest_side, batch, device
         self._networks: dict[float, Any] = {}
 
     def __call__(self, frames: Sequence[Pixels]) -> list[list[Detection]]:
@@ -100,7 +105,7 @@ class MTCNNDetector:
         if side not in self._networks:
             from facenet_pytorch import MTCNN
 
-            self._networks[side] = MTCNN(keep_all=True, min_face_size=side, device="cpu")
+            self._networks[side] = MTCNN(keep_all=True, min_face_size=side, device=self.device)
         return self._networks[side]
 
     def _detections(self, boxes: Any, probabilities: Any, points: Any, factor: Floats) -> list[Detection]:

@@ -24,7 +24,7 @@ from swaplab.runs.identity import config_hash
 from swaplab.runs.record import RunRecord, is_run
 
 # Code that computes numbers: what a config may name, training, and validation during training; with all imports.
-ROOTS = ("losses/", "networks/", "noise/", "schedule.py", "training/", "experiment/")
+ROOTS = ("losses/", "networks/", "noise/", "schedule.py", "training/", "experiment/fit.py")
 # Parts of it that only check, start, record, display or watch, and compute no numbers.
 SILENT = (
     *("runs/", "conf/", "captions.py", "errors.py", "progress.py", "config/trust.py"),

@@ -1,5 +1,7 @@
 """Evaluations of a run, one per weights and split: their files, and their values as single numbers."""
 
+import contextlib
+import json
 import math
 import re
 from pathlib import Path
@@ -13,6 +15,19 @@ JUDGED = "final"  # the weights that verdicts are about: the average at the end 
 def evaluation_file(run: Path, weights: str, split: str) -> Path:
     """``evaluation/WEIGHTS/SPLIT.json`` of a run folder; its tables and sheets are beside it."""
     return run / "evaluation" / weights / f"{split}.json"
+
+
+# All evaluations that a run folder may hold, relative to it.
+PLACES = tuple(evaluation_file(Path(), weights, split) for weights in WEIGHTS for split in SPLITS)
+
+
+def measured(run: Path) -> dict[str, float]:
+    """`means` of all evaluations of a run folder, without damaged ones, about which the report says more."""
+    values: dict[str, float] = {}
+    for place in PLACES:
+        with contextlib.suppress(FileNotFoundError, ValueError, KeyError, TypeError, IndexError, StopIteration):
+            values |= means(json.loads((run / place).read_text()))
+    return values
 
 
 def means(content: dict[str, Any]) -> dict[str, float]:

@@ -9,7 +9,7 @@ from swaplab.errors import UserError
 from swaplab.runs.pace import Pace
 from swaplab.runs.record import AT_WORK, RunRecord
 from swaplab.runs.registry import label_of, run_folders
-from swaplab.runs.rows import Row, last_rows
+from swaplab.runs.rows import Row
 
 Stamp = tuple[int, int, int]
 
@@ -88,9 +88,8 @@ class Lookout:
         stamp = _stamp(record.metrics_file)
         if stamp is not None and stamp != known.rows_stamp:
             known.rows_stamp, known.moment = stamp, stamp[1] / 1e9
-            rows = last_rows(record.metrics_file)
-            known.row = {name: value for row in rows for name, value in row.items()}
-            known.left = known.pace.left(known.row, known.moment) if rows else None
+            known.row = record.newest()
+            known.left = known.pace.left(known.row, known.moment) if known.row else None
             known.sheet = max((record.folder / "samples").glob("*.png"), default=None)
         left = None if known.left is None else max(0.0, known.left - (time.time() - known.moment))
         return Living(label, record.status, known.row, known.pace.total, left, known.sheet)

@@ -21,8 +21,9 @@ from swaplab.errors import UserError
 from swaplab.runs.atomic import Unwritable, write_atomically, write_text_atomically, writing
 from swaplab.runs.claim import claim
 from swaplab.runs.damage import Damaged
+from swaplab.runs.evaluations import measured
 from swaplab.runs.identity import PLACE, changed_keys
-from swaplab.runs.rows import Row, as_json, numbers, rows_of
+from swaplab.runs.rows import Row, as_json, last_rows, newest, numbers, rows_of
 
 if TYPE_CHECKING:
     from swaplab.runs.code import Code
@@ -223,6 +224,14 @@ class RunRecord:
     def metrics(self) -> list[Row]:
         """All rows, without damaged lines and without a last line that a kill cut short."""
         return rows_of(self.metrics_file)[0]
+
+    def newest(self) -> Row:
+        """The newest value of every metric in the last rows; empty before the first."""
+        return newest(last_rows(self.metrics_file))
+
+    def values(self) -> dict[str, float]:
+        """The newest value of every metric by its full name: of training, evaluations and cost."""
+        return self.newest() | self.facts.get("metrics", {}) | measured(self.folder) | cost_of(self.facts)
 
     def cut_back(self, images_seen: int) -> None:
         """Drop the rows after ``images_seen``, which a resumed run writes again, and damaged lines, with a warning."""

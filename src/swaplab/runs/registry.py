@@ -18,16 +18,15 @@ from typing import Any
 from swaplab.errors import UserError
 from swaplab.runs.atomic import write_text_atomically
 from swaplab.runs.damage import check_own
-from swaplab.runs.evaluations import SPLITS, WEIGHTS, evaluation_file, means
+from swaplab.runs.evaluations import PLACES
 from swaplab.runs.identity import leaves
-from swaplab.runs.record import AT_WORK, ENDED, RunRecord, cost_of, is_run
-from swaplab.runs.rows import as_json, last_rows, numbers
+from swaplab.runs.record import AT_WORK, ENDED, RunRecord, is_run
+from swaplab.runs.rows import as_json, numbers
 
 INDEX, TRASH = ".index.json", ".trash"
 FORMAT = 3  # of the index; an index of another format is rebuilt
 DEPTH = 4  # levels of folders searched under runs
-MEASURED = tuple(str(evaluation_file(Path(), weights, split)) for weights in WEIGHTS for split in SPLITS)
-READ = ("run.json", "config.yaml", "metrics.jsonl", *MEASURED)
+READ = ("run.json", "config.yaml", "metrics.jsonl", *map(str, PLACES))
 FACTS = ("status", "exit_reason", "created", "images_seen", "cost", "parameters", "macs")
 FIELDS = ("name", "id", "status", "seed")  # keys of conditions besides factors and config keys
 DAMAGED = "damaged"
@@ -153,22 +152,9 @@ def _entry(folder: Path, label: str, known: Entry | None) -> Entry:
     try:
         record = RunRecord.load(folder)
         facts = {key: record.facts.get(key) for key in FACTS} | {"sessions": record.facts["sessions"][-1:]}
-        newest = {metric: value for row in last_rows(record.metrics_file) for metric, value in row.items()}
-        metrics = newest | record.facts.get("metrics", {}) | _evaluated(folder) | cost_of(record.facts)
-        return Entry(name, run, stamp, facts, record.config(), metrics)
+        return Entry(name, run, stamp, facts, record.config(), record.values())
     except UserError as error:
         return Entry(name, run, stamp, {}, {}, {}, str(error))
-
-
-def _evaluated(folder: Path) -> dict[str, float]:
-    values: dict[str, float] = {}
-    for place in MEASURED:
-        with contextlib.suppress(FileNotFoundError):
-            try:
-                values |= means(json.loads((folder / place).read_text()))
-            except (ValueError, KeyError, TypeError, IndexError):
-                continue  # the report says what is wrong with it
-    return values
 
 
 def matching(entries: Sequence[Entry], conditions: dict[str, str]) -> list[Entry]:

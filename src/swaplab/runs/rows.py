@@ -61,5 +61,10 @@ def last_rows(path: Path) -> list[Row]:
     return _good(map(parsed, lines))
 
 
+def newest(rows: Iterable[Row]) -> Row:
+    """The newest value of every metric in rows, oldest first."""
+    return {name: value for row in rows for name, value in row.items()}
+
+
 def _good(found: Iterable[Row | None]) -> list[Row]:
     return [row for row in found if row is not None]

@@ -115,7 +115,7 @@ def boxes(faces: Tensor, border: int) -> Tensor:
 
 
 class Landmarker:
-    """68 landmarks (iBUG order) of aligned faces; frozen, on the CPU.
+    """68 landmarks (iBUG order) of aligned faces; frozen. ``device``: where the network computes.
 
     ``name`` contains the hash of the weights; every metric that uses the network includes it in its name. Raises
     UserError if the shipped weights are missing or damaged.
@@ -123,11 +123,12 @@ class Landmarker:
 
     name = f"faceapi68:{WEIGHTS_SHA256[:8]}"
 
-    def __init__(self) -> None:
+    def __init__(self, device: torch.device | str = "cpu") -> None:
+        self.device = torch.device(device)
         with torch.device("meta"):  # no random initialisation, which would advance the global generator
             self.network = LandmarkNet()
         self.network.load_state_dict(shipped_weights(WEIGHTS, WEIGHTS_SHA256), assign=True)
-        self.network.requires_grad_(False).eval().to(memory_format=torch.channels_last)
+        self.network.requires_grad_(False).eval().to(self.device).to(memory_format=torch.channels_last)
 
     def __call__(self, faces: NDArray[np.uint8], border: int) -> NDArray[np.float64]:
         """RGB crops (n, S, S, 3) -> (n, 68, 2) in crop pixels. ``border``: see `boxes`.
@@ -142,8 +143,9 @@ class Landmarker:
 
     @torch.inference_mode()
     def landmarks(self, faces: Tensor, border: int = 0) -> Tensor:
-        """Faces (n, 3, S, S) in [0, 1] -> (n, 68, 2) in their pixels, float64. ``border``: see `boxes`."""
+        """Faces (n, 3, S, S) in [0, 1] -> (n, 68, 2) in their pixels, float64, on the CPU. ``border``: see `boxes`."""
         region = faces.shape[-1] - 2 * border
-        found = torch.cat([self.network(boxes(part, border)) for part in faces.split(BATCH)]).double()
+        parts = [self.network(boxes(part.to(self.device), border)) for part in faces.split(BATCH)]
+        found = torch.cat(parts).cpu().double()
         corner = found.new_tensor([CROP.x - CROP.side / 2, CROP.y - CROP.side / 2])
         return border + region * (corner + CROP.side * found) - 0.5

@@ -9,9 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor
 
-from swaplab.cli.recorded import claim_of
 from swaplab.conversion.side_by_side import write_side_by_side
 from swaplab.experiment.data import directions
+from swaplab.experiment.recorded import claim_of
 from swaplab.marking.label import Label
 from swaplab.marking.writer import write_marked
 from swaplab.metrics.swapping import swapped

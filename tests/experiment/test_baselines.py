@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 import torch
 
-from swaplab.cli import baselines
 from swaplab.data.sources import Sources
+from swaplab.experiment import baselines
 from swaplab.metrics.baseline import Baseline
 from swaplab.metrics.identity import IdentityScale
 from swaplab.metrics.judge import Row

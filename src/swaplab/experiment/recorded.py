@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from typing import Any
 
+import torch
+
 from swaplab.config.border import checked
 from swaplab.errors import UserError
 from swaplab.faces.alignment import Alignment
@@ -14,11 +16,11 @@ from swaplab.networks.swap_model import ColourShifts, SwapModel, swap_model
 from swaplab.runs.record import RunRecord
 from swaplab.runs.weights import BEST, FINAL, read_weights
 
+WEIGHTS = {"final": FINAL, "best": BEST}
+
 
 def recorded_config(record: RunRecord) -> dict[str, Any]:
-    """The validated config of a run. UserError: it is invalid, untrusted, from another version, or not trained yet."""
-    if not record.begun:
-        raise UserError(f"{record.folder} has no weights yet (status: {record.status}); train the run to its end first")
+    """The validated config of a run. Raises UserError if it is invalid, untrusted or from another version."""
     try:
         return checked(record.config())
     except UserError as error:
@@ -50,16 +52,22 @@ def recorded_faces(record: RunRecord) -> RecordedFaces:
         ) from None
 
 
-def load_model(record: RunRecord, config: dict[str, Any], weights: str) -> tuple[SwapModel, str]:
+def load_model(
+    record: RunRecord, config: dict[str, Any], weights: str = "final", device: torch.device | str = "cpu"
+) -> tuple[SwapModel, str]:
     """A run's averaged generator, ready for evaluation and conversion, and the SHA-256 of the weights file.
 
     Raises UserError if the weights are missing or have another architecture, and like `recorded_faces`.
     """
-    faces, path = recorded_faces(record), record.checkpoints / (FINAL if weights == "final" else BEST)
+    if weights not in WEIGHTS:
+        raise UserError(f"weights={weights} must be {' or '.join(WEIGHTS)}")
+    if not record.begun:
+        raise UserError(f"{record.folder} has no weights yet (status: {record.status}); train the run to its end first")
+    faces, path = recorded_faces(record), record.checkpoints / WEIGHTS[weights]
     state, digest = read_weights(path)
     generator = build_networks(config, faces.identities, faces.alignment.region)[GENERATOR]
     put_weights(generator, state, str(path))
-    return swap_model(generator.requires_grad_(False), config, faces.colour_shifts), digest
+    return swap_model(generator.to(device).requires_grad_(False), config, faces.colour_shifts), digest
 
 
 def claim_of(record: RunRecord, weights: str, source: str, target: str, **stated: Any) -> Claim:
