@@ -21,9 +21,10 @@ from swaplab.experiment.data import load_data, tasks_of
 from swaplab.experiment.recorded import load_model, recorded_config
 from swaplab.metrics.table import number
 from swaplab.networks.macs import macs_of
+from swaplab.networks.swap_model import pixels
 from swaplab.runs.record import RunRecord
+from swaplab.sheets import drawn, png
 from swaplab.thinning import evenly
-from swaplab.training.samples import save_sheet, tiled
 
 ROOT = Path(__file__).parents[1]
 EXPERIMENTS = ROOT / "conf" / "experiment"
@@ -192,7 +193,7 @@ def sheet(folders: dict[str, Path]) -> dict[str, int | None]:
         masks = [None if t.query_mask is None else t.query_mask[i] for t, i in zip(tasks, shown, strict=True)]
         swaps = [model.swap(t.query[i], t.source, t.target, m)[2] for t, i, m in zip(tasks, shown, masks, strict=True)]
         columns.append(torch.cat(swaps))
-    save_sheet(SHEET, tiled(columns))
+    SHEET.write_bytes(png(drawn([pixels(column) for column in columns])))
     return macs
 
 

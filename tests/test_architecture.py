@@ -45,6 +45,7 @@ GROUND_FLOOR = {
     "randomness",
     "ranges",
     "schedule",
+    "sheets",
     "stopping",
     "thinning",
     "unfinished",

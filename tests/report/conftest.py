@@ -12,7 +12,8 @@ import pytest
 from swaplab.ablations.plan import Cell, Plan, store
 from swaplab.catalogue import metric
 from swaplab.runs.record import RunRecord
-from swaplab.training.samples import save_sheet
+from swaplab.runs.sheets import write_sheet
+from swaplab.sheets import Columns
 
 TOP1, IDENTITY = "retrieval_top1[mixed]@100", "identity[dlib128:fd7c9dc2]"
 LEVELS = {"none": (), "group": ("norm=group",), "batch": ("norm=batch",)}
@@ -122,10 +123,11 @@ def _run(folder: Path, level: str, seed: int, status: str, precision: str) -> No
     if status == "complete":
         (folder / "evaluation/final").mkdir(parents=True)
         (folder / "evaluation/final/test.json").write_text(json.dumps(_evaluation(level, seed)))
-        faces = np.random.default_rng(0).integers(0, 256, (5 * 36, 4 * 36, 3), dtype=np.uint8)
-        faces[:, 72:108] = int(100 + 1000 * SHIFT[level])
-        for way in ("A_to_B", "B_to_A"):
-            save_sheet(folder / "evaluation/final" / f"test-{way}-samples.png", faces)
+        source, again, truth = np.random.default_rng(0).integers(0, 256, (3, 5, 32, 32, 3), dtype=np.uint8)
+        columns = Columns(source, again, np.full_like(source, int(100 + 1000 * SHIFT[level])), truth)
+        for way in ("A->B", "B->A"):
+            path = folder / "evaluation/final" / f"test-{way.replace('->', '_to_')}-samples.png"
+            write_sheet(path, {way: columns})
 
 
 @pytest.fixture

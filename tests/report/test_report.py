@@ -22,7 +22,8 @@ from swaplab.report.numbers import EXACT_PSNR, duration, measured, significant
 from swaplab.report.page import render, write_report
 from swaplab.report.reading import STRIP, read_run
 from swaplab.runs.record import RunRecord
-from swaplab.training.samples import save_sheet
+from swaplab.runs.sheets import write_newest, write_sheet
+from swaplab.sheets import Columns
 
 Process = Callable[..., Any]
 
@@ -87,15 +88,20 @@ def evaluation(direction: str = "A->B", split: str = "test") -> Evaluation:
     )
 
 
+def plain(level: int) -> Columns:
+    """Two frames of one grey."""
+    return Columns(*np.full((4, 2, 2, 2, 3), level, np.uint8))
+
+
 def make_run(folder: Path, config: dict[str, Any] | None = None, *, measure: bool = True, **facts: Any) -> Path:
     record = RunRecord.create(folder, CONFIG if config is None else config, copy.deepcopy(FACTS) | facts)
     for i in (1, 2):
         record.add_metrics({"images_seen": 1600 * i, "steps": i, "loss/generator/reconstruction": 0.5 / i})
-        save_sheet(folder / "samples" / f"{1600 * i:09d}.png", np.full((12, 24, 3), 100 * i, np.uint8))
+        write_newest(folder / "samples" / f"{1600 * i:09d}.png", {"A->B": plain(100 * i)})
     record.end("complete", "the budget is spent", images_seen=3200, cost={"seconds": 3725.0, "peak_memory_mb": 1234.0})
     if measure:
         put_evaluation(folder, [evaluation(), evaluation("B->A")])
-        save_sheet(folder / "evaluation/final/test-A_to_B-worst.png", np.full((12, 24, 3), 7, np.uint8))
+        write_sheet(folder / "evaluation/final/test-A_to_B-worst.png", {"A->B": plain(7)})
     return folder
 
 
@@ -261,7 +267,7 @@ def test_pictures_are_inside(tmp_path: Path) -> None:
     sources = [a["src"] for t, a in page(folder).elements if t == "img"]
     assert len(sources) == 10  # two frames of the worst, four faces each; the newest sample, the one before it
     for i in range(3, 40):
-        save_sheet(folder / "samples" / f"{1600 * i:09d}.png", np.full((12, 24, 3), i, np.uint8))
+        write_newest(folder / "samples" / f"{1600 * i:09d}.png", {"A->B": plain(i)})
     samples = read_run(folder).samples
     assert len(samples) == STRIP
     assert (samples[0].caption, samples[-1].caption) == ("1,600 images", "62,400 images")

@@ -15,7 +15,8 @@ from swaplab.report.page import write_report
 from swaplab.report.reading import ReportedRun, read_run
 from swaplab.report.summary import summary
 from swaplab.runs.record import RunRecord
-from swaplab.training.samples import save_sheet
+from swaplab.runs.sheets import write_newest, write_sheet
+from swaplab.sheets import Columns
 
 CONFIG: dict[str, Any] = {
     "generator": {"_target_": "swaplab.networks.autoencoder.Autoencoder"},
@@ -34,14 +35,11 @@ FRAMES = 5
 TINTS = {"source": (200, 0, 0), "reconstruction": (0, 200, 0), "swap": (0, 0, 200), "true swap": (90, 90, 90)}
 
 
-def sheet(side: int, tints: list[tuple[int, int, int]], grain: float = 0.0) -> np.ndarray:
-    """A sheet of `FRAMES` rows whose columns have these colours, with white lines around every face."""
+def columns(side: int, *tints: tuple[int, int, int], grain: float = 0.0) -> Columns:
+    """Columns of `FRAMES` faces of these colours."""
     rng = np.random.default_rng(0)
-    rows = np.full((FRAMES * (side + 4), len(tints) * (side + 4), 3), 255.0)
-    for i, j in np.ndindex(FRAMES, len(tints)):
-        y, x = i * (side + 4) + 2, j * (side + 4) + 2
-        rows[y : y + side, x : x + side] = np.array(tints[j]) + rng.normal(0, grain, (side, side, 3))
-    return rows.clip(0, 255).astype(np.uint8)
+    faces = [np.array(tint) + rng.normal(0, grain, (FRAMES, side, side, 3)) for tint in tints]
+    return Columns(*(each.clip(0, 255).astype(np.uint8) for each in faces))
 
 
 def run_of(
@@ -65,8 +63,8 @@ def run_of(
     (place / "test.json").write_text(json.dumps(content))
     for way in ways:
         for name in ("samples", "worst", "best"):
-            picture = sheet(side, list(TINTS.values()), grain)
-            save_sheet(place / f"test-{way.replace('->', '_to_')}-{name}.png", picture)
+            shown = columns(side, *TINTS.values(), grain=grain)
+            write_sheet(place / f"test-{way.replace('->', '_to_')}-{name}.png", {way: shown})
     return folder
 
 
@@ -100,7 +98,8 @@ def test_real_people_have_no_row_of_true_swaps(tmp_path: Path) -> None:
         way["rows"][0]["values"], way["per_frame"] = {"landmark_distance[fan]": 0.05}, {}
     (place / "test.json").write_text(json.dumps(content))
     for path in place.glob("*.png"):
-        save_sheet(path, sheet(16, [TINTS[name] for name in ("source", "reconstruction", "swap")]))
+        way = path.stem.split("-")[1].replace("_to_", "->")
+        write_sheet(path, {way: columns(16, *(TINTS[name] for name in ("source", "reconstruction", "swap")))})
     view = shown(read_run(folder))[0].views[0]
     assert view.rows == ["source", "swap", "reconstruction"]
     assert [colour(face.uri) for face in view.frames[0].faces] == [pytest.approx(TINTS[r], abs=10) for r in view.rows]
@@ -123,15 +122,16 @@ def test_a_clip_is_taken_in_if_it_is_small_and_named_if_it_is_not(tmp_path: Path
 
 def test_a_damaged_sheet_is_named(tmp_path: Path) -> None:
     folder = run_of(tmp_path / "s1")
-    (folder / "evaluation/final/test-A_to_B-worst.png").write_bytes(b"\x89PNG")
+    (folder / "evaluation/final/test-A_to_B-worst.npz").write_bytes(b"PK")
     text = write_report([folder], tmp_path / "r.html").read_text()
-    assert "the picture final/test-A_to_B-worst.png cannot be shown" in text
+    assert "the faces of final/test-A_to_B-worst.png cannot be shown" in text
 
 
 def test_what_a_direction_is_called_leads_to_no_other_file(tmp_path: Path) -> None:
     folder = run_of(tmp_path / "s1")
     place = folder / "evaluation/final"
-    (place / "test-A_to_B-worst.png").rename(tmp_path / "secret-samples.png")
+    for kind in (".png", ".npz"):
+        (place / f"test-A_to_B-worst{kind}").rename(tmp_path / f"secret-samples{kind}")
     (place / "test-").mkdir()
     content = json.loads((place / "test.json").read_text())
     content["directions"] = [content["directions"][0] | {"direction": "/../../../../secret"}]
@@ -187,8 +187,9 @@ def test_a_run_that_nobody_measured_shows_its_newest_sheet_and_the_command(tmp_p
     folder = run_of(tmp_path / "s1")
     (folder / "evaluation/final/test.json").unlink()
     others = [(0, 0, 0)] * 4
-    save_sheet(folder / "samples/000016000.png", sheet(16, others * 2))
-    save_sheet(folder / "samples/000020000.png", sheet(16, [*TINTS.values(), *others]))
+    write_newest(folder / "samples/000016000.png", {"A->B": columns(16, *others), "B->A": columns(16, *others)})
+    newest = {"A->B": columns(16, *TINTS.values()), "B->A": columns(16, *others)}
+    write_newest(folder / "samples/000020000.png", newest)
     first, second = of_training(read_run(folder))
     assert (first.direction, second.direction) == ("A → B", "B → A")
     (view,) = first.views

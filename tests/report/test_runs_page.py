@@ -21,7 +21,8 @@ from swaplab.report.reading import ReportedRun, read_run
 from swaplab.report.runs_page import render_runs
 from swaplab.report.unequal import unequal
 from swaplab.runs.record import RunRecord
-from swaplab.training.samples import save_sheet
+from swaplab.runs.sheets import write_newest, write_sheet
+from swaplab.sheets import Columns
 
 Make = Callable[..., Path]
 Score = Callable[[str, int], float]
@@ -176,8 +177,8 @@ def test_other_yardsticks_and_frames_are_said_and_take_the_trivial_baseline_away
 
 def test_the_same_faces_stand_beside_each_other(study_folder: Make) -> None:
     folder = study_folder(seeds=[1, 2])
-    other = np.zeros((5 * 36, 4 * 36, 3), np.uint8)
-    save_sheet(folder / "s2-batch/evaluation/final/test-A_to_B-samples.png", other)
+    other = Columns(*np.zeros((4, 5, 32, 32, 3), np.uint8))
+    write_sheet(folder / "s2-batch/evaluation/final/test-A_to_B-samples.png", {"A->B": other})
     (folder / "s2-group/evaluation/final/test-A_to_B-samples.png").unlink()
     runs = read(folder)
     labels = [run.folder.name for run in runs]
@@ -202,8 +203,8 @@ def test_many_runs_show_fewer_faces_of_each(study_folder: Make, monkeypatch: pyt
 def twenty(tmp_path: Path) -> list[Path]:
     """Ten levels with two seeds each: 1000 reports of 16 numbers, faces of 128 pixels, as large runs have them."""
     draws = np.random.default_rng(0)
-    faces = [cv2.GaussianBlur(draws.integers(0, 256, (132, 132, 3), dtype=np.uint8), (0, 0), 1.5) for _ in range(8)]
-    sheet = np.concatenate([np.concatenate([cv2.normalize(f, None, 0, 255, cv2.NORM_MINMAX)] * 4, 1) for f in faces])
+    faces = [cv2.GaussianBlur(draws.integers(0, 256, (128, 128, 3), dtype=np.uint8), (0, 0), 1.5) for _ in range(8)]
+    columns = Columns(*[np.stack([cv2.normalize(f, None, 0, 255, cv2.NORM_MINMAX) for f in faces])] * 3)
     found = []
     for level in range(10):
         for seed in (1, 2):
@@ -218,8 +219,7 @@ def twenty(tmp_path: Path) -> list[Path]:
             record.metrics_file.write_text("".join(json.dumps(row) + "\n" for row in rows))
             record.update(faces={"identities": ["A", "B"]})
             record.end("complete", "")
-            columns = np.split(sheet, 4, 1)[:3]
-            save_sheet(folder / "samples/000064000.png", np.concatenate([*columns, *columns], 1))
+            write_newest(folder / "samples/000064000.png", {"A->B": columns, "B->A": columns})
             found.append(folder)
     return found
 

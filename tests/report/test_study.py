@@ -20,8 +20,9 @@ from swaplab.report.outcomes import matching, outcome, seconds_to
 from swaplab.report.study import Study, read_ablation, read_group
 from swaplab.report.study_page import Findings, findings, html, markdown, table
 from swaplab.runs.record import RunRecord
+from swaplab.runs.sheets import write_newest
 from swaplab.runs.statistics import paired_interval
-from swaplab.training.samples import save_sheet
+from swaplab.sheets import Columns
 
 Make = Callable[..., Path]
 Process = Callable[..., Any]
@@ -201,11 +202,11 @@ def test_the_matrix_shows_each_level_on_the_same_inputs(study_folder: Make) -> N
 
 def test_sheets_of_training_stand_in_where_nothing_is_measured(study_folder: Make) -> None:
     folder = study_folder(metric="val/reconstruction_mse", guards=[], split=None)
-    for run in folder.glob("s2-*"):  # two directions of four columns: face, reconstruction, swap, true swap
-        sheet = np.zeros((2 * 36, 8 * 36, 3), np.uint8)
-        sheet[:, 2 * 36 : 3 * 36], sheet[:, 6 * 36 : 7 * 36], sheet[:, 7 * 36 :] = 60, len(run.name), 90
-        save_sheet(run / "samples" / "000003200.png", sheet)
-        RunRecord.load(run).update(faces={"identities": ["A", "B"]})
+    black = np.zeros((2, 32, 32, 3), np.uint8)
+    for run in folder.glob("s2-*"):
+        there = Columns(black, black, black + 60, black)
+        back = Columns(black, black, black + len(run.name), black + 90)
+        write_newest(run / "samples" / "000003200.png", {"A->B": there, "B->A": back})
     first, second = findings(read_ablation(folder)).matrices
     assert second.caption.startswith("B → A, val split, end of training, seed 2:")
     for matrix, expected in ((first, [60, 60, 60, 0]), (second, [7, 8, 8, 90])):

@@ -40,7 +40,7 @@ from pathlib import Path
 import numpy as np
 from swaplab.runs.record import RunRecord
 from swaplab.training.dashboard import Dashboard, publish_evaluation
-from swaplab.training.samples import save_sheet
+from swaplab.sheets import png
 
 config = json.loads(sys.argv[2])
 record = RunRecord.create(Path(sys.argv[1]), config, json.loads(sys.argv[3]))
@@ -55,7 +55,7 @@ def session(first, failed):
         if i == 2:
             row["val/reconstruction_psnr"] = 20.0625
             sheet = record.folder / "samples" / "000000128.png"
-            save_sheet(sheet, np.random.default_rng(0).integers(0, 256, (8, 12, 3), np.uint8))
+            sheet.write_bytes(png(np.random.default_rng(0).integers(0, 256, (8, 12, 3), np.uint8)))
         if i in (1, 3):
             row |= {"val/reconstruction_psnr": 10.5, "val/reconstruction_mse": i / 8, "val/oracle_swap_psnr": 9.5}
         record.add_metrics(row)
@@ -67,7 +67,7 @@ record.begin_session()
 session(4, failed=True)
 record.end("complete", "done", images_seen=384)
 sheet = Path(sys.argv[1]) / "test-A_to_B-samples.png"
-save_sheet(sheet, np.zeros((4, 6, 3), np.uint8))
+sheet.write_bytes(png(np.zeros((4, 6, 3), np.uint8)))
 there = [("model", {"score": 0.25, "band[truth:0.25-0.5]@9": 12.0}), ("real", {"score": 1.0})]
 rows = {"A->B": there, "B->A": [("model", {"score": 0.75})]}
 ways = [{"direction": w, "rows": [{"key": k, "values": v} for k, v in r]} for w, r in rows.items()]

@@ -95,16 +95,14 @@ class _Follower:
         quality = row["val/oracle_swap_psnr"]
         self.say(f"{row['images_seen']:,} images: swap {quality:.1f} dB to the true one, see {_picture(self.folder)}")
 
-    def _draw(self, sheet: Path) -> None:
-        import cv2
+    def _draw(self, path: Path) -> None:
+        from swaplab.runs.atomic import write_bytes_atomically
+        from swaplab.runs.sheets import read_sheet
+        from swaplab.sheets import drawn, png
 
-        from swaplab.training.samples import enlarged, save_sheet
-
-        names = list(self.config["data"]["identities"])
-        columns = [
-            caption
-            for a, b in zip(names, names[1:] + names[:1], strict=True)
-            for caption in (a, f"{a} reconstructed", f"{a} as {b}", "true swap")
-        ]
-        drawn = cv2.cvtColor(cv2.imread(str(sheet)), cv2.COLOR_BGR2RGB)
-        save_sheet(_picture(self.folder), enlarged(drawn, columns, ROWS, SCALE))
+        names, columns = [], []
+        for way, faces in read_sheet(path).items():
+            a, b = way.split("->")
+            names += [a, f"{a} reconstructed", f"{a} as {b}", "true swap"]
+            columns += [column[:ROWS] for column in faces.known]
+        write_bytes_atomically(_picture(self.folder), png(drawn(columns, names, SCALE)))

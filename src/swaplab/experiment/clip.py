@@ -5,8 +5,6 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
 from torch import Tensor
 
 from swaplab.conversion.side_by_side import write_side_by_side
@@ -16,7 +14,7 @@ from swaplab.marking.label import Label
 from swaplab.marking.writer import write_marked
 from swaplab.metrics.swapping import swapped
 from swaplab.metrics.task import SwapTask, swap_task
-from swaplab.networks.swap_model import SwapModel
+from swaplab.networks.swap_model import SwapModel, pixels
 from swaplab.runs.record import RunRecord
 from swaplab.synthetic.film import RATE, build_film
 
@@ -42,16 +40,11 @@ def write_clips(record: RunRecord, data: Mapping[str, Any], model: SwapModel, we
 def _write(path: Path, task: SwapTask, swaps: Tensor, record: RunRecord, weights: str) -> None:
     assert task.truth is not None
     a, b, label = task.source, task.target, Label("AI-altered: the middle face")
-    source = {f"{a}: source": _pixels(task.query)}
-    columns = source | {f"{a} to {b}: model": _pixels(swaps), f"{a} to {b}: true swap": _pixels(task.truth)}
+    source = {f"{a}: source": pixels(task.query)}
+    columns = source | {f"{a} to {b}: model": pixels(swaps), f"{a} to {b}: true swap": pixels(task.truth)}
     shown = len(swaps)
     claim = claim_of(record, weights, a, b, kind="video", frames=shown, faces_swapped=shown, label=label)
     with tempfile.TemporaryDirectory() as folder:
         original = Path(folder) / "source.mp4"  # the credentials name it as the edited file
         write_side_by_side(original, source, RATE)
         write_marked(path, original, claim, lambda to: write_side_by_side(to, columns, RATE, label), overwrite=True)
-
-
-def _pixels(faces: Tensor) -> NDArray[np.uint8]:
-    """Faces (n, 3, R, R) in [0, 1] as uint8 (n, R, R, 3)."""
-    return np.asarray((faces * 255).round().byte().permute(0, 2, 3, 1).numpy())

@@ -5,8 +5,6 @@ from dataclasses import replace
 from functools import partial
 from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
 from torch import nn
 
 from swaplab.config.build import build
@@ -17,6 +15,7 @@ from swaplab.errors import UserError
 from swaplab.metrics.task import SwapTask, swap_task
 from swaplab.metrics.validation import Validation
 from swaplab.networks.swap_model import SwapModel, swap_model
+from swaplab.sheets import Sheet
 from swaplab.training.assemble import check_components, masks_of, parts_of
 from swaplab.training.samples import drawer
 
@@ -80,7 +79,7 @@ def measured_tasks(sources: Sources, data: FaceData, split: str) -> list[SwapTas
     return tasks_of(replace(sources, retrieval={}), data, split)
 
 
-def sheet_drawer(config: dict[str, Any], sources: Sources, data: FaceData) -> Callable[[nn.Module], NDArray[np.uint8]]:
-    """A function that draws a generator's sheet of validation faces."""
+def sheet_drawer(config: dict[str, Any], sources: Sources, data: FaceData) -> Callable[[nn.Module], Sheet]:
+    """A function that makes a generator's sheet of validation faces."""
     truth = {pair: data.alignment.region_of(of_split(swaps, "val").faces()) for pair, swaps in sources.truth.items()}
     return drawer(data, truth, model_maker(config, data))

@@ -14,14 +14,15 @@ from swaplab.metrics.table import markdown
 from swaplab.metrics.task import SwapTask
 from swaplab.networks.pretrained.identity import IdentityEmbedder
 from swaplab.networks.pretrained.landmarks import Landmarker
-from swaplab.networks.swap_model import SwapModel
+from swaplab.networks.swap_model import SwapModel, pixels
 from swaplab.progress import Advance
 from swaplab.runs.atomic import write_text_atomically
 from swaplab.runs.evaluations import SPLITS, evaluation_file
 from swaplab.runs.record import RunRecord
 from swaplab.runs.rows import as_json
+from swaplab.runs.sheets import write_sheet
+from swaplab.sheets import Columns
 from swaplab.training.dashboard import publish_evaluation
-from swaplab.training.samples import save_sheet, tiled
 
 SAMPLES = 8
 CIRCULAR = ", circular"  # in the names of metrics of a network that a loss of the run also used
@@ -88,11 +89,14 @@ def write_evaluation(place: Path, content: dict[str, Any], evaluations: list[Eva
 
 
 def draw_sheets(place: Path, model: SwapModel, tasks: list[SwapTask], evaluations: list[Evaluation]) -> None:
-    """Write a sheet per kind and direction, with source, reconstruction, swap and, if known, true swap in each row."""
+    """Write a sheet per kind and direction: sources, reconstructions, swaps and, if known, true swaps."""
     for task, evaluation in zip(tasks, evaluations, strict=True):
         for name, indices in evaluation.sheets(SAMPLES).items():
             faces, masks = task.query[indices], None if task.query_mask is None else task.query_mask[indices]
-            own, swapped = (model.swap(faces, task.source, name, masks)[2] for name in (task.source, task.target))
-            truth = [] if task.truth is None else [task.truth[indices]]
+            again, swap = (
+                pixels(model.swap(faces, task.source, shown, masks)[2]) for shown in (task.source, task.target)
+            )
+            truth = None if task.truth is None else pixels(task.truth[indices])
             way = f"{task.source}_to_{task.target}"
-            save_sheet(place.with_name(f"{place.stem}-{way}-{name}.png"), tiled([faces, own, swapped, *truth]))
+            columns = Columns(pixels(faces), again, swap, truth)
+            write_sheet(place.with_name(f"{place.stem}-{way}-{name}.png"), {task.direction: columns})

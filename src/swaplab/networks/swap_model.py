@@ -4,7 +4,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from swaplab.faces.hull import hull_mask
@@ -78,6 +80,12 @@ class SwapModel:
 def swap_model(generator: nn.Module, config: Mapping[str, Any], shifts: ColourShifts) -> SwapModel:
     """The generator of a run with the composition of its config. ``shifts``: the colour shifts of its training."""
     return SwapModel(generator, Composition.of(config), shifts)
+
+
+def pixels(faces: Tensor) -> NDArray[np.uint8]:
+    """Faces (n, 3, R, R) in [0, 1], clipped and rounded, as RGB (n, R, R, 3)."""
+    levels = (faces.float().clamp(0, 1) * 255).round().byte()
+    return np.ascontiguousarray(levels.permute(0, 2, 3, 1).cpu().numpy())
 
 
 def _hulls(landmarker: Landmarker, faces: Tensor) -> Tensor:

@@ -1,4 +1,4 @@
-"""The large faces of a page: source, swap and true swap, cut from the sheets of an evaluation."""
+"""The large faces of a page: source, swap and true swap, as the sheets of an evaluation keep them."""
 
 import base64
 import io
@@ -13,9 +13,10 @@ from swaplab.report.evaluations import named, pretty
 from swaplab.report.numbers import measured
 from swaplab.report.reading import Picture, ReportedRun
 from swaplab.runs.evaluations import evaluation_file
+from swaplab.runs.sheets import newest_sheet, read_sheet
+from swaplab.sheets import LARGEST, Columns, Sheet, reduced
 
-GAP = 2  # pixels of the white line around each face of a sheet
-SIDE = 192  # side of a face on a page, in pixels
+SIDE = LARGEST  # side of a face on a page, in pixels
 QUALITY = 95  # of WebP: about 40 dB to the original at a quarter of its size
 FACES_FOR = 2  # with more directions, faces are smaller
 CLIPS_BYTES = 1_000_000  # maximum for the clips of all directions, so that a page stays below 3 MB
@@ -82,19 +83,17 @@ def beside_evaluation(run: Path, weights: str, split: str) -> dict[str, Path]:
 
 def of_training(run: ReportedRun) -> list[Showcase]:
     """The same from the latest sheet of training, for a run without an evaluation."""
-    facts = run.facts.get("faces")
-    names = facts.get("identities", []) if isinstance(facts, dict) else []
-    newest = max((run.folder / "samples").glob("*.png"), default=None)
-    each = 4 if run.rendered else 3
-    columns = cut(newest, each * len(names)) if newest and names else None
-    if columns is None or not run.samples:
-        return []
-    note = f"Validation faces at fixed indices, not cherry-picked, after {run.samples[-1].caption}."
-    found = []
-    for i, name in enumerate(names):
-        view = _view("latest", note, columns[each * i : each * (i + 1)], [], SIDE)
-        found.append(Showcase(f"{name} → {names[(i + 1) % len(names)]}", [view], None))
-    return found
+    sheet = kept_faces(newest_sheet(run.folder / "samples")) if run.samples else {}
+    note = f"Validation faces at fixed indices, not cherry-picked, after {run.samples[-1].caption}." if sheet else ""
+    return [Showcase(pretty(way), [_view("latest", note, each, [], SIDE)], None) for way, each in sheet.items()]
+
+
+def kept_faces(path: Path | None) -> Sheet:
+    """The faces of a sheet by direction; empty without a sheet, and if they are missing or damaged."""
+    try:
+        return read_sheet(path) if path else {}
+    except (OSError, ValueError):
+        return {}
 
 
 def _stem(content: Mapping[str, Any], way: Mapping[str, Any]) -> str:
@@ -104,30 +103,28 @@ def _stem(content: Mapping[str, Any], way: Mapping[str, Any]) -> str:
 def _views(files: Mapping[str, Path], stem: str, way: dict[str, Any], side: int, remarks: list[str]) -> list[View]:
     """One view per sheet in ``files``."""
     views = []
-    for sheet, (name, note) in SHEETS.items():
-        path = files.get(f"{stem}-{sheet}.png")
+    for kind, (name, note) in SHEETS.items():
+        path = files.get(f"{stem}-{kind}.png")
         if path is None:
             continue
-        columns = cut(path, 4 if _rendered(way) else 3)
+        columns = kept_faces(path).get(way["direction"])
         if columns is None:
-            remarks.append(f"the picture {path.parent.name}/{path.name} cannot be shown: it is damaged or not a sheet")
+            remarks.append(f"the faces of {path.parent.name}/{path.name} cannot be shown: they are missing or damaged")
         else:
-            frames = way.get("sheets", {}).get(sheet, [])
+            frames = way.get("sheets", {}).get(kind, [])
             views.append(_view(name, note, columns, [_text(way, index) for index in frames], side))
     return views
 
 
-def _rendered(way: dict[str, Any]) -> bool:
-    """Whether the true swaps are known."""
-    return "mse" in way["rows"][0]["values"]
-
-
-def _view(name: str, note: str, columns: Sequence[list[Image.Image]], texts: Sequence[str], side: int) -> View:
-    source, own, swap, *truth = columns
-    faces = zip(source, swap, *truth, own, strict=True)
+def _view(name: str, note: str, columns: Columns, texts: Sequence[str], side: int) -> View:
+    truth = [] if columns.truth is None else [columns.truth]
+    shown = [reduced(faces, side) for faces in (columns.source, columns.swap, *truth, columns.reconstruction)]
     rows = [row for row in ROWS if row != "true swap" or truth]
-    known = [*texts, *[""] * len(source)][: len(source)]
-    frames = [Frame([picture(face, widest=side) for face in each], t) for each, t in zip(faces, known, strict=True)]
+    known = [*texts, *[""] * len(columns.source)][: len(columns.source)]
+    frames = [
+        Frame([picture(Image.fromarray(face)) for face in faces], text)
+        for *faces, text in zip(*shown, known, strict=True)
+    ]
     return View(name, note, rows, frames)
 
 
@@ -145,21 +142,6 @@ def _clip(path: Path | None, most: int) -> Clip | None:
     small = path.stat().st_size <= most
     uri = f"data:video/mp4;base64,{base64.b64encode(path.read_bytes()).decode()}" if small else ""
     return Clip(uri, "/".join(path.parts[-3:]))
-
-
-def cut(path: Path, count: int) -> list[list[Image.Image]] | None:
-    """The ``count`` columns of a sheet of square faces; None if it cannot be read or has another shape."""
-    try:
-        with Image.open(path, formats=["PNG"]) as image:
-            sheet = image.convert("RGB")
-    except (OSError, SyntaxError):
-        return None
-    side = sheet.width // count
-    if side <= 2 * GAP or side * count != sheet.width or sheet.height % side:
-        return None
-    places = [[(x, y) for y in range(0, sheet.height, side)] for x in range(0, sheet.width, side)]
-    inner = side - GAP
-    return [[sheet.crop((x + GAP, y + GAP, x + inner, y + inner)) for x, y in column] for column in places]
 
 
 def picture(face: Image.Image, caption: str = "", widest: int = SIDE, quality: int = QUALITY) -> Picture:

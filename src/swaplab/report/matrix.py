@@ -1,19 +1,22 @@
-"""The same held-out faces from several runs side by side, cut from their sheets."""
+"""The same held-out faces from several runs side by side, as their sheets keep them."""
 
 import base64
 import io
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
 from swaplab.report.evaluations import pretty
-from swaplab.report.faces import beside_evaluation, cut, picture
-from swaplab.report.reading import Picture, ReportedRun, finite
+from swaplab.report.faces import beside_evaluation, kept_faces, picture
+from swaplab.report.reading import Picture, ReportedRun
 from swaplab.report.study import Study
 from swaplab.runs.atomic import write_atomically
 from swaplab.runs.evaluations import JUDGED
+from swaplab.runs.sheets import newest_sheet
+from swaplab.sheets import Columns, Faces, Sheet, reduced
 from swaplab.thinning import evenly
 
 LABEL = 150  # width of the row names of a drawn matrix, in pixels
@@ -24,24 +27,21 @@ CELLS = 480  # maximum faces of all runs and directions on a page
 SIDE = 128  # maximum side of a face on a page, in pixels
 QUALITY = 88  # of WebP; at 128 pixels a face takes about 4 kB
 
-Faces = list[Image.Image]
-Columns = list[Faces]  # source, reconstruction, swap and, if known, true swap
-
 
 @dataclass(frozen=True)
 class Matrix:
-    """One direction: ``swaps`` of the same ``sources`` by several runs, with labels; ``truths`` may be empty."""
+    """One direction: ``swaps`` of the same ``sources`` by several runs, with labels; ``truths``: None if unknown."""
 
     way: str
     caption: str
     sources: Faces
     swaps: list[tuple[str, Faces]]
-    truths: Faces
+    truths: Faces | None
 
     @property
     def rows(self) -> list[tuple[str, Faces]]:
         """All rows by name."""
-        return [("source", self.sources), *self.swaps, *([("true swap", self.truths)] if self.truths else [])]
+        return [("source", self.sources), *self.swaps, *([] if self.truths is None else [("true swap", self.truths)])]
 
 
 @dataclass(frozen=True)
@@ -86,85 +86,59 @@ def run_matrices(runs: Sequence[ReportedRun], labels: Sequence[str], split: str 
 
 def _thinned(matrix: Matrix, most: int) -> Matrix:
     kept = evenly(len(matrix.sources), most)
-
-    def some(faces: Faces) -> Faces:
-        return [faces[i] for i in kept] if faces else []
-
-    swaps = [(label, some(faces)) for label, faces in matrix.swaps]
-    return Matrix(matrix.way, matrix.caption, some(matrix.sources), swaps, some(matrix.truths))
+    swaps = [(label, faces[kept]) for label, faces in matrix.swaps]
+    truths = None if matrix.truths is None else matrix.truths[kept]
+    return Matrix(matrix.way, matrix.caption, matrix.sources[kept], swaps, truths)
 
 
 def _sheets(runs: Sequence[ReportedRun], split: str | None) -> list[tuple[str, str, dict[int, Columns]]]:
-    """Direction, description, and the cut sheets by index of the run: of the evaluated split or, if no run is
-    evaluated, the latest ones of training."""
-    ways = dict.fromkeys(way for run in runs for way, _ in _evaluated(run, split))
-    what, read = f"{split} split", _of_evaluation(split)
-    if not ways:
-        ways = dict.fromkeys(way for run in runs for way in _trained(run))
-        what, read = "val split, end of training", _of_training
-    found = []
-    for way in ways:
-        cut = {i: columns for i, run in enumerate(runs) if (columns := read(run, way)) is not None}
-        if cut:
-            found.append((way, what, cut))
-    return found
+    """Direction, description, and the sheets by index of the run: of the evaluated split or, if no run is evaluated,
+    the latest ones of training."""
+    what, sheets = f"{split} split", [_of_evaluation(run, split) for run in runs]
+    if not any(_evaluated(run, split) for run in runs):
+        what, sheets = "val split, end of training", [_of_training(run) for run in runs]
+    return [
+        (way, what, {i: sheet[way] for i, sheet in enumerate(sheets) if way in sheet})
+        for way in dict.fromkeys(way for sheet in sheets for way in sheet)
+    ]
 
 
 def _matrices(way: str, caption: str, named: Sequence[tuple[str, Columns]]) -> list[Matrix]:
     """One matrix for all sheets with the same inputs."""
     alike: dict[bytes, list[tuple[str, Columns]]] = {}
     for label, columns in named:
-        alike.setdefault(_inputs(columns), []).append((label, columns))
+        alike.setdefault(columns.source.tobytes(), []).append((label, columns))
     return [
         Matrix(
             way,
             caption,
-            sheets[0][1][0],
-            [(label, columns[2]) for label, columns in sheets],
-            next((columns[3] for _, columns in sheets if len(columns) > 3), []),
+            sheets[0][1].source,
+            [(label, columns.swap) for label, columns in sheets],
+            next((columns.truth for _, columns in sheets if columns.truth is not None), None),
         )
         for sheets in alike.values()
     ]
 
 
-def _inputs(columns: Columns) -> bytes:
-    """The pixels of the inputs, to distinguish sheets with other inputs."""
-    return b"".join(face.tobytes() for face in columns[0])
-
-
-def _evaluated(run: ReportedRun, split: str | None) -> list[tuple[str, bool]]:
-    """Directions of an evaluated split, and whether their true swaps are known."""
+def _evaluated(run: ReportedRun, split: str | None) -> list[str]:
+    """Directions of an evaluated split."""
     content = run.evaluation(split)
-    ways = content["directions"] if content else []
-    return [(way["direction"], finite(way["rows"][0]["values"].get("mse")) is not None) for way in ways]
+    return [way["direction"] for way in content["directions"]] if content else []
 
 
-def _of_evaluation(split: str | None) -> Callable[[ReportedRun, str], Columns | None]:
-    """Reads a sheet of ``swaplab evaluate``."""
-
-    def read(run: ReportedRun, way: str) -> Columns | None:
-        truth = dict(_evaluated(run, split)).get(way, False)
-        files = beside_evaluation(run.folder, JUDGED, str(split))
-        path = files.get(f"{split}-{way.replace('->', '_to_')}-samples.png")
-        return cut(path, 4 if truth else 3) if path else None
-
-    return read
+def _of_evaluation(run: ReportedRun, split: str | None) -> Sheet:
+    """The faces at fixed indices that `swaplab evaluate` kept, by direction."""
+    files, found = beside_evaluation(run.folder, JUDGED, str(split)), {}
+    for way in _evaluated(run, split):
+        sheet = kept_faces(files.get(f"{split}-{way.replace('->', '_to_')}-samples.png"))
+        if way in sheet:
+            found[way] = sheet[way]
+    return found
 
 
-def _trained(run: ReportedRun) -> list[str]:
-    """Directions on the sheets of training, in column order."""
-    faces = run.facts.get("faces")
-    names = faces.get("identities", []) if isinstance(faces, dict) else []
-    return [f"{name}->{names[(i + 1) % len(names)]}" for i, name in enumerate(names)]
-
-
-def _of_training(run: ReportedRun, way: str) -> Columns | None:
-    """The columns of a direction on the latest sheet of training: three, or four if true swaps are known."""
-    ways, paths = _trained(run), sorted((run.folder / "samples").glob("*.png"))
-    each = 4 if run.rendered else 3
-    columns = cut(paths[-1], each * len(ways)) if paths and way in ways else None
-    at = each * ways.index(way) if columns is not None else 0
-    return columns[at : at + each] if columns is not None else None
+def _of_training(run: ReportedRun) -> Sheet:
+    """The faces of the latest sheet of training, by direction."""
+    return kept_faces(newest_sheet(run.folder / "samples"))
 
 
 def panel_names(matrices: Sequence[Matrix]) -> list[str]:
@@ -179,24 +153,22 @@ def strips(matrix: Matrix, *, down: bool) -> list[Strip]:
 
 
 def _strip(faces: Faces, caption: str, down: bool) -> Picture:
-    side = min(SIDE, faces[0].width)
-    size = (side, side * len(faces)) if down else (side * len(faces), side)
-    whole = Image.new("RGB", size)
-    for i, face in enumerate(faces):
-        whole.paste(face.resize((side, side), Image.Resampling.LANCZOS), (0, i * side) if down else (i * side, 0))
-    return picture(whole, caption, max(size), QUALITY)
+    whole = Image.fromarray(np.concatenate(list(reduced(faces, SIDE)), 0 if down else 1))
+    return picture(whole, caption, max(whole.size), QUALITY)
 
 
 def drawn(matrix: Matrix) -> Picture:
     """A matrix as one PNG with the name of each row at the left; small faces are shown at twice their size."""
-    face = matrix.sources[0]
-    side = face.width * (2 if face.width < 100 else 1)
+    side = matrix.sources.shape[1]
+    side *= 2 if side < 100 else 1
     whole = Image.new("RGB", (LABEL + side * len(matrix.sources), side * len(matrix.rows)), "white")
     pen, font = ImageDraw.Draw(whole), ImageFont.load_default(LINE)
     for i, (name, faces) in enumerate(matrix.rows):
         pen.multiline_text((4, i * side + (side - LINE) // 2), _wrapped(name), fill="#33383f", font=font, spacing=2)
-        for j, each in enumerate(faces):
-            whole.paste(each.resize((side, side), Image.Resampling.NEAREST), (LABEL + j * side, i * side))
+        for j, face in enumerate(faces):
+            whole.paste(
+                Image.fromarray(face).resize((side, side), Image.Resampling.NEAREST), (LABEL + j * side, i * side)
+            )
     file = io.BytesIO()
     whole.save(file, "PNG", optimize=True)
     uri = f"data:image/png;base64,{base64.b64encode(file.getvalue()).decode()}"

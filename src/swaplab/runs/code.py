@@ -27,7 +27,7 @@ from swaplab.runs.record import RunRecord, is_run
 ROOTS = ("losses/", "networks/", "noise/", "schedule.py", "training/", "experiment/fit.py")
 # Parts of it that only check, start, record, display or watch, and compute no numbers.
 SILENT = (
-    *("runs/", "conf/", "captions.py", "errors.py", "progress.py", "config/trust.py"),
+    *("runs/", "conf/", "captions.py", "errors.py", "progress.py", "sheets.py", "config/trust.py"),
     *(f"training/{name}.py" for name in ("dashboard", "ending", "launch", "progress", "samples", "watch")),
 )
 PROOFS = ".proofs.jsonl"

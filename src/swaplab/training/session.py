@@ -5,21 +5,20 @@ from dataclasses import dataclass
 from typing import Any
 
 import lightning.pytorch as pl
-import numpy as np
 import torch
 from lightning.pytorch.callbacks import Callback
-from numpy.typing import NDArray
 from torch import nn
 
 from swaplab.collectives import max_over_ranks, world_size
+from swaplab.runs.sheets import write_newest
+from swaplab.sheets import Sheet
 from swaplab.stopping import Requests, Stopped
 from swaplab.training.distributed import check_same
 from swaplab.training.module import SwapModule
 from swaplab.training.record_logger import RecordLogger
-from swaplab.training.samples import save_sheet
 from swaplab.training.speed import Speed
 
-Draw = Callable[[nn.Module], NDArray[np.uint8]]
+Draw = Callable[[nn.Module], Sheet]
 
 PATIENCE = 2.0  # maximum seconds until all ranks react to a signal to one of them
 NEVER = 2**62  # steps
@@ -95,7 +94,7 @@ class Session(Callback):
             trainer.should_stop = True
         if self.outcome != "diverged" and self.logger.record is not None and due(self.cadence.sample, module):
             path = self.logger.record.sheet(module.counters.images_seen)
-            save_sheet(path, self.draw(module.averaged()))
+            write_newest(path, self.draw(module.averaged()))
             self.logger.log_sheet(module.counters.images_seen, module.counters.steps, path)
 
     def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
