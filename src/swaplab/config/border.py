@@ -15,6 +15,7 @@ from swaplab.catalogue import check_choice
 from swaplab.config import tree
 from swaplab.config.build import located
 from swaplab.config.components import options_of, validator_of
+from swaplab.config.owned import instead
 from swaplab.config.slots import KINDS, Kind, kind_of
 from swaplab.config.train import Train
 from swaplab.config.trust import check_targets
@@ -110,6 +111,8 @@ def _unknown(keys: Any, node: Any, place: Place, where: Place, found: Any) -> st
     name, key = _dotted((*place, *where)), str(where[-1])
     if key in _kind(place).supplied:
         return f"{name} is set by the program; remove it"
+    if found_elsewhere := instead(name):
+        return found_elsewhere
     if tree.owners(name.replace(".", "/")):
         return tree.misplaced(name.replace(".", "/"))
     known = list(_names_at(keys, node, where[:-1]))

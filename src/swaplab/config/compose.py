@@ -9,6 +9,7 @@ from omegaconf.errors import OmegaConfBaseException
 
 from swaplab.config import tree
 from swaplab.config.border import readable
+from swaplab.config.owned import instead
 from swaplab.errors import UserError
 
 # Hydra's errors for a group that is not in the defaults list, and for a key that only + would add.
@@ -74,6 +75,8 @@ def one_sentence(error: Exception) -> str:
 
 def _unknown(key: str) -> str:
     """The message for an unknown key; for one that begins with the last part of a nested group it names the group."""
+    if owned := instead(key):
+        return owned
     first, dot, rest = key.partition(".")
     full = [group for group in tree.groups() if group.rpartition("/")[2] == first != group]
     if full:

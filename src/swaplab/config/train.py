@@ -7,13 +7,14 @@ from pydantic import BeforeValidator, Field, with_config
 from typing_extensions import TypedDict
 
 from swaplab.config.slots import SLOTS, Slot
-from swaplab.config.values import STRICT, Component, FileName, Number, Text, Whole
+from swaplab.config.values import STRICT, Component, Duration, FileName, Number, Text, Whole
 
 Images = Annotated[Whole, Field(ge=0)]
 Probability = Annotated[Number, Field(ge=0, le=1)]
 Degrees = Annotated[Number, Field(ge=0, le=60)]
 Resolution = Annotated[Whole, Field(ge=16, le=1024, multiple_of=2, description="side of the face region in pixels")]
 Threads = Annotated[Whole, Field(ge=1)] | None
+Batches = Annotated[Whole, Field(ge=1)]
 Mask = Literal["face", "eyes", "mouth", "occluder", "hull"]
 Network = Literal["generator", "discriminator"]
 
@@ -134,7 +135,7 @@ class Spectral(TypedDict):
 
 @with_config(STRICT)
 class Trainer(TypedDict):
-    """Devices, processes and precision of a run."""
+    """Devices, processes and precision of a run, and what else ``lightning.Trainer`` takes (`swaplab.config.owned`)."""
 
     accelerator: Literal["auto", "cpu", "gpu", "cuda"]  # not mps: it has no float64, which sums need
     devices: Annotated[
@@ -149,6 +150,28 @@ class Trainer(TypedDict):
     sync_batchnorm: Annotated[bool, Field(description="batch norms use the statistics of all ranks")]
     threads: Annotated[Threads, Field(description="CPU threads per process; null: automatic")]
     progress: Annotated[bool, Field(description="a bar on a terminal, a plain line per report elsewhere")]
+    max_time: NotRequired[
+        Annotated[Duration | None, Field(description="stop this session after so long; the same command resumes")]
+    ]
+    profiler: NotRequired[
+        Annotated[Literal["simple", "advanced", "pytorch"] | None, Field(description="written to the run's folder")]
+    ]
+    detect_anomaly: NotRequired[Annotated[bool, Field(description="name the operation that gives a NaN gradient")]]
+    deterministic: NotRequired[Annotated[bool | Literal["warn"], Field(description="algorithms that repeat exactly")]]
+    benchmark: NotRequired[Annotated[bool | None, Field(description="measure and choose cuDNN's algorithms")]]
+    num_sanity_val_steps: NotRequired[
+        Annotated[Whole, Field(ge=0, description="batches to validate before the first step")]
+    ]
+    fast_dev_run: NotRequired[
+        Annotated[bool | Batches | None, Field(description="end after so many steps, each of them validated")]
+    ]
+    overfit_batches: NotRequired[
+        Annotated[Batches | None, Field(description="train on the same batches over and over")]
+    ]
+    limit_train_batches: NotRequired[Annotated[Batches | None, Field(description="end after so many steps")]]
+    limit_val_batches: NotRequired[
+        Annotated[Annotated[Whole, Field(ge=0)] | None, Field(description="batches per validation")]
+    ]
 
 
 @with_config(STRICT)

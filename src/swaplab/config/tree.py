@@ -22,6 +22,7 @@ SYSTEM = re.compile(r"\b(?:faceswap-GAN(?: v[\d.]+\d)?|CycleGAN|pix2pix)\b")
 CITATION = re.compile(r"\(([^()]*(?:\([^()]*\)[^()]*)?\b(?:19|20)\d\d\b[^()]*)\)|([A-Z][\w&. ]*\b(?:19|20)\d\d[^.;:]*)")
 NO_CITATION = re.compile(r"\d{4}$|The ")  # a bare year, and a sentence that names one
 DEFAULT = re.compile(r"^\s*- (?P<group>/?[\w/]+): (?P<option>[\w-]+)(?:\s*# (?P<comment>.*))?$")
+BASE = re.compile(r"^\s*- (?!_self_$)([\w-]+)$", re.MULTILINE)  # an option of the same group that this one changes
 COMMENT = re.compile(r"(?:^|\s)#\s*(.*)$")
 PACKAGE = re.compile(r"#\s*@package\s+(\S+)")
 OFF = "Off."
@@ -154,20 +155,22 @@ def option(group: str, name: str) -> Option:
 
 
 def keys_of(file: Path) -> tuple[Key, ...]:
-    """The keys that a config file sets, without interpolations and class names."""
+    """The keys that a config file, and one that it builds on, sets, without interpolations and class names."""
     text = file.read_text()
+    bases = BASE.findall(text.partition("\ndefaults:\n")[2].partition("\n\n")[0])
     package = PACKAGE.search(text)
     group = file.parent.relative_to(root()).as_posix().replace("/", ".")
     named = package[1].removeprefix("_global_").lstrip(".") if package else ("" if group == "." else group)
     lines = text.splitlines()
-    found = []
+    found = {key.name: key for base in bases for key in keys_of(file.with_stem(base))}
     for place, node in _scalars(yaml.compose(text, LOADER)):
         if place[0] in ("defaults", "hydra") or place[-1] in ("_target_", "_partial_") or _refers(node):
             continue
         comment = COMMENT.search(lines[node.start_mark.line])
         name = ".".join(filter(None, [named, *place]))
-        found.append(Key(name, _value(node, text), comment[1].strip() if comment else ""))
-    return tuple(found)
+        inherited = found[name].meaning if name in found else ""
+        found[name] = Key(name, _value(node, text), comment[1].strip() if comment else inherited)
+    return tuple(found.values())
 
 
 def docstring_of(target: str) -> str:

@@ -4,6 +4,7 @@ A type holds its range, unit and meaning: ``Annotated[Whole, Field(ge=1, descrip
 """
 
 import json
+import re
 from dataclasses import dataclass
 from types import UnionType
 from typing import Annotated, Any, Literal, Union, get_args, get_origin
@@ -22,6 +23,7 @@ class Default:
 
 
 STRICT = ConfigDict(extra="forbid", strict=True)  # no unknown keys; no strings or booleans as numbers
+DURATION = re.compile(r"\d+(?::[0-5]?\d){3}")
 FILE_NAME = 200  # bytes; file systems allow 255, and names of temporary files are longer
 
 
@@ -51,6 +53,12 @@ def _file_name(value: Any) -> Any:
     return value
 
 
+def _duration(value: Any) -> Any:
+    if not isinstance(value, str) or not DURATION.fullmatch(value):
+        raise PydanticCustomError("duration", "not a duration")
+    return value
+
+
 def _component(node: Any) -> Any:
     if not isinstance(node, dict):
         raise PydanticCustomError("component", "not a component")
@@ -63,6 +71,7 @@ Whole = Annotated[int, BeforeValidator(_integral)]
 Number = Annotated[float, Field(allow_inf_nan=False)]
 Text = Annotated[str, BeforeValidator(_filled)]
 FileName = Annotated[str, BeforeValidator(_file_name)]
+Duration = Annotated[str, BeforeValidator(_duration)]
 # A node with _target_. `swaplab.config.components` knows its keys.
 Component = Annotated[dict[str, Any], BeforeValidator(_component)]
 
@@ -74,6 +83,7 @@ _WORDS = {
     type(None): "null",
     _filled: "a non-empty string",
     _file_name: f"a folder name of at most {FILE_NAME} bytes, without '/' and not starting with '.'",
+    _duration: "a time in days, hours, minutes and seconds, such as 00:08:30:00",
     _component: "a component (a mapping with _target_)",
 }
 _BOUNDS = ("ge", "gt", "le", "lt", "multiple_of", "min_length", "max_length")

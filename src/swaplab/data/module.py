@@ -48,7 +48,7 @@ class FaceData(pl.LightningDataModule):
     source of batches for ``val_dataloader`` and ``test_dataloader``, by split; set it before they are asked for.
 
     Training never ends by itself: batches follow each other over all epochs of a fit. ``position`` is where the next
-    one begins; Lightning keeps it in checkpoints. With ``overfit_batches`` every epoch begins where the first one did.
+    one begins; Lightning keeps it in checkpoints. With ``overfit_batches`` every epoch has the run's first batches.
 
     Raises UserError if identities are missing, identical or aligned differently, if ``resolution`` differs from the
     facesets', if a mask is unknown, if a split is empty, or if an identity has fewer training faces than a batch.
@@ -151,9 +151,10 @@ class FaceData(pl.LightningDataModule):
         shard = -(-self.batch_size // world) * self.parts
         steps = max(1, AHEAD // shard) if self.workers else 1
         positions = PositionSampler(self.batch_size, rank, world, parts=self.parts, steps=steps)
-        repeats = bool(getattr(self.trainer, "overfit_batches", 0))
-        first = self.position
-        return Batches(self._dataset, positions, self.workers, lambda: first if repeats else self.position)
+        epoch = int(getattr(self.trainer, "overfit_batches", 0)) * self.batch_size * self.parts
+        return Batches(
+            self._dataset, positions, self.workers, lambda: self.position % epoch if epoch else self.position
+        )
 
     def val_dataloader(self) -> Iterable[Any]:
         """This rank's share of the validation faces; none where ``held_out_faces`` has none."""

@@ -20,13 +20,13 @@ from swaplab.devices import backend_of
 from swaplab.errors import UserError
 from swaplab.experiment.data import load_data, sheet_drawer
 from swaplab.experiment.module import module_of
-from swaplab.experiment.trainer import intervals, trainer_of
+from swaplab.experiment.trainer import intervals, passed_through, seconds_of, step_limit, trainer_of
 from swaplab.networks.macs import macs_of
 from swaplab.networks.names import GENERATOR
 from swaplab.networks.norm import SyncBatchNorm
 from swaplab.runs.code import Code, code_of
 from swaplab.runs.environment import differences, environment, git_state, resolve_precision
-from swaplab.runs.identity import config_hash
+from swaplab.runs.identity import config_hash, debugging
 from swaplab.runs.record import RunRecord
 from swaplab.stopping import WARNINGS, Stopped, stop_requests
 from swaplab.training.averaging import AveragedGenerator
@@ -41,6 +41,9 @@ from swaplab.training.record_logger import Listener, RecordLogger
 from swaplab.training.session import Cadence, Session
 from swaplab.training.speed import Speed
 from swaplab.training.watch import PATIENCE, Watch, of_the_connection
+
+# What a record says of a run that is shorter, or has fewer data, than its config.
+DEBUGGED = "a run to find a fault ({}): do not compare its numbers"
 
 
 @dataclass(frozen=True)
@@ -72,6 +75,7 @@ def fit(config: dict[str, Any], folder: Path, record: RunRecord | None, tell: Li
     precision = resolve_precision(settings)
     pl.seed_everything(config["seed"], verbose=False)
     module, files, checkpoint = module_of(config, data), AtomicCheckpointIO(), folder / "checkpoints" / LAST
+    module.step_limit = step_limit(settings)
     position = files.preload(checkpoint)[STATE]["counters"] if checkpoint.exists() else None
     if position is not None:
         _check_statistics(module, settings, RunRecord.load(folder), ranks)
@@ -93,6 +97,7 @@ def fit(config: dict[str, Any], folder: Path, record: RunRecord | None, tell: Li
             speed := Speed(),
             draw=draw,
             session_images=config["budget"]["session_images"],
+            session_seconds=seconds_of(settings.get("max_time")),
             resumed=position is not None,
             same=_same(config, now, facts, position) | {"the code": code.digest},
         )
@@ -105,7 +110,8 @@ def fit(config: dict[str, Any], folder: Path, record: RunRecord | None, tell: Li
             watch,
             precision,
             files,
-            **intervals(session.cadence, module.images_per_step),
+            **intervals(session.cadence, module.images_per_step, settings),
+            **passed_through(settings, folder),
             logger=session.logger,
             # the clock starts after the session has measured the untrained network
             callbacks=[AveragedGenerator(), session, speed, keeping, *([progress] if progress else [])],
@@ -245,7 +251,7 @@ def _begin(
         parameters=parameters,
         macs=macs_of(module.networks[GENERATOR], resolution),
         cost={"seconds": 0.0},
-        warnings=[],
+        warnings=[DEBUGGED.format(", ".join(limits))] if (limits := debugging(config)) else [],
         trained_on=trained_on(module),
         **facts,
     )

@@ -6,6 +6,7 @@ from functools import partial
 
 from swaplab.report.numbers import significant
 from swaplab.report.reading import ReportedRun
+from swaplab.runs.identity import debugging
 from swaplab.runs.record import codes_of
 
 UNKNOWN = "unknown"
@@ -52,6 +53,10 @@ def _budget(run: ReportedRun) -> str:
     return f"{significant(images)} images" if images else UNKNOWN
 
 
+def _limits(run: ReportedRun) -> str:
+    return ", ".join(debugging(run.config)) or "none"
+
+
 def _torch(run: ReportedRun) -> str:
     versions = run.environment.get("versions")
     return str(versions.get("torch", UNKNOWN)) if isinstance(versions, dict) else UNKNOWN
@@ -65,6 +70,7 @@ Say = Callable[[ReportedRun], str]
 GRAVE: dict[str, tuple[Say, str]] = {
     "training data": (_data, "They were trained on different faces, which may explain a difference."),
     "image budget": (_budget, "Some were trained on more images, which may explain a difference."),
+    "limits": (_limits, "A run with a limit only finds a fault; its numbers answer no question."),
     "precision": (lambda run: str(run.environment.get("precision")), "Precision may explain a difference."),
     "code": (_code, "They were trained by different versions of the code, which may explain a difference."),
 }

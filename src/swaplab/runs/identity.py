@@ -22,9 +22,22 @@ NEUTRAL = (
     "data.workers",
     "workers",
     "trainer.progress",
+    "trainer.max_time",
+    "trainer.profiler",
+    "trainer.detect_anomaly",
+    "trainer.num_sanity_val_steps",
 )
 # Where and on how many processes a run is computed: affects rounding only. Part of the id, but may change on resume.
-PLACE = tuple(f"trainer.{key}" for key in ("accelerator", "devices", "nodes", "launcher", "backend", "threads"))
+PLACE = tuple(
+    f"trainer.{key}"
+    for key in ("accelerator", "devices", "nodes", "launcher", "backend", "threads", "deterministic", "benchmark")
+)
+# Keys that make a run shorter, or its data fewer, to find a fault: its numbers answer no other question.
+DEBUGGING = tuple(
+    f"trainer.{key}" for key in ("fast_dev_run", "overfit_batches", "limit_train_batches", "limit_val_batches")
+)
+# Keys that a config may lack; off, they are no part of the id.
+OPTIONAL = (*DEBUGGING, "trainer.deterministic", "trainer.benchmark")
 
 
 def _without(config: dict[str, Any], dotted: str) -> dict[str, Any]:
@@ -34,6 +47,30 @@ def _without(config: dict[str, Any], dotted: str) -> dict[str, Any]:
     if not rest:
         return {k: v for k, v in config.items() if k != head}
     return config | ({head: _without(config[head], rest)} if isinstance(config[head], dict) else {})
+
+
+def _at(config: dict[str, Any], dotted: str) -> Any:
+    node: Any = config
+    for part in dotted.split("."):
+        node = node.get(part) if isinstance(node, dict) else None
+    return node
+
+
+def decisive(config: dict[str, Any]) -> dict[str, Any]:
+    """A config without `NEUTRAL` keys, and without `OPTIONAL` ones that are off."""
+    for key in (*NEUTRAL, *(key for key in OPTIONAL if _off(_at(config, key)))):
+        config = _without(config, key)
+    return config
+
+
+def _off(value: Any) -> bool:
+    return value is None or value is False  # 0 is a value
+
+
+def debugging(config: dict[str, Any]) -> list[str]:
+    """The `DEBUGGING` keys that are set, with their values, such as ``trainer.overfit_batches=1``."""
+    values = {key: _at(config, key) for key in DEBUGGING}
+    return [f"{key}={value}" for key, value in values.items() if not _off(value)]
 
 
 def leaves(node: Any, path: tuple[str, ...] = ()) -> Iterator[tuple[str, str]]:
@@ -47,9 +84,7 @@ def leaves(node: Any, path: tuple[str, ...] = ()) -> Iterator[tuple[str, str]]:
 
 def changed_keys(before: dict[str, Any], now: dict[str, Any]) -> list[str]:
     """Dotted keys that can change numbers and whose values differ between two configs."""
-    for key in NEUTRAL:
-        before, now = _without(before, key), _without(now, key)
-    return sorted({key for key, _ in set(leaves(before)) ^ set(leaves(now))})
+    return sorted({key for key, _ in set(leaves(decisive(before))) ^ set(leaves(decisive(now)))})
 
 
 def pinned(config: dict[str, Any]) -> dict[str, Any]:
@@ -86,11 +121,8 @@ def _content(file: Path, changed: int, size: int) -> str:
 
 
 def config_hash(config: dict[str, Any]) -> str:
-    """16 hex digits over the resolved config without `NEUTRAL`; independent of key order."""
-    config = pinned(config)
-    for key in NEUTRAL:
-        config = _without(config, key)
-    return hashlib.sha256(json.dumps(config, sort_keys=True).encode()).hexdigest()[:16]
+    """16 hex digits over what is `decisive` in the resolved config; independent of key order."""
+    return hashlib.sha256(json.dumps(decisive(pinned(config)), sort_keys=True).encode()).hexdigest()[:16]
 
 
 def run_id_of(config: dict[str, Any]) -> str:

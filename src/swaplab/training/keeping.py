@@ -46,8 +46,10 @@ class Keeping(Checkpoint):
     def on_validation_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Keep the best average; then save if a checkpoint is due."""
         module = typed(pl_module)
-        value = module.measured[self.metric]
-        if better(self.metric, value, self.best):
+        if trainer.sanity_checking:
+            return
+        value = module.measured.get(self.metric)  # missing if a limit leaves out its faces
+        if value is not None and better(self.metric, value, self.best):
             self.best = value
             self._save_weights(module, BEST, {"metric": self.metric, "value": str(value)})
         self._save_if_due(trainer, module)

@@ -90,13 +90,14 @@ class SwapModule(UpdatingModule):
     def training_step(self, batch: dict[str, Any], batch_idx: int) -> None:
         """`step`, and a report of the losses where one is due."""
         self.step(batch)
-        last, every = self.counters.images_seen >= self.total_images, self.trainer.log_every_n_steps  # type: ignore[attr-defined]
-        if last or (every and self.counters.steps % every == 0):
+        every = self.trainer.log_every_n_steps  # type: ignore[attr-defined]
+        if self.over or (every and self.counters.steps % every == 0):
             self._report()
 
     def on_train_epoch_end(self) -> None:
-        """Report the losses of the last steps."""
-        self._report()
+        """Report the losses of the last steps; with ``overfit_batches`` an epoch is only a few steps."""
+        if not self.trainer.overfit_batches:  # type: ignore[attr-defined]
+            self._report()
 
     def _report(self) -> None:
         """Log the means of the losses since the last report; no-op if there was no step since."""
@@ -139,9 +140,11 @@ class SwapModule(UpdatingModule):
         self._measurement("val").update(self.averaged(), batch)
 
     def on_validation_epoch_end(self) -> None:
-        """Log the metrics of all batches."""
-        self.measured = self._measurement("val").compute()
-        self.log_values(self.measured)
+        """Log the metrics of all batches; those of Lightning's sanity check count for nothing."""
+        measured = self._measurement("val").compute()
+        if not self.trainer.sanity_checking:
+            self.measured = measured
+            self.log_values(measured)
 
     def on_test_start(self) -> None:
         """As before validation."""

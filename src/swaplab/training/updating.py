@@ -61,6 +61,7 @@ class UpdatingModule(pl.LightningModule):
         self.parts = parts(self.updates)
         self.identities, self.settings, self.total_images = identities, settings, total_images
         self.learning_rate, self.accumulate = learning_rate, accumulate
+        self.step_limit: int | None = None  # of a run that is debugged: it is over after so many steps
         self.ema: EMA | None = None
         self.counters, self.meter = Counters(), LossMeter()
         self.made: dict[str, int] = {update.name: 0 for update in self.updates}
@@ -73,6 +74,12 @@ class UpdatingModule(pl.LightningModule):
     def progress(self) -> float:
         """Share of the budget that is spent, in [0, 1]."""
         return min(1.0, self.counters.images_seen / self.total_images)
+
+    @property
+    def over(self) -> bool:
+        """Whether the last step is made: the budget is spent, or the limit of steps is reached."""
+        limited = self.step_limit is not None and self.counters.steps >= self.step_limit
+        return limited or self.counters.images_seen >= self.total_images
 
     @property
     def images_per_step(self) -> int:
