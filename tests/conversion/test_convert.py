@@ -13,7 +13,7 @@ import torch
 from PIL import Image
 
 from swaplab.conversion import convert
-from swaplab.conversion.convert import Converter, Settings, principal_faces
+from swaplab.conversion.convert import Converter, Settings
 from swaplab.conversion.swapper import FaceSwapper, direction
 from swaplab.errors import UserError
 from swaplab.faces.alignment import FIVE_POINTS, Alignment
@@ -123,13 +123,6 @@ def test_largest_or_all_and_batches(photo: Path, tmp_path: Path) -> None:
     assert model.sizes == [4, 4, 1]
     report = converter([many]).picture(photo, tmp_path / "out.png")
     assert (report.faces, report.other_faces) == (1, 8)
-
-
-def test_the_principal_face_is_not_lost_to_a_passer_by() -> None:
-    person, passer = face_at(40, 60, 40), face_at(120, 60, 60)
-    found = [[person]] * 4 + [[passer, person]] + [[person]] * 4 + [[], [passer]]
-    chosen = principal_faces(found, set())
-    assert [faces[0].box[0] if faces else None for faces in chosen] == [20] * 9 + [None, 90]
 
 
 def test_a_video_keeps_frames_times_and_sound_and_counts(videos: Any, tmp_path: Path) -> None:

@@ -5,7 +5,7 @@ from collections.abc import Callable
 import numpy as np
 
 from swaplab.faces.detection import Detection
-from swaplab.faces.tracking import MISSED, follow, is_cut, principal, thumbnail
+from swaplab.faces.tracking import MISSED, follow, is_cut, thumbnail
 from swaplab.randomness import generator_at
 
 FaceAt = Callable[..., Detection]
@@ -24,9 +24,7 @@ def test_two_faces_that_pass_each_other_stay_two(face_at: FaceAt) -> None:
         track = found[id(face[0])]
         assert track.frames == list(range(30))
         assert all(a is b for a, b in zip(track.detections, face, strict=True))
-    best = principal(tracks)
-    assert best is not None
-    assert best.detections[0] is large[0]
+        assert all(frames[at][place] is face[at] for at, place in zip(track.frames, track.places, strict=True))
 
 
 def test_a_face_may_be_missed_for_a_few_frames(face_at: FaceAt) -> None:
@@ -44,16 +42,8 @@ def test_a_cut_and_a_jump_end_tracks(face_at: FaceAt) -> None:
     assert [t.frames for t in follow(jump)] == [[0, 1, 2, 3, 4], [5, 6]]
 
 
-def test_the_principal_face_is_large_and_long(face_at: FaceAt) -> None:
-    assert principal([]) is None
+def test_nobody_has_no_track() -> None:
     assert follow([[], [], []]) == []
-    # A stranger who is larger for two frames only does not win.
-    frames = [[face_at(50, 50, 40)] for _ in range(20)]
-    for t in (8, 9):
-        frames[t] = [face_at(200, 90, 90), *frames[t]]
-    best = principal(follow(frames))
-    assert best is not None
-    assert best.frames == list(range(20))
 
 
 def test_cuts_are_told_from_motion() -> None:

@@ -1,7 +1,8 @@
 """Convert pictures and videos: read, find faces, swap them, paste back, write."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from itertools import islice
 from pathlib import Path
 from typing import Literal
@@ -17,16 +18,17 @@ from swaplab.conversion.swapper import FaceSwapper
 from swaplab.conversion.video_writer import VideoWriter
 from swaplab.errors import UserError
 from swaplab.faces.detection import Detection
+from swaplab.faces.finding import Choice, FrameFaces, every_face, find_faces, in_batches, largest_face
 from swaplab.faces.hull import hull_mask
 from swaplab.faces.media import Frame, Video, read_picture
 from swaplab.faces.search import FindLandmarks, Search
-from swaplab.faces.tracking import follow, is_cut, thumbnail
 from swaplab.marking.label import Label
 from swaplab.progress import Advance, silent
 
 Pixels = NDArray[np.uint8]
 # limits for frames in memory: enough for full batches, few enough for 4K
 MOST_FRAMES, MOST_BYTES = 32, 64_000_000
+CHOICES: dict[str, Choice] = {"largest": largest_face, "all": every_face}
 
 
 @dataclass(frozen=True)
@@ -61,13 +63,11 @@ class Converter:
 
     def picture(self, source: Path, output: Path, progress: Advance = silent) -> Report:
         """Convert one picture. Raises UserError if no face is found in it."""
-        report = Report(frames_in=1)
+        report = Report()
         with report.timed("read"):
             image = read_picture(source)
-        with report.timed("find faces"):
-            found = self._possible(self.search([image]), report)
-        self._check_found(found, source)
-        self._swap([image], self._chosen(found, set(), report), report)
+        (found,) = self._found([[Frame(0, 0.0, 0, image)]], source, report)
+        self._swap([image], [found.faces], report)
         with report.timed("write"):
             alpha, profile = read_alpha_and_profile(source)
             report.notes += write_picture(output, self._labelled(image), alpha, profile)
@@ -92,12 +92,10 @@ class Converter:
         """
         report = Report()
         with Video.open(source) as video, VideoWriter(output, video) as writer:
-            found, cuts = self._found_in(source, report, progress)
-            self._check_found(found, source)
-            chosen = self._chosen(found, cuts, report)
+            found = self._found(_announced(source, report, progress), source, report)
             for frames in _batches(video, report):
                 images = [frame.image for frame in frames]
-                faces = chosen[frames[0].index : frames[-1].index + 1]
+                faces = [each.faces for each in found[frames[0].index : frames[-1].index + 1]]
                 self._swap(images, faces, report, frames[0].aspect)
                 for frame, image in zip(frames, images, strict=True):
                     with report.timed("label"):
@@ -111,41 +109,24 @@ class Converter:
             report.notes.append(f"the input is damaged: {video.damage}")
         return report
 
-    def _found_in(self, source: Path, report: Report, progress: Advance) -> tuple[list[list[Detection]], set[int]]:
-        """First pass: the faces of every frame, and the indices of frames that follow a cut."""
-        found: list[list[Detection]] = []
-        cuts: set[int] = set()
-        last: NDArray[np.float32] | None = None
-        with Video.open(source) as video:
-            for frames in _batches(video, report):
-                with report.timed("find faces"):
-                    found += self.search([frame.image for frame in frames], frames[0].aspect)
-                for frame in frames:
-                    before, last = last, thumbnail(frame.image)
-                    if before is not None and is_cut(before, last):
-                        cuts.add(frame.index)
-                progress("finding faces", len(frames), video.frame_count)
-        report.frames_in = len(found)
-        return self._possible(found, report), cuts
+    def _found(self, batches: Iterable[Sequence[Frame]], source: Path, report: Report) -> list[FrameFaces]:
+        """First pass: the faces of every frame, and those to swap. Raises UserError if there is none."""
 
-    def _possible(self, found: list[list[Detection]], report: Report) -> list[list[Detection]]:
-        """The faces with plausible points."""
-        possible = [[face for face in faces if face.possible] for faces in found]
-        report.implausible = sum(map(len, found)) - sum(map(len, possible))
-        return possible
+        def search(frames: Sequence[Pixels], aspect: float = 1.0) -> list[list[Detection]]:
+            with report.timed("find faces"):
+                found = self.search(frames, aspect)
+            possible = [[face for face in faces if face.possible] for faces in found]
+            report.implausible += sum(map(len, found)) - sum(map(len, possible))
+            return possible
 
-    def _check_found(self, found: Sequence[Sequence[Detection]], source: Path) -> None:
-        if not any(found):
+        found = find_faces(batches, search, CHOICES[self.settings.faces])
+        report.frames_in, report.faces = len(found), sum(len(frame.chosen) for frame in found)
+        report.other_faces = sum(len(frame.detections) for frame in found) - report.faces
+        report.passed_through = sum(not frame.chosen for frame in found)
+        if not any(frame.detections for frame in found):
             where = "in it" if len(found) == 1 else f"in any of its {len(found)} frames"
             raise UserError(f"{source}: no face was found {where}; lower min_face or probability, or use another file")
-
-    def _chosen(self, found: list[list[Detection]], cuts: set[int], report: Report) -> list[list[Detection]]:
-        """The faces to swap in each frame."""
-        chosen = found if self.settings.faces == "all" else principal_faces(found, cuts)
-        report.faces = sum(map(len, chosen))
-        report.other_faces = sum(map(len, found)) - report.faces
-        report.passed_through = sum(not faces for faces in chosen)
-        return chosen
+        return found
 
     def _swap(self, images: list[Pixels], chosen: list[list[Detection]], report: Report, aspect: float = 1.0) -> None:
         """Swap the chosen faces of frames, in place."""
@@ -180,26 +161,15 @@ class Converter:
         return image if self.label is None else self.label.draw(image)
 
 
-def principal_faces(found: list[list[Detection]], cuts: set[int]) -> list[list[Detection]]:
-    """At most one face per frame: the one with the largest total area over its track.
-
-    So a passer-by who is briefly larger does not take over, and every shot has its own principal face.
-    """
-    best: list[tuple[float, list[Detection]]] = [(0.0, []) for _ in found]
-    for track in follow(found, cuts):
-        for index, face in zip(track.frames, track.detections, strict=True):
-            if track.area > best[index][0]:
-                best[index] = (track.area, [face])
-    return [faces for _, faces in best]
+def _announced(source: Path, report: Report, progress: Advance) -> Iterator[list[Frame]]:
+    """The frames of a video in batches, with progress."""
+    with Video.open(source) as video:
+        for frames in _batches(video, report):
+            yield frames
+            progress("finding faces", len(frames), video.frame_count)
 
 
 def _batches(video: Video, report: Report) -> Iterator[list[Frame]]:
     """The frames of a video in batches that fit into memory."""
     size = max(1, min(MOST_FRAMES, MOST_BYTES // (video.width * video.height * 3)))
-    frames = video.frames()
-    while True:
-        with report.timed("read"):
-            batch = list(islice(frames, size))
-        if not batch:
-            return
-        yield batch
+    return in_batches(video.frames(), size, partial(report.timed, "read"))

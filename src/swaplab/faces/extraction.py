@@ -9,7 +9,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from itertools import islice
+from functools import partial
 from pathlib import Path
 
 import cv2
@@ -20,11 +20,11 @@ from swaplab.errors import UserError
 from swaplab.faces.alignment import Alignment
 from swaplab.faces.detection import POSSIBLE, Detection
 from swaplab.faces.faceset import FacesetWriter
+from swaplab.faces.finding import find_faces, in_batches, largest_face, principal_face
 from swaplab.faces.hull import face_masks
 from swaplab.faces.media import Frame, Video, all_unreadable, kind_of, read_picture
 from swaplab.faces.quality import flags, measure
 from swaplab.faces.search import FindLandmarks, Search
-from swaplab.faces.tracking import Track, follow, is_cut, principal, thumbnail
 
 Pixels = NDArray[np.uint8]
 Floats = NDArray[np.float64]
@@ -130,26 +130,23 @@ class Extraction:
 
     def _find_in(self, clip: Clip, expected: int) -> dict[int, Detection]:
         """The chosen faces of a clip by frame."""
-        tally, before = self.tallies[clip.name], None
-        indices: list[int] = []
-        found: list[list[Detection]] = []
-        cuts: set[int] = set()
-        for batch in self._batches(clip):
-            with self._timed("detection"):
-                found += self._search([frame.image for frame in batch], batch[0].aspect)
-            for frame in batch:
-                after = thumbnail(frame.image)
-                if before is not None and is_cut(before, after):
-                    cuts.add(len(indices))
-                before = after
-                indices.append(frame.index)
-            self._progress("finding faces", len(batch), expected)
-        track = principal(follow(found, cuts)) if clip.is_video else _largest(found)
-        kept = zip(track.frames, track.detections, strict=True) if track else ()
-        chosen = {indices[place]: detection for place, detection in kept}
-        tally.frames, tally.without_face = len(indices), len(indices) - len(chosen)
-        tally.other_faces = sum(map(len, found)) - len(chosen)
+        tally = self.tallies[clip.name]
+
+        def batches() -> Iterator[list[Frame]]:
+            for batch in self._batches(clip):
+                yield batch
+                self._progress("finding faces", len(batch), expected)
+
+        choose = principal_face if clip.is_video else largest_face
+        found = find_faces(batches(), self._timed_search, choose, connected=clip.is_video)
+        chosen = {frame.index: face for frame in found for face in frame.faces}
+        tally.frames, tally.without_face = len(found), len(found) - len(chosen)
+        tally.other_faces = sum(len(frame.detections) for frame in found) - len(chosen)
         return chosen
+
+    def _timed_search(self, frames: Sequence[Pixels], aspect: float = 1.0) -> list[list[Detection]]:
+        with self._timed("detection"):
+            return self._search(frames, aspect)
 
     def _expected_frames(self, clip: Clip) -> int:
         """The number of frames that the clip declares; 0 if unknown."""
@@ -202,13 +199,8 @@ class Extraction:
 
     def _batches(self, clip: Clip, wanted: Mapping[int, Detection] | None = None) -> Iterator[list[Frame]]:
         """The clip's frames, or only those in ``wanted``, in batches."""
-        frames = self._frames(clip)
-        while True:
-            with self._timed("decoding"):
-                batch = list(islice((f for f in frames if wanted is None or f.index in wanted), _BATCH))
-            if not batch:
-                return
-            yield batch
+        frames = (frame for frame in self._frames(clip) if wanted is None or frame.index in wanted)
+        return in_batches(frames, _BATCH, partial(self._timed, "decoding"))
 
     def _frames(self, clip: Clip) -> Iterator[Frame]:
         """The readable frames of a clip."""
@@ -239,12 +231,6 @@ class Extraction:
         started = time.perf_counter()
         yield
         self.seconds[stage] = self.seconds.get(stage, 0.0) + time.perf_counter() - started
-
-
-def _largest(found: Sequence[Sequence[Detection]]) -> Track:
-    """The largest face of every picture; pictures are independent, so there is nothing to track."""
-    largest = {place: faces[0] for place, faces in enumerate(found) if faces}
-    return Track(list(largest), list(largest.values()))
 
 
 def _in_source(landmarks: Floats, matrix: Floats) -> Floats:

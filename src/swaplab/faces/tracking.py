@@ -22,10 +22,18 @@ _SMALL = 16
 
 @dataclass
 class Track:
-    """One face through a clip: the frames in which it was found, ascending, and its detections."""
+    """One face through a clip: the frames in which it was found, ascending, its places among their faces, and its
+    detections."""
 
     frames: list[int] = field(default_factory=list)
+    places: list[int] = field(default_factory=list)
     detections: list[Detection] = field(default_factory=list)
+
+    def add(self, frame: int, place: int, detection: Detection) -> None:
+        """Continue the track in a later frame."""
+        self.frames.append(frame)
+        self.places.append(place)
+        self.detections.append(detection)
 
     @property
     def area(self) -> float:
@@ -58,20 +66,10 @@ def follow(detections: Sequence[Sequence[Detection]], cuts: Collection[int] = ()
         free = set(range(len(found)))
         while overlaps.size and overlaps.max() >= _OVERLAP:
             row, column = (int(i) for i in np.unravel_index(overlaps.argmax(), overlaps.shape))
-            live[row].frames.append(frame)
-            live[row].detections.append(found[column])
+            live[row].add(frame, column, found[column])
             overlaps[row], overlaps[:, column] = -1, -1
             free.discard(column)
-        new = [Track([frame], [found[index]]) for index in sorted(free)]
+        new = [Track([frame], [index], [found[index]]) for index in sorted(free)]
         tracks += new
         live += new
     return tracks
-
-
-def principal(tracks: Sequence[Track]) -> Track | None:
-    """The face with the largest total area over its track; None without tracks.
-
-    Tracks before and after a cut are never joined, because they may show different people, and a bystander's face must
-    not enter a faceset.
-    """
-    return max(tracks, key=lambda track: track.area, default=None)
