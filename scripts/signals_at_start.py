@@ -19,8 +19,8 @@ from torch import Tensor, nn
 from swaplab.config.border import checked
 from swaplab.config.read import resolved
 from swaplab.networks.building import build_networks
-from swaplab.networks.discriminator import Discriminator
-from swaplab.networks.generator import Generator, swapped
+from swaplab.networks.generator import swapped
+from swaplab.networks.protocols import Discriminator, Generator
 
 
 def signals(config: dict[str, Any], faces: Tensor) -> dict[str, float]:

@@ -2,16 +2,24 @@
 
 import re
 import shlex
+import subprocess
+import sys
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 
+from swaplab.errors import UserError
+from swaplab.networks.contract import check_discriminator, check_generator, check_layer
 from swaplab.runs.record import RunRecord
 
 PAGE = (Path(__file__).parents[2] / "docs" / "extending.md").read_text()
 BLOCKS = re.findall(r"```(\w+)\n(.*?)```", PAGE, re.DOTALL)
+LINES = [line for language, text in BLOCKS if language == "bash" for line in text.splitlines()]
+PARTS = ("generator", "discriminator", "mask", "attention", "loss")
 
 
 @pytest.fixture
@@ -27,25 +35,120 @@ def followed(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def test_the_page_works_as_it_is_written(followed: Path, tiny: list[str], process: Callable[..., Any]) -> None:
-    small = [word for word in tiny if not word.startswith("generator.")] + ["budget.images=16", "every.sample=16"]
-    lines = [line for language, text in BLOCKS if language == "bash" for line in text.splitlines()]
-    assert len(lines) == 2
-    for line in lines:
+@pytest.fixture
+def small(tiny: list[str]) -> list[str]:
+    """Overrides of a run of one step, for any generator."""
+    return [word for word in tiny if not word.startswith("generator.")] + ["budget.images=16", "every.sample=16"]
+
+
+def test_a_component_is_one_source_one_config_and_one_test_file(followed: Path) -> None:
+    for part in PARTS:
+        config = "conf/loss/tint/mine.yaml" if part == "loss" else f"conf/{part}/mine.yaml"
+        assert all((followed / file).is_file() for file in (f"mylab/{part}.py", config, f"tests/test_{part}.py"))
+    assert len([*followed.glob("mylab/*"), *followed.glob("tests/*")]) == 2 * len(PARTS)
+
+
+def test_the_page_works_as_it_is_written(followed: Path, small: list[str], process: Callable[..., Any]) -> None:
+    testing, *training = LINES
+    assert shlex.split(testing)[0] == "python"
+    (followed / "json.py").unlink()  # the interpreter itself imports the current folder
+    done = subprocess.run([sys.executable, *shlex.split(testing)[1:]], cwd=followed, capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert len(training) == 2
+    for line in training:
         setting, program, name_of, *words = shlex.split(line)
         assert program == "swaplab"
         name, _, value = setting.partition("=")
         started = process(name_of, *words, *small, env={name: value}, cwd=followed)
         assert started.wait() == 0, started.err
-    records = [RunRecord.load(file.parent) for file in (followed / "runs" / "ours").glob("*/run.json")]
-    assert {record.config()["generator"]["channels"] for record in records} == {8, 16}
-    assert all("loss/generator/tint" in record.metrics()[-1] for record in records)
+    records = [RunRecord.load(file.parent) for file in (followed / "runs").glob("*/*/run.json")]
+    configs = [record.config() for record in records]
+    assert {config["generator"]["channels"] for config in configs} == {8, 16}
+    used = {part: f"mylab.{part}" for part in PARTS if part != "loss"}
+    assert all(config[part]["_target_"].startswith(module) for config in configs for part, module in used.items())
+    assert all(
+        f"loss/{name}" in record.metrics()[-1]
+        for record in records
+        for name in ("generator/tint", "generator/composed", "generator/mask_size", "discriminator/real_or_fake")
+    )
+
+
+# What an author may get wrong: a text of the page, what stands there instead, and what the sentence says.
+WRONG = [
+    ("generator", "def decode", "def decipher", "Small has no decode; swaplab.networks.protocols.Generator says"),
+    ("generator", "(nn.Module)", "", "Small is not an nn.Module"),
+    ("generator", "tuple(identities)", "('A',)", "Small.identities must be ('A', 'B'); got ('A',)"),
+    ("generator", "return SwapOutput(", "return (", "Small.decode must return a SwapOutput; got a tuple"),
+    ("generator", ".sigmoid()", "", "colours of Small.decode must be in [0, 1]; got -"),
+    ("generator", "4, 2, 1)", "3, 1, 1)", "decode must have shape (2, 3, 64, 64); got shape (2, 3, 32, 32)"),
+    ("generator", "self.encoder(faces)", "self.encoder(faces).mean()", "encode must return a tensor (n, ...)"),
+    ("generator", "encoder(faces)", "missing(faces)", "cannot encode faces of shape (2, 3, 64, 64): 'Small'"),
+    ("discriminator", "def judge", "def look", "Glance has no judge; swaplab.networks.protocols.Discriminator"),
+    ("discriminator", "condition], 1))", "condition], 1)).mean()", "judge must return scores (n, k, h, w)"),
+    ("discriminator", "[faces, condition]", "[faces]", "cannot judge faces of shape (2, 3, 64, 64): Given groups"),
+    ("mask", "keepdim=True", "keepdim=False", "the alpha of Alpha must have shape (2, 1, 4, 4); got shape"),
+    ("mask", "torch.sigmoid(", "2 * (", "the alpha of Alpha must be in [0, 1]; got 4.39 to 4.39"),
+    ("attention", "features * gains", "1 * gains", "must return features of the shape that it gets, (2, 8, 4, 4)"),
+    ("attention", "def forward", "def apply", "cannot take features of shape (2, 8, 4, 4): Module [Gate]"),
+]
+NETWORKS = {"generator": check_generator, "discriminator": check_discriminator}
+
+
+@pytest.mark.parametrize(("part", "before", "after", "says"), WRONG)
+def test_what_an_author_gets_wrong_is_one_sentence(
+    followed: Path, part: str, before: str, after: str, says: str
+) -> None:
+    source = (followed / "mylab" / f"{part}.py").read_text()
+    assert before in source
+    made: dict[str, Any] = {"__name__": part}
+    exec(source.replace(before, after), made)
+    component = next(value for value in made.values() if getattr(value, "__module__", None) == part)
+    if part in NETWORKS:
+        check = partial(NETWORKS[part], component(("A", "B"), resolution=64), ("A", "B"), 64)
+    else:
+        options = {"start": 0.9} if part == "mask" else {}
+        check = partial(check_layer, component(8, **options), part, torch.ones(2, 8, 4, 4))
+    with pytest.raises(UserError) as error:
+        check()
+    assert str(error.value).startswith(f"{part}: ")
+    assert says in str(error.value)
+    assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("part", "before", "after", "says"),
+    [
+        ("mask", "torch.sigmoid(", "2 * (", "mask: the alpha of Alpha must be in [0, 1]; got 4.39"),
+        ("loss", "step.mean(", "(", "loss.tint must return a scalar tensor, such as a sum of step.mean(...)"),
+    ],
+)
+def test_a_run_says_so_before_its_first_step(
+    followed: Path,
+    small: list[str],
+    command: Callable[..., tuple[int, str, str]],
+    monkeypatch: pytest.MonkeyPatch,
+    part: str,
+    before: str,
+    after: str,
+    says: str,
+) -> None:
+    file = followed / "mylab" / f"{part}.py"
+    file.write_text(file.read_text().replace(before, after))
+    monkeypatch.syspath_prepend(followed)
+    monkeypatch.setenv("SWAPLAB_PACKAGES", "mylab")
+    try:
+        code, _, complaint = command("train", "--config-dir", str(followed / "conf"), "experiment=ours", *small)
+    finally:
+        for name in [name for name in sys.modules if name.split(".")[0] == "mylab"]:
+            del sys.modules[name]
+    assert (code, complaint.count("\n")) == (2, 1), complaint
+    assert says in complaint
+    assert not [*(followed / "runs").glob("*/*/run.json")]
 
 
 def test_a_package_that_is_not_declared_or_not_there_is_said(
-    followed: Path, tiny: list[str], process: Callable[..., Any]
+    followed: Path, small: list[str], process: Callable[..., Any]
 ) -> None:
-    small = [word for word in tiny if not word.startswith("generator.")]
     for package, says in (("", "is not allowed"), ("mylab", "mylab")):
         folder = followed if not package else followed / "conf"
         words = ["--config-dir", followed / "conf", "experiment=ours", *small]

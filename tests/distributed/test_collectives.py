@@ -18,9 +18,9 @@ from swaplab.losses.relativistic import RelativisticLSGANDiscriminator, Relativi
 from swaplab.losses.settings import StepSettings
 from swaplab.losses.wasserstein import GradientPenalty, WassersteinDiscriminator
 from swaplab.networks.discriminator import PerIdentity
-from swaplab.networks.generator import SwapOutput
 from swaplab.networks.initialisation import initialise
 from swaplab.networks.norm import InstanceNorm
+from swaplab.networks.protocols import SwapOutput
 from swaplab.training.distributed import sum_gradients
 from swaplab.training.meter import LossMeter
 

@@ -16,7 +16,7 @@ from swaplab.losses.settings import StepSettings
 from swaplab.losses.term import LossTerm
 from swaplab.losses.wasserstein import GradientPenalty, WassersteinDiscriminator, WassersteinGenerator
 from swaplab.networks.discriminator import PerIdentity
-from swaplab.networks.generator import SwapOutput
+from swaplab.networks.protocols import SwapOutput
 
 SHIFT = {"A": 0.1, "B": -0.2}
 ALPHA = 0.25

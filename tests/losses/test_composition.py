@@ -10,7 +10,7 @@ from swaplab.errors import UserError
 from swaplab.losses.context import StepContext
 from swaplab.losses.settings import StepSettings
 from swaplab.networks.composition import Composition
-from swaplab.networks.generator import SwapOutput
+from swaplab.networks.protocols import SwapOutput
 from swaplab.training.assemble import check_composition
 
 

@@ -12,7 +12,6 @@ from swaplab.errors import UserError
 from swaplab.losses.context import StepContext
 from swaplab.losses.perceptual import Perceptual
 from swaplab.losses.settings import StepSettings
-from swaplab.networks.generator import SwapOutput
 from swaplab.networks.pretrained.features import (
     FaceNetFeatures,
     Features,
@@ -21,6 +20,7 @@ from swaplab.networks.pretrained.features import (
     user_weights,
 )
 from swaplab.networks.pretrained.identity import IdentityEmbedder
+from swaplab.networks.protocols import SwapOutput
 
 
 class Halved(nn.Module):

@@ -13,7 +13,7 @@ from swaplab.losses.edge import Edge, Eyes, EyesEdge, resized
 from swaplab.losses.reconstruction import MSSSIM, SSIM, Auxiliary, FocalFrequency, Gradient, ReconstructionLoss, strided
 from swaplab.losses.settings import StepSettings
 from swaplab.losses.similarity import multi_scale_similarity, scales_of
-from swaplab.networks.generator import SwapOutput
+from swaplab.networks.protocols import SwapOutput
 
 Picture = np.ndarray
 

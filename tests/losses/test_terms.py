@@ -12,7 +12,7 @@ from swaplab.losses.mask import MaskSize
 from swaplab.losses.reconstruction import L1, MSE
 from swaplab.losses.settings import StepSettings
 from swaplab.losses.term import LossTerm
-from swaplab.networks.generator import SwapOutput
+from swaplab.networks.protocols import SwapOutput
 
 
 class Shift(nn.Module):

@@ -14,7 +14,7 @@ from swaplab.losses.reconstruction import L1
 from swaplab.losses.settings import StepSettings
 from swaplab.losses.term import LossTerm
 from swaplab.losses.translation import Cycle, IdentityEmbedding, Recogniser, Sameness
-from swaplab.networks.generator import SwapOutput
+from swaplab.networks.protocols import SwapOutput
 
 GAIN = {"A": 0.9, "B": 0.7, "C": 0.5}
 Faces = dict[str, dict[str, Tensor]]

@@ -4,9 +4,9 @@ from torch import nn
 
 from swaplab.errors import UserError
 from swaplab.networks.autoencoder import Autoencoder
-from swaplab.networks.generator import Generator
 from swaplab.networks.initialisation import initialise
 from swaplab.networks.mask import LearnedMask
+from swaplab.networks.protocols import Generator
 
 
 def parameters(module: nn.Module) -> int:

@@ -21,10 +21,11 @@ from swaplab.networks.bottleneck import (
 from swaplab.networks.code_match import CodeMoments
 from swaplab.networks.decoder import Conditioned, Intermediates, PerIdentity, SharedTrunk
 from swaplab.networks.draws import Draws, drawing
-from swaplab.networks.generator import Generator, SwapOutput, matched
+from swaplab.networks.generator import matched
 from swaplab.networks.initialisation import initialise
 from swaplab.networks.mask import LearnedMask
 from swaplab.networks.output import Output
+from swaplab.networks.protocols import Generator, SwapOutput
 from swaplab.networks.style import StyleDecoders
 from swaplab.networks.upsampling import InterpolatedConv, PixelShuffle, TransposedConv
 

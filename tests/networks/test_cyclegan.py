@@ -6,9 +6,9 @@ from torch import nn
 
 from swaplab.errors import UserError
 from swaplab.networks.cyclegan import CycleGAN
-from swaplab.networks.generator import Generator
 from swaplab.networks.initialisation import initialise
 from swaplab.networks.mask import LearnedMask
+from swaplab.networks.protocols import Generator
 
 
 def instance(channels: int) -> nn.Module:

@@ -5,7 +5,6 @@ import torch.nn.functional as F
 from swaplab.errors import UserError
 from swaplab.networks.attention import SelfAttention
 from swaplab.networks.discriminator import (
-    Discriminator,
     MultiscaleDiscriminator,
     PatchDiscriminator,
     PatchGAN70,
@@ -14,6 +13,7 @@ from swaplab.networks.discriminator import (
     SharedProjection,
 )
 from swaplab.networks.norm import InstanceNorm
+from swaplab.networks.protocols import Discriminator
 
 
 def size(network: torch.nn.Module) -> int:

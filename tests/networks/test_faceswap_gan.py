@@ -5,7 +5,6 @@ from torch import nn
 
 from swaplab.errors import UserError
 from swaplab.networks.attention import SelfAttention
-from swaplab.networks.discriminator import Discriminator
 from swaplab.networks.faceswap_gan import (
     FaceswapGAN,
     FaceswapGANDiscriminator,
@@ -14,10 +13,10 @@ from swaplab.networks.faceswap_gan import (
     depth_to_space,
     icnr,
 )
-from swaplab.networks.generator import Generator
 from swaplab.networks.initialisation import initialise
 from swaplab.networks.mask import LearnedMask
 from swaplab.networks.norm import HybridNorm, ScalarLayerNorm
+from swaplab.networks.protocols import Discriminator, Generator
 from swaplab.networks.regularisation import regularised_kernels
 
 IDENTITIES = ("A", "B")

@@ -3,10 +3,9 @@ import torch
 from torch import nn
 
 from swaplab.errors import UserError
-from swaplab.networks.discriminator import Discriminator
 from swaplab.networks.faceswap_gan_v1 import ConvBlock, FaceswapGANV1, FaceswapGANV1Discriminator
-from swaplab.networks.generator import Generator
 from swaplab.networks.mask import LearnedMask
+from swaplab.networks.protocols import Discriminator, Generator
 
 
 def parameters(module: nn.Module) -> int:

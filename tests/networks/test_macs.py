@@ -6,8 +6,8 @@ import torch
 from torch import Tensor, nn
 
 from swaplab.networks.building import build_networks
-from swaplab.networks.generator import SwapOutput
 from swaplab.networks.macs import macs_of
+from swaplab.networks.protocols import SwapOutput
 
 
 class ConvAndLinear(nn.Module):

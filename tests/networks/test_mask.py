@@ -3,9 +3,10 @@ import torch
 
 from swaplab.errors import UserError
 from swaplab.networks.cyclegan import CycleGAN
-from swaplab.networks.generator import SwapOutput, decoded
+from swaplab.networks.generator import decoded
 from swaplab.networks.initialisation import initialise
 from swaplab.networks.mask import LearnedMask, SeparateMask
+from swaplab.networks.protocols import SwapOutput
 
 
 def test_learned_mask_is_a_sigmoid_of_a_convolution() -> None:

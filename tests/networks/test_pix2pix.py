@@ -4,10 +4,10 @@ from torch import nn
 
 from swaplab.errors import UserError
 from swaplab.networks.draws import Draws, drawing
-from swaplab.networks.generator import Generator
 from swaplab.networks.initialisation import initialise
 from swaplab.networks.mask import LearnedMask
 from swaplab.networks.pix2pix import Pix2Pix
+from swaplab.networks.protocols import Generator
 
 
 @pytest.mark.parametrize(("side", "count"), [(256, 54_413_955), (128, 41_828_995), (64, 29_244_035)])

@@ -6,7 +6,7 @@ from torch import Tensor, nn
 
 from swaplab.metrics.swapping import swapped
 from swaplab.networks.composition import Composition
-from swaplab.networks.generator import SwapOutput
+from swaplab.networks.protocols import SwapOutput
 from swaplab.networks.swap_model import SwapModel
 
 

@@ -18,7 +18,7 @@ from swaplab.metrics.pixels import psnr
 from swaplab.metrics.task import SwapTask
 from swaplab.metrics.validation import Validation
 from swaplab.networks.composition import Composition
-from swaplab.networks.generator import SwapOutput
+from swaplab.networks.protocols import SwapOutput
 from swaplab.networks.swap_model import SwapModel
 from swaplab.noise.colour_shift import ColourShift
 

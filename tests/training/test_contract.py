@@ -13,7 +13,7 @@ MODULE = '''
 from dataclasses import dataclass
 import torch
 from torch import nn
-from swaplab.networks.generator import SwapOutput
+from swaplab.networks.protocols import SwapOutput
 from swaplab.training.updates import Update
 
 class Translators(nn.Module):

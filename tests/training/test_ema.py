@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from swaplab.losses.reconstruction import L1
 from swaplab.losses.settings import StepSettings
-from swaplab.networks.generator import SwapOutput
+from swaplab.networks.protocols import SwapOutput
 from swaplab.training.averaging import AveragedGenerator
 from swaplab.training.ema import EMA, ema_decay
 from swaplab.training.module import SwapModule

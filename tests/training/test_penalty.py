@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from swaplab.losses.reconstruction import L1
 from swaplab.losses.settings import StepSettings
-from swaplab.networks.generator import SwapOutput
+from swaplab.networks.protocols import SwapOutput
 from swaplab.networks.regularisation import RegularisedConv2d
 from swaplab.training.module import SwapModule
 from swaplab.training.updates import Joint

@@ -14,8 +14,8 @@ from torch import Tensor, nn
 from swaplab.errors import UserError
 from swaplab.losses.context import StepContext
 from swaplab.losses.settings import StepSettings
-from swaplab.networks.generator import SwapOutput
 from swaplab.networks.norm import BatchNorm
+from swaplab.networks.protocols import SwapOutput
 from swaplab.training.assemble import build_module
 from swaplab.training.module import SwapModule
 

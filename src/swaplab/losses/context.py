@@ -14,8 +14,9 @@ from swaplab.errors import UserError
 from swaplab.losses.settings import StepSettings
 from swaplab.losses.step_faces import StepFaces
 from swaplab.networks.draws import Draws, drawing, draws_numbers
-from swaplab.networks.generator import Generator, SwapOutput, decoded, matched
+from swaplab.networks.generator import decoded, matched
 from swaplab.networks.names import DISCRIMINATOR, GENERATOR
+from swaplab.networks.protocols import Generator, SwapOutput
 from swaplab.networks.statistics import tracks, untracked
 
 T = TypeVar("T")

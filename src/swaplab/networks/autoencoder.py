@@ -11,8 +11,8 @@ from swaplab.networks.attention import attended
 from swaplab.networks.blocks import Attentions, ConvBlock, Factory, scaled
 from swaplab.networks.bottleneck import SIDE, Bottleneck, FullyConnected, Shape
 from swaplab.networks.decoder import SLOPE, DecoderFamily, DecoderPlan, Decoders, PerIdentity
-from swaplab.networks.generator import SwapOutput
 from swaplab.networks.output import Output
+from swaplab.networks.protocols import SwapOutput
 from swaplab.networks.upsampling import PixelShuffle, Upsampling
 from swaplab.ranges import Latent, Width
 

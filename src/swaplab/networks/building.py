@@ -7,14 +7,23 @@ from typing import Any
 import torch
 from torch import nn
 
-from swaplab.config.build import build
-from swaplab.config.slots import SHARED
+from swaplab.config.build import build, located
+from swaplab.config.slots import SHARED, kind_of
+from swaplab.config.trust import targets_in
 from swaplab.errors import UserError
 from swaplab.networks import spectral
-from swaplab.networks.discriminator import Discriminator
-from swaplab.networks.generator import Generator
+from swaplab.networks.contract import (
+    LAYERS,
+    Layer,
+    check_discriminator,
+    check_generator,
+    check_members,
+    checked_layers,
+    code_shape,
+)
 from swaplab.networks.initialisation import initialise
 from swaplab.networks.names import DISCRIMINATOR, GENERATOR
+from swaplab.networks.protocols import Discriminator, Generator
 
 
 def build_networks(config: Mapping[str, Any], identities: tuple[str, ...], resolution: int) -> nn.ModuleDict:
@@ -25,16 +34,14 @@ def build_networks(config: Mapping[str, Any], identities: tuple[str, ...], resol
         if config.get(name)
     }
     for name, protocol in ((GENERATOR, Generator), (DISCRIMINATOR, Discriminator)):
-        if name in networks and not (isinstance(networks[name], protocol) and isinstance(networks[name], nn.Module)):
-            raise UserError(
-                f"{name}: {type(networks[name]).__name__} lacks the members of swaplab's {protocol.__name__} protocol"
-            )
+        if name in networks:
+            check_members(networks[name], protocol, name)
     if config.get("spectral"):
         _normalise_spectra(networks, config["spectral"])
     if config["generator"].get("code_match"):
         _add_code_match(networks[GENERATOR], config["generator"]["code_match"], identities, resolution)
     if config["mask_network"]:
-        shape = _code_shape(networks[GENERATOR], identities, resolution)
+        shape = code_shape(networks[GENERATOR], resolution)
         given = {"identities": identities, "shape": shape, "resolution": resolution}
         networks[GENERATOR].add_module("mask_network", build(config["mask_network"], "mask_network", **given))
     for name, network in networks.items():
@@ -53,6 +60,26 @@ def check_networks(config: Mapping[str, Any], identities: tuple[str, ...], resol
             with suppress(InstantiationException), torch.device("meta"):
                 sized = _sized(config[name], config["size"]["width"])
                 build(sized, name, identities=identities, resolution=resolution)
+
+
+def check_contract(
+    networks: nn.ModuleDict, config: Mapping[str, Any], identities: tuple[str, ...], resolution: int
+) -> None:
+    """Raise UserError for networks and layers that do not keep their protocols (`swaplab.networks.contract`)."""
+    checks = {GENERATOR: check_generator, DISCRIMINATOR: check_discriminator}
+    for name, network in networks.items():
+        with checked_layers(network, _layers_in(config[name], name)):
+            checks[name](network, identities, resolution)
+
+
+def _layers_in(node: Mapping[str, Any], network: str) -> dict[Layer, list[type]]:
+    """The classes of the norms, attentions and mask heads in a network's config."""
+    found: dict[Layer, list[type]] = {kind: [] for kind in LAYERS}
+    for path, name in targets_in(node, (network,)):
+        for kind in (kind for kind in LAYERS if kind == kind_of(path)):
+            target = located(name, ".".join(path))
+            found[kind] += [target] if isinstance(target, type) else []
+    return found
 
 
 def _sized(node: Mapping[str, Any], width: float) -> dict[str, Any]:
@@ -100,15 +127,5 @@ def _add_code_match(generator: nn.Module, node: dict[str, Any], identities: tupl
             f"generator.code_match needs a shared encoder, which {type(generator).__name__} does not have; set "
             f"generator/code_match=none"
         )
-    shape = _code_shape(generator, identities, resolution)
+    shape = code_shape(generator, resolution)
     generator.add_module("code_match", build(node, "generator.code_match", identities=identities, shape=shape))
-
-
-def _code_shape(generator: nn.Module, identities: tuple[str, ...], resolution: int) -> torch.Size:
-    """The shape of one code, without the batch dimension."""
-    assert isinstance(generator, Generator)
-    generator.eval()  # must not update running statistics
-    with torch.no_grad():
-        code = generator.encode(torch.zeros(1, 3, resolution, resolution), identities[0])
-    generator.train()
-    return code.shape[1:]

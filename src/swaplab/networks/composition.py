@@ -6,7 +6,7 @@ from typing import Any
 
 from torch import Tensor
 
-from swaplab.networks.generator import SwapOutput
+from swaplab.networks.protocols import SwapOutput
 
 
 @dataclass(frozen=True)

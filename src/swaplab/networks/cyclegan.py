@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from swaplab.errors import UserError
 from swaplab.networks.attention import attended
 from swaplab.networks.blocks import Attended, Factory, scaled
-from swaplab.networks.generator import SwapOutput
+from swaplab.networks.protocols import SwapOutput
 from swaplab.ranges import Width
 
 STD = 0.02

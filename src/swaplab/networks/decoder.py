@@ -16,8 +16,8 @@ from torch import Tensor, nn
 from swaplab.errors import UserError
 from swaplab.networks.blocks import Attentions, Factory, ResidualBlock, SameConv2d
 from swaplab.networks.bottleneck import SIDE, Bottleneck, Shape, Widths
-from swaplab.networks.generator import SwapOutput
 from swaplab.networks.output import Output
+from swaplab.networks.protocols import SwapOutput
 from swaplab.networks.upsampling import Upsampling
 
 SLOPE = 0.1

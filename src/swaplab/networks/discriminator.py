@@ -6,7 +6,7 @@
 
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
-from typing import Annotated, Protocol, runtime_checkable
+from typing import Annotated
 
 import torch
 import torch.nn.functional as F
@@ -21,19 +21,6 @@ from swaplab.ranges import Width
 
 SLOPE = 0.2
 SITE = "discriminator."
-
-
-@runtime_checkable
-class Discriminator(Protocol):
-    """Any ``nn.Module`` with this member. One with scores in [0, 1] has ``sigmoid = True``."""
-
-    def judge(self, faces: Tensor, identity: str, condition: Tensor) -> Tensor:
-        """Scores (n, k, h, w), any real number; higher means more like a real face of ``identity``.
-
-        ``faces``: (n, 3, R, R) in [0, 1]. ``condition``: the generator's input (n, 3, R, R) in [0, 1], used by
-        conditional discriminators.
-        """
-        ...
 
 
 class Patches(nn.Module):

@@ -12,8 +12,8 @@ from torch import Tensor, nn
 from swaplab.errors import UserError
 from swaplab.networks.attention import attended
 from swaplab.networks.blocks import Dense, Factory, SameConv2d, scaled
-from swaplab.networks.generator import SwapOutput
 from swaplab.networks.norm import HybridNorm
+from swaplab.networks.protocols import SwapOutput
 from swaplab.networks.regularisation import RegularisedConv2d, he_normal
 from swaplab.ranges import Latent, NotNegative, Width
 

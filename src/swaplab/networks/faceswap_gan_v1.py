@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from swaplab.errors import UserError
 from swaplab.networks.blocks import Dense, Factory, SameConv2d, scaled
-from swaplab.networks.generator import SwapOutput
+from swaplab.networks.protocols import SwapOutput
 from swaplab.ranges import Latent, Share, Width
 
 RESOLUTION = 64

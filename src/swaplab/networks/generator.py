@@ -1,46 +1,10 @@
-"""The interface of generators: encode a face, decode it as an identity."""
+"""Use of a generator: match codes, decode them with the mask, swap faces."""
 
-from dataclasses import dataclass, field, replace
-from typing import Protocol, runtime_checkable
+from dataclasses import replace
 
 from torch import Tensor
 
-
-@dataclass(frozen=True)
-class SwapOutput:
-    """A decoder's output for n faces.
-
-    ``raw``: (n, 3, R, R) colours in [0, 1]. ``mask``: (n, 1, R, R) alpha in [0, 1], or None without a mask. ``aux``:
-    further outputs by name, such as colours at lower resolutions.
-    """
-
-    raw: Tensor
-    mask: Tensor | None = None
-    aux: dict[str, Tensor] = field(default_factory=dict)
-
-    def composed(self, background: Tensor) -> Tensor:
-        """``mask * raw + (1 - mask) * background`` (n, 3, R, R); ``raw`` without a mask."""
-        return self.raw if self.mask is None else self.mask * self.raw + (1 - self.mask) * background
-
-
-@runtime_checkable
-class Generator(Protocol):
-    """Any ``nn.Module`` with these members. A translation model fits: its ``encode`` returns its input.
-
-    ``identities``: the names that it can decode. ``shared_encoder``: True if ``encode`` does not depend on ``source``,
-    so that one call can encode faces of several identities.
-    """
-
-    identities: tuple[str, ...]
-    shared_encoder: bool
-
-    def encode(self, faces: Tensor, source: str) -> Tensor:
-        """The code of faces (n, 3, R, R) in [0, 1] of ``source``; any shape (n, ...)."""
-        ...
-
-    def decode(self, code: Tensor, target: str) -> SwapOutput:
-        """A code decoded as ``target``."""
-        ...
+from swaplab.networks.protocols import Generator, SwapOutput
 
 
 def matched(generator: Generator, code: Tensor, source: str, target: str) -> Tensor:

@@ -9,7 +9,8 @@ from torch.func import functional_call
 from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils.flop_counter import FlopCounterMode
 
-from swaplab.networks.generator import Generator, swapped
+from swaplab.networks.generator import swapped
+from swaplab.networks.protocols import Generator
 
 
 class _Face(nn.Module):

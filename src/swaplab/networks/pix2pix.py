@@ -14,7 +14,7 @@ from swaplab.networks.attention import attended
 from swaplab.networks.blocks import Factory, scaled
 from swaplab.networks.cyclegan import GaussianConv2d, GaussianConvTranspose2d, attend
 from swaplab.networks.draws import KeyedDropout
-from swaplab.networks.generator import SwapOutput
+from swaplab.networks.protocols import SwapOutput
 from swaplab.ranges import Width
 
 SLOPE = 0.2

@@ -11,7 +11,7 @@ from swaplab.networks.blocks import Dense, SameConv2d
 from swaplab.networks.bottleneck import Shape
 from swaplab.networks.decoder import DecoderPlan, Painter, PerIdentity, stage_name
 from swaplab.networks.draws import Draws
-from swaplab.networks.generator import SwapOutput
+from swaplab.networks.protocols import SwapOutput
 
 SLOPE = 0.2
 

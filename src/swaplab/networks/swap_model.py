@@ -11,8 +11,9 @@ from torch import Tensor, nn
 
 from swaplab.faces.hull import hull_mask
 from swaplab.networks.composition import Composition
-from swaplab.networks.generator import Generator, swapped
+from swaplab.networks.generator import swapped
 from swaplab.networks.pretrained.landmarks import Landmarker
+from swaplab.networks.protocols import Generator
 
 # What training added to every face of an identity, per channel in units of [0, 1]:
 # {"A": {"input": [r, g, b], "target": [r, g, b]}}.

@@ -13,7 +13,7 @@ from swaplab.losses.settings import StepSettings
 from swaplab.losses.term import LossTerm
 from swaplab.losses.wasserstein import GradientPenalty
 from swaplab.networks import spectral
-from swaplab.networks.building import build_networks, check_networks, check_parts
+from swaplab.networks.building import build_networks, check_contract, check_networks, check_parts
 from swaplab.networks.composition import Composition
 from swaplab.networks.loading import put_weights
 from swaplab.networks.names import DISCRIMINATOR, GENERATOR
@@ -150,8 +150,9 @@ class ConfiguredModule(SwapModule):
 def build_module(
     config: Mapping[str, Any], identities: Sequence[str], resolution: int, total_images: int, **observers: Any
 ) -> ConfiguredModule:
-    """The LightningModule of a config, rehearsed, with the weights of ``init_from``."""
+    """The LightningModule of a config, checked and rehearsed, with the weights of ``init_from``."""
     module = ConfiguredModule(config, identities, resolution, total_images, **observers)
+    check_contract(module.networks, config, tuple(identities), resolution)
     rehearse(module, resolution)
     if config["init_from"]:
         _init_from(module, config["init_from"])

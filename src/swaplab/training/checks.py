@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING
 
-from torch import nn
+from torch import Tensor, nn
 
 from swaplab.errors import UserError
 from swaplab.losses.reconstruction import Auxiliary
@@ -38,6 +38,14 @@ def check_parts(module: "UpdatingModule") -> None:
         raise UserError(
             f"losses {', '.join(names)} have no effect, because no {side} is trained; add a {side} or turn them off"
         )
+
+
+def share_of(name: str, value: object) -> Tensor:
+    """The ``value`` of the loss ``name``. Raises UserError unless it is a scalar."""
+    if isinstance(value, Tensor) and value.ndim == 0:
+        return value
+    got = f"shape {tuple(value.shape)}" if isinstance(value, Tensor) else f"a {type(value).__name__}"
+    raise UserError(f"loss.{name} must return a scalar tensor, such as a sum of step.mean(...); it returned {got}")
 
 
 def check_accumulation(module: "UpdatingModule") -> None:

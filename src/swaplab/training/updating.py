@@ -20,7 +20,7 @@ from swaplab.networks.names import GENERATOR
 from swaplab.schedule import Schedule, value_at
 from swaplab.training.actions import Action, Trainee, due
 from swaplab.training.batches import divided
-from swaplab.training.checks import check_accumulation, check_parts
+from swaplab.training.checks import check_accumulation, check_parts, share_of
 from swaplab.training.distributed import sum_gradients
 from swaplab.training.ema import EMA
 from swaplab.training.meter import Counters, LossMeter
@@ -187,7 +187,7 @@ class UpdatingModule(pl.LightningModule):
         for name, term in self.terms_of(update).items():
             weight = value_at(term.weight, step.progress)
             with torch.set_grad_enabled(weight != 0), self._in_micro_batches(name):
-                value = term(step)
+                value = share_of(name, term(step))
             self.meter.add(f"loss/{term.side}/{name}", value, self.counters.steps)
             self.meter.add(f"loss/{term.side}/{name}_weighted", weight * value, self.counters.steps)
             if weight != 0:
