@@ -17,7 +17,10 @@ from swaplab.networks.generator import decoded
 from swaplab.networks.protocols import Discriminator, Generator, SwapOutput
 
 FACES = 2
-MEMBERS = {Generator: ("identities", "shared_encoder", "encode", "decode"), Discriminator: ("judge",)}
+MEMBERS: dict[type, tuple[str, ...]] = {
+    Generator: ("identities", "shared_encoder", "encode", "decode"),
+    Discriminator: ("judge",),
+}
 Layer = Literal["norm", "attention", "mask"]
 LAYERS: tuple[Layer, ...] = ("norm", "attention", "mask")
 
