@@ -72,8 +72,9 @@ swaplab ablation run norm 'ablation.seeds=[1,2,3,4,5,6,7,8]' name=norm_more budg
 swaplab ablation run --config-dir mine glasses_again
 ```
 
-An ablation stops, resumes and shares the machine as a sweep does ([sweeps](sweeps.md)), but on one machine only.
-`slots=N` limits the number of devices. [Comparison](comparison.md) explains what a verdict means.
+An ablation stops, resumes and shares the machine as a sweep does, and runs with the same launchers, as in
+`hydra/launcher=submitit_slurm` or `hydra/launcher=ray` ([sweeps](sweeps.md#other-launchers)). `hydra.launcher.slots=N`
+limits the number of devices. [Comparison](comparison.md) explains what a verdict means.
 
 The plans use rendered people and budgets for two cores (`quick` with 48,000 images per run, unless they say otherwise).
 The networks are small, so the answers are about small networks. On a GPU use a larger one; an override holds for every

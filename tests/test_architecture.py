@@ -29,8 +29,8 @@ ALLOWED = {
     },
     "metrics": {"networks", "faces"},
     "report": {"runs", "metrics", "ablations"},
-    "ablations": {"runs", "config"},
-    "sweeps": {"runs", "config"},
+    "ablations": {"sweeps", "runs", "config"},
+    "sweeps": {"experiment", "training", "runs", "config"},
     "marking": set(),
     "conversion": {"networks", "faces", "marking"},
 }
@@ -73,6 +73,11 @@ def test_arrows_point_down_only(part: str) -> None:
     for file in (SOURCE / "swaplab" / part).rglob("*.py"):
         upward = imports_of(file) - ALLOWED[part] - GROUND_FLOOR - {part}
         assert not upward, f"{file.name} imports {upward}"
+
+
+def test_hydras_plugins_use_the_library_and_not_the_command() -> None:
+    for file in (SOURCE / "hydra_plugins").rglob("*.py"):
+        assert imports_of(file) <= {"sweeps", "errors"}, file
 
 
 def test_every_part_has_a_rule() -> None:

@@ -90,8 +90,29 @@ def test_every_level_has_every_seed_once_and_the_plan_is_older_than_all(
     assert "4 runs, 0 images to train on" in output
 
 
+def test_another_launcher_composes_the_runs_of_the_plan(
+    train: Command, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr("swaplab.sweeps.process.COMMAND", (sys.executable, str(STAND_IN)))
+    words = ("hydra/launcher=basic", "ablation.seeds=[1]", "ablation.split=val", "ablation.metric=score")
+    code, output, complaint = train(*words)
+    assert (code, complaint) == (0, "")
+    assert "2 jobs for BasicLauncher" in output
+    assert "2 jobs: 2 complete" in output
+    folder = tmp_path / "runs" / "mine"
+    cells = {cell["run_id"]: cell for cell in json.loads((folder / "plan.json").read_text())["cells"]}
+    assert {record.folder.name for record in records(tmp_path)} == set(cells)
+    for record in records(tmp_path):
+        config, cell = record.config(), cells[record.folder.name]
+        assert (config["seed"], config["factors"]) == (cell["seed"], {"norm": cell["level"]})
+        assert (record.folder / "evaluation" / "final" / "val.json").exists()
+        assert len((record.folder / "starts.txt").read_text().splitlines()) == 1
+    code, output, _ = train(*words)
+    assert (code, output.count("already finished"), "BasicLauncher" in output) == (0, 2, False)
+
+
 def test_as_many_run_at_once_as_there_are_slots(train: Command, tmp_path: Path) -> None:
-    code, output, _ = train("slots=1")
+    code, output, _ = train("hydra.launcher.slots=1")
     assert (code, "4 jobs: 4 complete" in output) == (0, True)
     times = []
     for record in records(tmp_path):
@@ -131,8 +152,9 @@ def test_a_plan_that_was_begun_is_not_changed_but_another_stands_beside_it(train
         (["ablation.levels.group=['norm=group','norm.groups=3']"], "norm=group seed=1: "),
         (["+ablation.levels.more=['norm=batch','loss/reconstruction=mse']"], "which is not in ablation.changes"),
         (["norm=batch"], "ablation mine varies this key"),
-        (["hydra/launcher=joblib"], "none of Hydra's own settings"),
-        (["slots=many"], "slots=many must be a whole number"),
+        (["hydra.job.chdir=true"], "an ablation takes Hydra's launcher, no other setting"),
+        (["hydra.launcher.slots=many"], "Value 'many' of type 'str' could not be converted to Integer"),
+        (["hydra.launcher.slots=0"], "hydra.launcher.slots=0 must be a whole number of at least 1"),
         (["generator.width=0"], "generator.width=0 must be"),
         (["budget.images=0"], "budget.images=0 must be"),
     ],

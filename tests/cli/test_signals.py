@@ -18,7 +18,7 @@ ENDLESS = ("budget.images=10000000", "every.checkpoint=0", "every.validate=0", "
 WAYS = {
     "alone": (),
     "sweep": ("-m", "seed=1,2", "hydra.launcher.slots={ranks}"),
-    "ablation": ("encoder", "ablation.seeds=[1]", "slots={ranks}"),
+    "ablation": ("encoder", "ablation.seeds=[1]", "hydra.launcher.slots={ranks}"),
 }
 ALL = list(itertools.product(WAYS, ("SIGTERM", "SIGINT"), (0, 1, 2), (1, 2)))
 # What costs one or two starts of Python; where there are two ranks below another process, that is `make test-all`.

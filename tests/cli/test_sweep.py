@@ -7,9 +7,8 @@ from pathlib import Path
 import pytest
 import yaml
 
-from swaplab.cli.sweep import folder_override
-from swaplab.cli.words import CommandLine
 from swaplab.runs.record import RunRecord
+from swaplab.sweeps.planning import folder_override
 from swaplab.sweeps.runner import run_jobs
 
 STAND_IN = Path(__file__).parents[1] / "sweeps" / "stand_in.py"
@@ -130,11 +129,11 @@ def test_a_config_that_is_composed_already_is_read_as_a_strangers(
 
 
 def test_a_sweeps_folder_depends_on_what_can_change_numbers_alone() -> None:
-    def folder(*words: str) -> list[str]:
-        return folder_override(CommandLine.parse(words))
+    def folder(*words: str, configs: str | None = None) -> list[str]:
+        return folder_override(words, configs)
 
-    [one] = folder("-m", "norm=none,group", "seed=1,2")
-    assert [one] == folder("seed=1,2", "norm=none,group", "--multirun", "hydra.launcher.slots=2", "workers=3")
-    assert [one] != folder("-m", "norm=none,group", "seed=1,2,3")
-    assert [one] != folder("-m", "norm=none,group", "seed=1,2", "--config-dir", "mine")
-    assert folder("-m", "hydra.sweep.dir=here") == []
+    [one] = folder("norm=none,group", "seed=1,2")
+    assert [one] == folder("seed=1,2", "norm=none,group", "hydra.launcher.slots=2", "workers=3")
+    assert [one] != folder("norm=none,group", "seed=1,2,3")
+    assert [one] != folder("norm=none,group", "seed=1,2", configs="mine")
+    assert folder("hydra.sweep.dir=here") == []

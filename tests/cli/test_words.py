@@ -135,8 +135,7 @@ def test_truth_values_are_words() -> None:
         (["run", "norm", "ablation=encoder"], "already named"),
         (["run", "norm", "-m", "seed=1,2"], "an ablation is a sweep already"),
         (["run", "norm", "--cfg", "job"], "swaplab ablation plan NAME"),
-        (["run", "norm", "slots=0"], "slots=0 must be a whole number of at least 1"),
-        (["run", "norm", "hydra.launcher.slots=2"], "takes none of Hydra's own settings"),
+        (["run", "norm", "hydra.run.dir=x"], "an ablation takes Hydra's launcher, no other setting"),
         (["report", "norm", "metric=x"], "unknown key metric"),
         (["rnu", "norm"], "there is no subcommand rnu"),
         ([], "no subcommand given"),
@@ -159,10 +158,10 @@ def test_train_sends_an_ablation_to_its_own_command(command: Command) -> None:
 
 
 def test_the_report_that_an_ablation_names_can_be_made() -> None:
-    from swaplab.cli.ablation_runs import _report_command
+    from swaplab.ablations.running import report_command
 
     def words(*given: Any) -> list[str]:
-        program, name, command, *rest = shlex.split(_report_command(*given))
+        program, name, command, *rest = shlex.split(report_command(*given))
         assert (program, name, command) == ("swaplab", "ablation", "report")
         return rest
 

@@ -365,8 +365,14 @@ def quiet(built: list[dict[str, Any]], monkeypatch: pytest.MonkeyPatch) -> None:
     def build_job(_: object, composed: DictConfig) -> None:
         train.train_run(resolved(composed))
 
-    monkeypatch.setattr("swaplab.cli.sweep.run_apart", build_job)
-    monkeypatch.setattr("swaplab.cli.sweep.check_jobs", lambda jobs: [train.train_run(job.config) for job in jobs])
+    def build_all(jobs: list[Any]) -> None:
+        for job in jobs:
+            train.train_run(job.config)
+
+    monkeypatch.setattr("swaplab.sweeps.apart.run_apart", build_job)
+    monkeypatch.setattr(
+        "swaplab.sweeps.planning.check_jobs", lambda jobs: [train.train_run(job.config) for job in jobs]
+    )
     ended = SimpleNamespace(ended=True, objective=None)
     monkeypatch.setattr("swaplab.sweeps.runner.run_jobs", lambda jobs, *_, **__: [ended for _ in jobs])
 

@@ -1,4 +1,4 @@
-"""Passes Hydra's overrides and launcher to ``swaplab.cli.search``. Few imports, as Hydra loads it at every start."""
+"""Passes Hydra's overrides and launcher to ``swaplab.sweeps.trials``. Few imports, as Hydra loads it at every start."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -59,7 +59,7 @@ class OptunaSweeper(Sweeper):
 
         if find_spec("optuna") is None:
             raise UserError("hydra/sweeper=optuna needs Optuna; install it with: pip install 'swaplab[optuna]'")
-        from swaplab.cli.search import run_search
+        from swaplab.sweeps.trials import run_search
 
         setup_globals()
         parser = OverridesParser.create(config_loader=self.hydra_context.config_loader)

@@ -1,14 +1,18 @@
 """Passes the jobs of Hydra's sweepers to ``swaplab.sweeps``. Few imports, as Hydra loads it at every start."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from hydra.core.config_store import ConfigStore
 from hydra.core.utils import JobReturn, JobStatus
 from hydra.plugins.launcher import Launcher
 from hydra.types import HydraContext, TaskFunction
 from omegaconf import DictConfig
+
+if TYPE_CHECKING:
+    from swaplab.sweeps.jobs import Job, Outcome
 
 
 @dataclass
@@ -29,26 +33,34 @@ class ProcessLauncher(Launcher):
         self.slots = slots
 
     def setup(self, *, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig) -> None:
+        from swaplab.errors import UserError
+
         self.hydra_context, self.config = hydra_context, config
+        if self.slots is not None and self.slots < 1:
+            raise UserError(f"hydra.launcher.slots={self.slots} must be a whole number of at least 1, or null")
 
     def launch(self, job_overrides: Sequence[Sequence[str]], initial_job_idx: int) -> Sequence[JobReturn]:
-        from pathlib import Path
-
         from hydra.core.utils import setup_globals
 
-        from swaplab.cli.sweep import check_jobs, planned_jobs
-        from swaplab.sweeps.runner import run_jobs
+        from swaplab.sweeps.planning import check_jobs, planned_jobs
 
         setup_globals()
         configs = [self._composed(words, number) for number, words in enumerate(job_overrides, initial_job_idx)]
         jobs = planned_jobs(job_overrides, configs, typed=list(self.config.hydra.overrides.task))
         check_jobs(jobs)
-        folder = Path(str(self.config.hydra.sweep.dir))
-        outcomes = run_jobs(jobs, folder, slots=self.slots, first=initial_job_idx)
+        outcomes = self.run_jobs(jobs, Path(str(self.config.hydra.sweep.dir)), initial_job_idx)
         return [
             _job_return(words, config, outcome.ended, outcome.objective)
             for words, config, outcome in zip(job_overrides, configs, outcomes, strict=True)
         ]
+
+    def run_jobs(
+        self, jobs: "Sequence[Job]", folder: Path, first: int = 0, watch: "Callable[[Job], bool] | None" = None
+    ) -> "list[Outcome]":
+        """Run jobs that are checked already, at most ``slots`` at once."""
+        from swaplab.sweeps.runner import run_jobs
+
+        return run_jobs(jobs, folder, slots=self.slots, first=first, watch=watch)
 
     def _composed(self, overrides: Sequence[str], number: int) -> DictConfig:
         from omegaconf import open_dict
@@ -68,8 +80,6 @@ class FailedJob(JobReturn):
 
 
 def _job_return(overrides: Sequence[str], config: DictConfig, ended: bool, objective: float) -> JobReturn:
-    from pathlib import Path
-
     from omegaconf import OmegaConf
 
     task = OmegaConf.masked_copy(config, [str(key) for key in config if key != "hydra"])

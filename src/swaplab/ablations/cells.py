@@ -1,9 +1,11 @@
-"""The configs of an ablation plan: one run per level and seed, equal except for what the plan varies."""
+"""The runs of an ablation plan: one config per level and seed, equal except for what the plan varies."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
+from hydra.core.override_parser.types import Quote, QuotedString
 from omegaconf import DictConfig
 
 from swaplab.ablations.plan import Cell, Plan
@@ -31,6 +33,16 @@ class Planned:
         """The cells ordered by seed, so that all levels run once before any level runs twice."""
         return sorted(self.configs, key=lambda cell: self.plan.seeds.index(cell.seed))
 
+    @property
+    def folder(self) -> Path:
+        """The folder of all runs."""
+        config = next(iter(self.configs.values()))
+        return Path(config["runs"]) / config["name"]
+
+    def overrides(self, cell: Cell) -> list[str]:
+        """The overrides of a cell's run; any process composes the same config from them."""
+        return [*common_overrides(self.plan), *_own_overrides(self.plan, cell.level), f"seed={cell.seed}"]
+
 
 def planned(id: str, node: Mapping[str, Any], overrides: Sequence[str], compose: Compose) -> Planned:
     """The plan of ``node`` (a file of conf/ablation) with the user's ``overrides`` of all runs, and its configs.
@@ -53,15 +65,25 @@ def planned(id: str, node: Mapping[str, Any], overrides: Sequence[str], compose:
     )
 
 
+def common_overrides(plan: Plan) -> list[str]:
+    """The overrides of every run of a plan."""
+    return [f"name={plan.id}", "wandb.job_type=ablation", *plan.base]
+
+
+def _own_overrides(plan: Plan, level: str) -> list[str]:
+    """The overrides of a level's runs."""
+    name = QuotedString(text=level, quote=Quote.single).with_quotes()
+    return [*plan.levels[level], f"++factors={{{plan.factor}:{name}}}"]
+
+
 def _configs(plan: Plan, level: str, compose: Compose) -> list[dict[str, Any]]:
     """The configs of a level, one per seed."""
-    words = [f"name={plan.id}", "wandb.job_type=ablation", *plan.base, *plan.levels[level]]
     configs = []
     try:
-        config = compose(words)
+        config = compose([*common_overrides(plan), *_own_overrides(plan, level)])
         for seed in plan.seeds:
             config.seed = seed
-            configs.append(located(checked(resolved(config))) | {"factors": {plan.factor: level}})
+            configs.append(located(checked(resolved(config))))
     except UserError as error:
         raise UserError(f"ablation {plan.id}, level {level}: {error}") from None
     return configs

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from swaplab.config.commands import Demo as KEYS
 
 if TYPE_CHECKING:
-    from swaplab.cli.ahead import Ahead
+    from swaplab.experiment.ahead import Ahead
 
 HELP = """
 swaplab demo: see a face swap within five minutes, on two CPU cores and without any data.
@@ -30,10 +30,10 @@ ROWS, SCALE = 4, 3  # rows of the picture, and its magnification
 
 def run(words: Sequence[str]) -> None:
     """Train on the built-in pair, evaluate the run and write its page."""
-    from swaplab.cli.ahead import Ahead
     from swaplab.cli.train import train_run
     from swaplab.config.keys import parsed
     from swaplab.devices import use_threads
+    from swaplab.experiment.ahead import Ahead
     from swaplab.experiment.run import Run
     from swaplab.metrics.summary import summary
     from swaplab.progress import stages

@@ -41,7 +41,9 @@ def run(words: Sequence[str]) -> None:
 
     from swaplab.cli import job
     from swaplab.cli.hydra_app import composed
-    from swaplab.cli.sweep import folder_override, launcher_sentences, run_apart
+    from swaplab.sweeps.apart import run_apart
+    from swaplab.sweeps.launching import launcher_sentences
+    from swaplab.sweeps.planning import folder_override
 
     if job.asked_for(words):
         job.run_resolved(words)
@@ -50,8 +52,9 @@ def run(words: Sequence[str]) -> None:
     for word in line.overrides:
         if word.lstrip("+~").partition("=")[0] == "ablation":
             raise UserError(f"{word}: an ablation has its own command; write swaplab ablation run NAME")
+    added = folder_override(line.overrides, line.folder)
     with launcher_sentences():
-        configs = composed(line, job=partial(run_apart, line.overrides), added=folder_override(line))
+        configs = composed(line, job=partial(run_apart, line.overrides), added=added)
     for config in configs:
         train_run(config)
 

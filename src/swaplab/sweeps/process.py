@@ -17,6 +17,11 @@ from swaplab.sweeps.slots import Share
 COMMAND = (sys.executable, "-m", "swaplab", "train")
 
 
+def arguments(job: Job, file: Path) -> list[str]:
+    """The arguments of a job's command; ``file`` holds its resolved config."""
+    return [f"resolved={file.resolve()}", *([f"evaluate={job.evaluate}"] if job.evaluate else [])]
+
+
 def wait_for(process: "subprocess.Popen[bytes]") -> int:
     """The exit code of a child process. Stop requests are passed on to it, and raised as Stopped after it has ended."""
     passed = 0
@@ -42,10 +47,9 @@ class JobProcess:
         self._begin = self.log.stat().st_size if self.log.exists() else 0
         self._started = time.monotonic()
         self._asked = False
-        words = [*command, f"resolved={file.resolve()}", *([f"evaluate={job.evaluate}"] if job.evaluate else [])]
         with self.log.open("ab") as log:
             self._process = subprocess.Popen(
-                words,
+                [*command, *arguments(job, file)],
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=subprocess.STDOUT,

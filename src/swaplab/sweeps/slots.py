@@ -32,8 +32,6 @@ class Slots:
     """
 
     def __init__(self, jobs: Sequence[Job], count: int | None = None) -> None:
-        if count is not None and count < 1:
-            raise UserError(f"hydra.launcher.slots={count} must be a whole number of at least 1, or null")
         cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
         kinds = {_kind(job.config["trainer"]) for job in jobs}
         wanted = [int(job.config["trainer"]["threads"] or 0) for job in jobs]

@@ -1,13 +1,13 @@
-"""swaplab train -m hydra/sweeper=optuna: a hyperparameter search whose trials run with any Hydra launcher."""
+"""The trials of a search: checked, run with any Hydra launcher, and shown."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from swaplab.cli.sweep import planned_jobs
 from swaplab.errors import UserError
 from swaplab.sweeps.jobs import Job
-from swaplab.sweeps.runner import run_jobs
+from swaplab.sweeps.launching import JobLauncher, launched
+from swaplab.sweeps.planning import planned_jobs
 from swaplab.sweeps.search import Drawn, Goal, Search, direction_of, opened
 from swaplab.sweeps.space import Space, space_of
 
@@ -62,17 +62,11 @@ def _goal(settings: Mapping[str, Any], config: "DictConfig") -> Goal:
 
 
 def _check_launcher(launcher: "Launcher", goal: Goal) -> None:
-    if not _ours(launcher) and goal.pruner != "none":
+    if not isinstance(launcher, JobLauncher) and goal.pruner != "none":
         raise UserError(
             f"{type(launcher).__name__} cannot stop trials while they run; set hydra.sweeper.pruner=none, or use "
             f"hydra/launcher=swaplab"
         )
-
-
-def _ours(launcher: "Launcher") -> bool:
-    from hydra_plugins.swaplab_process_launcher.launcher import ProcessLauncher
-
-    return isinstance(launcher, ProcessLauncher)
 
 
 def _run_batch(
@@ -101,33 +95,14 @@ def _run_batch(
         stops = [search.watch(trial.number, rows) for trial in trials[job.folder]]
         return all(stops)
 
-    ends = _launch(launcher, list(jobs.values()), search.folder, [group[0] for group in trials.values()], watch)
-    for (folder, job), (status, reason) in zip(jobs.items(), ends, strict=True):
-        for trial in trials[folder]:
-            search.tell(trial.number, status, reason, job.record())
-
-
-def _launch(
-    launcher: "Launcher", jobs: Sequence[Job], folder: Path, trials: Sequence[Drawn], watch: Callable[[Job], bool]
-) -> list[tuple[str, str]]:
-    """Run jobs; returns status and reason of each."""
     if not jobs:
-        return []
-    if _ours(launcher):
-        slots = launcher.slots  # type: ignore[attr-defined]
-        outcomes = run_jobs(jobs, folder, slots=slots, first=trials[0].number, watch=watch)
-        return [(outcome.status, outcome.reason) for outcome in outcomes]
-    from hydra.core.utils import JobStatus
-
-    returns = launcher.launch([trial.overrides for trial in trials], initial_job_idx=trials[0].number)
-    ends = []
-    for job, ended in zip(jobs, returns, strict=True):
-        record = job.record()
-        if ended.status is JobStatus.FAILED or record is None:
-            ends.append(("failed", " ".join(str(ended._return_value).split())))
-        else:
-            ends.append((record.status, str(record.facts["exit_reason"])))
-    return ends
+        return
+    first = [group[0] for group in trials.values()]
+    words = [trial.overrides for trial in first]
+    ends = launched(launcher, list(jobs.values()), words, search.folder, first=first[0].number, watch=watch)
+    for outcome in ends:
+        for trial in trials[outcome.job.folder]:
+            search.tell(trial.number, outcome.status, outcome.reason, outcome.job.record())
 
 
 def _conclude(search: Search) -> float | None:
