@@ -80,6 +80,11 @@ def test_hydras_plugins_use_the_library_and_not_the_command() -> None:
         assert imports_of(file) <= {"sweeps", "errors"}, file
 
 
+@pytest.mark.parametrize("file", ["recorded", "conversion", "extraction", "face_search", "arrays"])
+def test_a_trained_model_is_opened_and_used_without_training(file: str) -> None:
+    assert "training" not in imports_of(SOURCE / "swaplab" / "experiment" / f"{file}.py")
+
+
 def test_every_part_has_a_rule() -> None:
     parts = {p.name for p in (SOURCE / "swaplab").iterdir() if p.is_dir() and not p.name.startswith("__")}
     assert parts == set(ALLOWED) | {"cli", "conf"}

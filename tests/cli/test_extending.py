@@ -9,11 +9,17 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+import albumentations
+import numpy as np
 import pytest
 import torch
+import yaml
 
 from swaplab.errors import UserError
+from swaplab.faces.alignment import Alignment
 from swaplab.networks.contract import check_discriminator, check_generator, check_layer
+from swaplab.noise.adapter import Albumentations
+from swaplab.noise.pipeline import NoisePipeline
 from swaplab.runs.record import RunRecord
 
 PAGE = (Path(__file__).parents[2] / "docs" / "extending.md").read_text()
@@ -45,7 +51,8 @@ def test_a_component_is_one_source_one_config_and_one_test_file(followed: Path) 
     for part in PARTS:
         config = "conf/loss/tint/mine.yaml" if part == "loss" else f"conf/{part}/mine.yaml"
         assert all((followed / file).is_file() for file in (f"mylab/{part}.py", config, f"tests/test_{part}.py"))
-    assert len([*followed.glob("mylab/*"), *followed.glob("tests/*")]) == 2 * len(PARTS)
+    sources = {file.stem for file in followed.glob("mylab/*")} - {"noise"}  # an operation is tested below
+    assert len([*sources, *followed.glob("tests/*")]) == 2 * len(PARTS)
 
 
 def test_the_page_works_as_it_is_written(followed: Path, small: list[str], process: Callable[..., Any]) -> None:
@@ -71,6 +78,20 @@ def test_the_page_works_as_it_is_written(followed: Path, small: list[str], proce
         for record in records
         for name in ("generator/tint", "generator/composed", "generator/mask_size", "discriminator/real_or_fake")
     )
+
+
+def test_the_noise_of_the_page_is_noise(followed: Path) -> None:
+    scope: dict[str, Any] = {}
+    exec((followed / "mylab/noise.py").read_text(), scope)
+    fog = yaml.safe_load((followed / "conf/noise/op/fog.yaml").read_text())
+    transform = fog.pop("transform")
+    library = getattr(albumentations, transform.pop("_target_").rpartition(".")[2])
+    operations = {"darker": scope["Darker"](), "fog": Albumentations(library(**transform | {"p": 1.0}), fog["scope"])}
+    face = np.full((48, 48, 3), 90, np.uint8)
+    for name, operation in operations.items():
+        pair = NoisePipeline({name: operation}, Alignment(32), seed=0)("A", 0, face)
+        assert np.array_equal(pair.target, face[8:40, 8:40])
+        assert (pair.input < 90).any() if name == "darker" else (pair.input > 90).any()
 
 
 # What an author may get wrong: a text of the page, what stands there instead, and what the sentence says.

@@ -10,8 +10,8 @@ from hydra.errors import InstantiationException
 from hydra.utils import instantiate
 from omegaconf import DictConfig
 
+from swaplab.noise.adapter import Albumentations
 from swaplab.noise.blur import MotionBlur
-from swaplab.noise.operation import Scoped
 
 
 def composed(*overrides: str) -> DictConfig:
@@ -46,7 +46,7 @@ def test_one_override_changes_adds_or_removes_one_thing() -> None:
 def test_a_library_transform_from_a_config() -> None:
     overrides = ["+noise=none", "+noise/op@noise.grain=grain", "+noise/op@noise.jpeg=jpeg"]
     for name, operation in instantiate(composed(*overrides)).items():
-        assert isinstance(operation, Scoped), name
+        assert isinstance(operation, Albumentations), name
         assert operation.transform.p == 0.5
     grain = instantiate(composed(*overrides, "noise.grain.scope=both", "noise.grain.transform.p=0.1")).grain
     assert (grain.scope, grain.transform.p) == ("both", 0.1)
@@ -69,7 +69,7 @@ def refuse(*args, **kwargs):
     tried.append(args)
     raise OSError("no network here")
 socket.getaddrinfo = socket.create_connection = socket.socket.connect = refuse
-import swaplab.noise.pipeline, swaplab.noise.colour, swaplab.noise.blur
+import swaplab.noise.adapter
 assert not tried, tried
 import albumentations.check_version, warnings
 warnings.simplefilter("ignore")

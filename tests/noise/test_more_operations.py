@@ -12,9 +12,10 @@ from scipy import ndimage
 
 from swaplab.errors import UserError
 from swaplab.faces.alignment import Alignment
+from swaplab.noise.generators import KeyedGenerators
 from swaplab.noise.occluder import Occluder, bar, blob, filled
-from swaplab.noise.operation import Operation, Picture, Scope
-from swaplab.noise.pipeline import KeyedGenerators, NoisePipeline
+from swaplab.noise.operation import Facts, Operation, Picture, Pictures, Scope
+from swaplab.noise.pipeline import NoisePipeline
 from swaplab.randomness import generator_at
 
 NAMES = ("blur", "downscale", "cutout", "occluder", "grain", "jpeg")
@@ -37,11 +38,10 @@ def operation(name: str, **settings: Any) -> Operation:
     return built
 
 
-def applied(built: Operation, face: Picture, place: int, **more: Any) -> dict[str, Any]:
+def applied(built: Operation, face: Picture, place: int, region: int = 64, **more: Picture) -> Pictures:
     generators = KeyedGenerators()
     generators.move_to(0, "A", place, "op")
-    built.set_random_state(generators.numpy, generators.python)
-    return built(image=face, **more)
+    return built({"image": face, **more}, generators, Facts(region))
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -145,8 +145,9 @@ def test_occluder_replaces_the_picture_and_takes_from_masks(scope: Scope) -> Non
     for place in range(30):
         more = {"mask": masks} if scope == "both" else {}
         done = applied(built, face, place, region=64, **more)
-        found = built.get_applied_params()
-        alpha, colours = found["alpha"].astype(float), found["colours"].astype(float)
+        draws = KeyedGenerators()
+        draws.move_to(0, "A", place, "op")
+        alpha, colours = (part.astype(float) for part in built.drawn(draws.numpy, face, Facts(64)))
         wanted = (1 - alpha) * face + alpha * colours
         assert np.abs(done["image"] - wanted).max() <= 0.51
         if scope == "both":

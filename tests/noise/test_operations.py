@@ -1,6 +1,8 @@
 """Warp, colour match and motion blur against slow references; angles and ranges of the affine."""
 
-import albumentations
+from collections.abc import Mapping
+from typing import Any
+
 import cv2
 import numpy as np
 import pytest
@@ -10,9 +12,9 @@ from scipy import ndimage
 from swaplab.faces.alignment import Alignment, similarity
 from swaplab.noise.blur import MotionBlur, line
 from swaplab.noise.colour import ColourMatch
+from swaplab.noise.generators import KeyedGenerators
 from swaplab.noise.geometry import Affine, Flip
-from swaplab.noise.operation import Picture, Scope
-from swaplab.noise.pipeline import KeyedGenerators
+from swaplab.noise.operation import Facts, Picture, RandomOperation, Scope
 from swaplab.noise.warp import Warp, to_regular
 from swaplab.randomness import generator_at
 
@@ -23,11 +25,20 @@ def picture(seed: int, side: int, channels: int = 3, blur: float = 4.0) -> Pictu
     return np.rint(255 * (values - values.min()) / np.ptp(values)).astype(np.uint8)
 
 
-def keyed(operation: albumentations.BasicTransform, *where: str | int) -> albumentations.BasicTransform:
+def at(*where: str | int) -> KeyedGenerators:
+    """The generators of an operation at a place."""
     generators = KeyedGenerators()
     generators.move_to(0, *where)
-    operation.set_random_state(generators.numpy, generators.python)
-    return operation
+    return generators
+
+
+def changed(operation: RandomOperation[Any], draws: KeyedGenerators, image: Picture, **facts: Any) -> Picture:
+    """The image alone, changed."""
+    return operation({"image": image}, draws, Facts(**{"region": 64} | facts))["image"]
+
+
+def warped(warp: Warp, draws: KeyedGenerators, region: int, **pictures: Picture) -> Mapping[str, Picture]:
+    return warp(pictures, draws, Facts(region))
 
 
 def reference_maps(nodes: NDArray[np.float64], side: int) -> NDArray[np.float64]:
@@ -49,8 +60,8 @@ def reference_maps(nodes: NDArray[np.float64], side: int) -> NDArray[np.float64]
 def test_warp_against_the_published_construction(region: int, place: int) -> None:
     alignment = Alignment(region)
     face = picture(place, alignment.stored, blur=region / 10)
-    warp = keyed(Warp(), "A", place, "warp")
-    result = warp(image=face, input=face, mask=face[..., :2], region=region)
+    result = warped(Warp(), at("A", place, "warp"), region, image=face, input=face, mask=face[..., :2])
+    sampling = Warp().drawn(at("A", place, "warp").numpy, face, Facts(region))
 
     draw = generator_at(0, "A", place, "warp")
     coverage, sigma = draw.uniform([0.609, 0.0293], [0.758, 0.0363])
@@ -59,7 +70,7 @@ def test_warp_against_the_published_construction(region: int, place: int) -> Non
     grid = np.linspace(centre - half, centre + half, 5)
     nodes = np.stack(np.meshgrid(grid, grid)) + sigma * region * draw.standard_normal((2, 5, 5))
     maps = reference_maps(nodes, region)
-    np.testing.assert_allclose(warp.get_applied_params()["input_maps"], maps, atol=1e-4)
+    np.testing.assert_allclose(sampling.input, maps, atol=1e-4)
     for channel in range(3):
         wanted = ndimage.map_coordinates(face[..., channel].astype(float), maps[::-1], order=1, mode="nearest")
         assert np.abs(result["input"][..., channel] - wanted).max() < 2  # cv2 rounds places to 1/32 pixel
@@ -67,7 +78,7 @@ def test_warp_against_the_published_construction(region: int, place: int) -> Non
     # Umeyama's target: sample at the inverse of the similarity to the regular nodes, half-pixel centres.
     regular = np.stack(np.meshgrid(*[np.arange(5) * region / 4 - 0.5] * 2))
     matrix = similarity(nodes.reshape(2, -1).T, regular.reshape(2, -1).T)
-    np.testing.assert_allclose(warp.get_applied_params()["matrix"][:2], matrix, atol=1e-9)
+    np.testing.assert_allclose(sampling.target[:2], matrix, atol=1e-9)
     x, y = np.meshgrid(np.arange(region), np.arange(region))
     places = np.linalg.solve(matrix[:, :2], np.stack([x.ravel(), y.ravel()]) - matrix[:, 2:])
     for channel, (name, order) in enumerate([("image", 3), ("mask", 1)]):
@@ -85,8 +96,8 @@ def test_similarity_to_the_regular_grid_is_umeyamas() -> None:
 
 def test_without_displacement_input_and_target_are_the_centred_crop() -> None:
     face = picture(0, 96)
-    warp = keyed(Warp(coverage=(2 / 3, 2 / 3), sigma=(0, 0)), "A", 0, "warp")
-    result = warp(image=face, input=face, region=64)
+    warp = Warp(coverage=(2 / 3, 2 / 3), sigma=(0, 0))
+    result = warped(warp, at("A", 0, "warp"), 64, image=face, input=face)
     assert np.array_equal(result["image"], Alignment(64).region_of(face))
     assert np.array_equal(result["input"], result["image"])
 
@@ -120,7 +131,7 @@ def test_colour_match_against_a_reference(space: str) -> None:
     used = set()
     for place in range(12):
         face = picture(50 + place, 96)
-        matched = keyed(ColourMatch(spaces=[space], p=1.0), "B", place, "c")(image=face, faces=faces)["image"]
+        matched = changed(ColourMatch(spaces=[space], p=1.0), at("B", place, "c"), face, faces=faces)
         draw = generator_at(0, "B", place, "c")
         chosen, part = int(draw.integers(5)), draw.uniform()
         used.add(chosen)
@@ -134,7 +145,7 @@ def test_colour_match_against_a_reference(space: str) -> None:
 def test_a_face_without_contrast_takes_the_mean_only() -> None:
     flat = np.full((96, 96, 3), 90, np.uint8)
     flat[0, 0] = 200
-    matched = keyed(ColourMatch(spaces=["rgb"], p=1.0), "A", 1, "c")(image=flat, faces=[picture(1, 96)])["image"]
+    matched = changed(ColourMatch(spaces=["rgb"], p=1.0), at("A", 1, "c"), flat, faces=[picture(1, 96)])
     assert np.ptp(matched[1:].reshape(-1, 3), axis=0).max() == 0
     assert (matched[0, 0].astype(int) - matched[5, 5] <= 110).all()
 
@@ -155,9 +166,8 @@ def test_blur_kernels_are_lines_of_sum_one() -> None:
 def test_motion_blur_filters_with_its_kernel_and_all_sizes_occur() -> None:
     face, sizes = picture(3, 64, blur=1.0), set()
     for place in range(40):
-        blur = keyed(MotionBlur(p=1.0), "A", place, "b")
-        blurred = blur(image=face)["image"]
-        kernel = blur.get_applied_params()["kernel"]
+        blurred = changed(MotionBlur(p=1.0), at("A", place, "b"), face)
+        kernel = MotionBlur().drawn(at("A", place, "b").numpy, face, Facts(64))
         sizes.add(len(kernel))
         for channel in range(3):
             wanted = ndimage.correlate(face[..., channel].astype(float), kernel, mode="mirror")
@@ -167,10 +177,9 @@ def test_motion_blur_filters_with_its_kernel_and_all_sizes_occur() -> None:
 
 def test_affine_draws_fill_their_ranges() -> None:
     affine, generators, drawn = Affine(), KeyedGenerators(), []
-    affine.set_random_state(generators.numpy, generators.python)
     for position in range(2000):
         generators.move_to(0, "A", position, "affine")
-        matrix = affine.matrix(97)
+        matrix = affine.matrix(generators.numpy, 97)
         zoom = np.hypot(matrix[0, 0], matrix[0, 1])
         shift = (matrix @ [48, 48, 1])[:2] - 48  # the centre moves by the shift alone
         drawn.append([np.degrees(np.arctan2(matrix[0, 1], matrix[0, 0])), zoom, *shift / 97])
@@ -183,7 +192,7 @@ def test_affine_draws_fill_their_ranges() -> None:
 def test_flip_mirrors_half_of_the_faces(scope: Scope) -> None:
     face, mirrored = picture(0, 48), 0
     for place in range(400):
-        result = keyed(Flip(scope=scope), "A", place, "flip")(image=face)["image"]
+        result = changed(Flip(scope=scope), at("A", place, "flip"), face)
         mirrored += np.array_equal(result, face[:, ::-1])
         assert np.array_equal(result, face[:, ::-1]) or np.array_equal(result, face)
     assert abs(mirrored - 200) < 40

@@ -9,11 +9,13 @@ import pytest
 
 from swaplab.errors import UserError
 from swaplab.faces.alignment import Alignment
+from swaplab.noise.adapter import Albumentations
 from swaplab.noise.blur import MotionBlur
 from swaplab.noise.colour import ColourMatch
+from swaplab.noise.generators import KeyedGenerators
 from swaplab.noise.geometry import Affine, Flip
-from swaplab.noise.operation import Operation, Picture, Scope, Scoped
-from swaplab.noise.pipeline import KeyedGenerators, NoisePipeline
+from swaplab.noise.operation import Facts, Operation, Picture, Pictures, Scope
+from swaplab.noise.pipeline import NoisePipeline
 from swaplab.noise.warp import Warp
 from swaplab.randomness import generator_at
 
@@ -39,36 +41,37 @@ OPERATIONS: dict[str, Callable[[Scope], Operation]] = {
     "colour_match": lambda scope: ColourMatch(scope=scope, p=1.0),
     "motion_blur": lambda scope: MotionBlur(scope=scope, p=1.0),
     "warp": lambda scope: Warp(scope=scope),
-    "grain": lambda scope: Scoped(albumentations.GaussNoise(p=1.0), scope),
-    "library_blur": lambda scope: Scoped(
+    "grain": lambda scope: Albumentations(albumentations.GaussNoise(p=1.0), scope),
+    "library_blur": lambda scope: Albumentations(
         albumentations.OneOf([albumentations.Blur(p=1.0), albumentations.MedianBlur(p=1.0)], p=1.0), scope
     ),
 }
 
 
-class Recorder(albumentations.ImageOnlyTransform):
+class Recorder:
     """Changes nothing, notes the first draw of both generators."""
 
+    scope: Scope = "both"
+
     def __init__(self) -> None:
-        super().__init__(p=1.0)
-        self.scope: Scope = "both"
         self.draws: list[tuple[float, float]] = []
 
-    def get_params(self) -> dict[str, Any]:
-        self.draws.append((self.random_generator.uniform(), self.py_random.random()))
-        return {}
-
-    def apply(self, img: Picture, **params: Any) -> Picture:
-        return img
+    def __call__(self, pictures: Pictures, draws: KeyedGenerators, facts: Facts) -> Pictures:
+        self.draws.append((draws.numpy.uniform(), draws.python.random()))
+        return pictures
 
 
-def copy_of(image: Picture, **_: Any) -> Picture:
-    return image.copy()
-
-
-def copies() -> Operation:
+class Copies:
     """Parts input and target, which stay equal."""
-    return Scoped(albumentations.Lambda(image=copy_of, p=1.0), "input")
+
+    scope: Scope = "input"
+
+    def __init__(self) -> None:
+        self.sides: list[tuple[int, ...]] = []
+
+    def __call__(self, pictures: Pictures, draws: KeyedGenerators, facts: Facts) -> Pictures:
+        self.sides.append(pictures["image"].shape)
+        return {name: picture.copy() for name, picture in pictures.items()}
 
 
 def run(operations: dict[str, Operation], position: int = 0, **given: Any) -> Any:
@@ -104,15 +107,13 @@ def test_draws_of_two_operations_are_independent() -> None:
 
 def test_warp_nodes_do_not_follow_the_affine_angle() -> None:
     affine, warp, generators = Affine(), Warp(), KeyedGenerators()
-    for operation in (affine, warp):
-        operation.set_random_state(generators.numpy, generators.python)
     angles, nodes = [], []
     for position in range(10_000):
         generators.move_to(0, "A", position, "affine")
-        matrix = affine.matrix(48)
+        matrix = affine.matrix(generators.numpy, 48)
         angles.append(np.arctan2(matrix[0, 1], matrix[0, 0]))
         generators.move_to(0, "A", position, "warp")
-        nodes.append(warp.nodes(48, 32).ravel())
+        nodes.append(warp.nodes(generators.numpy, 48, 32).ravel())
     correlation = [np.corrcoef(angles, node)[0, 1] for node in np.array(nodes).T]
     assert np.abs(correlation).max() < 0.05  # five standard errors, the largest of 50
 
@@ -128,13 +129,17 @@ def test_other_operations_leave_the_draws_as_they_are() -> None:
 
 
 def test_removing_an_operation_keeps_the_warp() -> None:
-    maps = []
+    maps: list[Any] = []
+
+    class Watched(Warp):
+        def drawn(self, *given: Any) -> Any:
+            maps.append(super().drawn(*given))
+            return maps[-1]
+
     for others in ({}, {"colour_match": ColourMatch()}, {"motion_blur": MotionBlur()}):
-        warp = Warp()
-        run({**others, "warp": warp}, 4)
-        maps.append(warp.get_applied_params()["input_maps"])
-    assert np.array_equal(maps[0], maps[1])
-    assert np.array_equal(maps[0], maps[2])
+        run({**others, "warp": Watched()}, 4)
+    assert np.array_equal(maps[0].input, maps[1].input)
+    assert np.array_equal(maps[0].input, maps[2].input)
 
 
 @pytest.mark.parametrize("name", OPERATIONS)
@@ -160,7 +165,7 @@ def test_scope_input_leaves_the_target_bit_for_bit(name: str) -> None:
 @pytest.mark.parametrize("name", OPERATIONS)
 def test_scope_both_uses_the_same_parameters(name: str) -> None:
     together = run({name: OPERATIONS[name]("both")})
-    parted = run({"copies": copies(), name: OPERATIONS[name]("both")})
+    parted = run({"copies": Copies(), name: OPERATIONS[name]("both")})
     assert together.input is together.target
     assert parted.input is not parted.target
     assert np.array_equal(parted.input, parted.target)
@@ -196,12 +201,8 @@ def test_one_resampling_equals_the_operations_one_after_the_other(last: str) -> 
         picture = {"image": FACES[0], "input": FACES[0]}
         for name, make in makers.items():
             operation, generators = make(), KeyedGenerators()
-            if name != "warp":
-                operation.add_targets({"input": "image"})
             generators.move_to(3, "A", position, name)
-            operation.set_random_state(generators.numpy, generators.python)
-            picture = operation(**picture, region=32)
-            picture.pop("region")
+            picture = operation(picture, generators, Facts(32))
         expected = [p if last == "warp" else ALIGNMENT.region_of(p) for p in (picture["input"], picture["image"])]
         for actual, wanted in zip(pair[:2], expected, strict=True):
             inside = np.abs(actual.astype(int) - wanted)[3:-3, 3:-3]  # edge pixels are repeated at another time
@@ -217,15 +218,9 @@ def test_no_noise_is_the_face_region() -> None:
 
 
 def test_operations_after_the_warp_see_the_networks_picture() -> None:
-    sides = []
-
-    def note(image: Picture, **_: Any) -> Picture:
-        sides.append(image.shape)
-        return image
-
-    seen = Scoped(albumentations.Lambda(image=note, p=1.0), "input")
+    seen = Copies()
     run({"before": seen, "warp": Warp(), "after": seen})
-    assert sides == [(48, 48, 3), (32, 32, 3)]
+    assert seen.sides == [(48, 48, 3), (32, 32, 3)]
 
 
 def test_faces_in_memory_are_never_written_to() -> None:
@@ -239,8 +234,8 @@ def test_faces_in_memory_are_never_written_to() -> None:
     ("operations", "names"),
     [
         (lambda: {"warp": Warp(), "again": Warp()}, "warp, again"),
-        (lambda: {"float": Scoped(albumentations.ToFloat(p=1.0), "input")}, "'float'"),
-        (lambda: {"small": Scoped(albumentations.Resize(16, 16), "both")}, "'small'"),
+        (lambda: {"float": Albumentations(albumentations.ToFloat(p=1.0), "input")}, "'float'"),
+        (lambda: {"small": Albumentations(albumentations.Resize(16, 16), "both")}, "'small'"),
         (lambda: {"flip": Flip(scope="target")}, "'target'"),  # type: ignore[arg-type]
         (lambda: {"flip": Flip(p=1.5)}, r"probability p .*; got 1.5"),
         (lambda: {"warp": Warp(sigma=[0.2, 0.1])}, r"sigma .*; got \[0.2, 0.1\]"),

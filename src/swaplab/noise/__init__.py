@@ -1,6 +1,7 @@
 """Random image operations for a denoising autoencoder; every operation has a scope.
 
-The operations are albumentations transforms; import them from their modules (``swaplab.noise.warp.Warp``).
+Import operations from their modules (``swaplab.noise.warp.Warp``). They are plain callables; `swaplab.noise.adapter`
+makes any transform of albumentations one.
 """
 
 import os

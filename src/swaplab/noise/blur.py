@@ -1,9 +1,8 @@
 """Motion blur, as of moving faces in video."""
 
 from collections.abc import Sequence
-from typing import Annotated, Any
+from typing import Annotated
 
-import albumentations
 import cv2
 import numpy as np
 from numpy.typing import NDArray
@@ -11,13 +10,13 @@ from pydantic import Field
 from scipy import ndimage
 
 from swaplab.errors import UserError
-from swaplab.noise.operation import Picture, Scope, checked_probability, checked_scope
+from swaplab.noise.operation import Facts, Picture, RandomOperation, Scope
 from swaplab.ranges import Share
 
 Sizes = Annotated[Sequence[Annotated[int, Field(ge=3, le=255)]], Field(min_length=1, description="odd")]
 
 
-class MotionBlur(albumentations.ImageOnlyTransform):
+class MotionBlur(RandomOperation[NDArray[np.float64]]):
     """Blur along a line of random direction with a length in pixels drawn from ``sizes``. Masks stay sharp.
 
     Source: faceswap-GAN v2.2, which blurs input and target alike, so that motion blur in a video survives the swap.
@@ -25,18 +24,17 @@ class MotionBlur(albumentations.ImageOnlyTransform):
     """
 
     def __init__(self, scope: Scope = "both", sizes: Sizes = (5, 7, 9, 11), p: Share = 0.25) -> None:
-        super().__init__(p=checked_probability(p))
-        self.scope, self.sizes = checked_scope(scope), tuple(sizes)
+        super().__init__(scope, p)
+        self.sizes = tuple(sizes)
         if not self.sizes or any(size < 3 or size % 2 == 0 for size in self.sizes):
             raise UserError(f"sizes of motion blur must be odd numbers of at least 3; got {list(self.sizes)}")
 
-    def get_params(self) -> dict[str, Any]:
-        size = self.sizes[int(self.random_generator.integers(len(self.sizes)))]
-        return {"kernel": line(size, self.random_generator.uniform(-180.0, 180.0))}
+    def drawn(self, draw: np.random.Generator, image: Picture, facts: Facts) -> NDArray[np.float64]:
+        size = self.sizes[int(draw.integers(len(self.sizes)))]
+        return line(size, draw.uniform(-180.0, 180.0))
 
-    def apply(self, img: Picture, kernel: NDArray[np.float64], **params: Any) -> Picture:
-        result: Picture = cv2.filter2D(img, -1, kernel)
-        return result
+    def apply(self, picture: Picture, parameters: NDArray[np.float64]) -> Picture:
+        return np.asarray(cv2.filter2D(picture, -1, parameters), np.uint8)
 
 
 def line(size: int, degrees: float) -> NDArray[np.float64]:

@@ -1,16 +1,15 @@
 """Random colour matching: the face takes on part of another face's colours."""
 
 from collections.abc import Sequence
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
-import albumentations
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 
 from swaplab.errors import UserError
-from swaplab.noise.operation import Picture, Scope, checked_probability, checked_scope
+from swaplab.noise.operation import Facts, Picture, RandomOperation, Scope
 from swaplab.ranges import Share
 
 SPACES = ("rgb", "xyz", "lab")
@@ -18,7 +17,7 @@ _THERE = {"xyz": cv2.COLOR_RGB2XYZ, "lab": cv2.COLOR_RGB2LAB}
 _BACK = {"xyz": cv2.COLOR_XYZ2RGB, "lab": cv2.COLOR_LAB2RGB}
 
 
-class ColourMatch(albumentations.ImageOnlyTransform):
+class ColourMatch(RandomOperation[tuple[Picture, str]]):
     """Moves mean and standard deviation of every channel a random fraction of the way to those of a random face.
 
     That face may be of any identity. Statistics leave out a border of ``border`` times the side. One colour space of
@@ -35,37 +34,31 @@ class ColourMatch(albumentations.ImageOnlyTransform):
         border: Annotated[float, Field(ge=0, lt=0.5)] = 60 / 256,
         p: Share = 0.5,
     ) -> None:
-        super().__init__(p=checked_probability(p))
-        self.scope, self.spaces, self.border = checked_scope(scope), tuple(spaces), border
+        super().__init__(scope, p)
+        self.spaces, self.border = tuple(spaces), border
         if not self.spaces or not set(self.spaces) <= set(SPACES):
             raise UserError(f"spaces of colour match must list any of {', '.join(SPACES)}; got {list(self.spaces)}")
         if not 0 <= border < 0.5:
             raise UserError(f"border of colour match must be in [0, 0.5); got {border}")
 
-    @property
-    def targets_as_params(self) -> list[str]:
-        return ["faces"]
-
-    def get_params_dependent_on_data(self, params: dict[str, Any], data: dict[str, Any]) -> dict[str, Any]:
-        draw = self.random_generator
-        reference = data["faces"][int(draw.integers(len(data["faces"])))]
+    def drawn(self, draw: np.random.Generator, image: Picture, facts: Facts) -> tuple[Picture, str]:
+        """A lookup table and the space that it is for."""
+        reference = facts.faces[int(draw.integers(len(facts.faces)))]
         part = draw.uniform()
         space = self.spaces[int(draw.integers(len(self.spaces)))]
-        mean, deviation = statistics(data["image"], space, self.border)
+        mean, deviation = statistics(image, space, self.border)
         other_mean, other_deviation = statistics(reference, space, self.border)
         wanted_mean = part * other_mean + (1 - part) * mean
         wanted_deviation = part * other_deviation + (1 - part) * deviation
         # a channel without contrast cannot be scaled; only its mean moves
         gain = np.where(deviation > 1, wanted_deviation / np.maximum(deviation, 1e-7), 1.0)
-        return {
-            "table": table(in_space(data["image"], space), gain, wanted_mean - gain * mean, clipped=space == "lab"),
-            "space": space,
-        }
+        shift = wanted_mean - gain * mean
+        return table(in_space(image, space), gain, shift, clipped=space == "lab"), space
 
-    def apply(self, img: Picture, table: Picture, space: str, **params: Any) -> Picture:
-        matched = cv2.LUT(in_space(img, space), table)
-        result: Picture = cv2.cvtColor(matched, _BACK[space]) if space in _BACK else matched
-        return result
+    def apply(self, picture: Picture, parameters: tuple[Picture, str]) -> Picture:
+        table, space = parameters
+        matched = cv2.LUT(in_space(picture, space), table)
+        return np.asarray(cv2.cvtColor(matched, _BACK[space]) if space in _BACK else matched, np.uint8)
 
 
 def in_space(image: Picture, space: str) -> Picture:

@@ -1,18 +1,16 @@
 """A constant shift of one identity's colours to another's mean colour."""
 
 from collections.abc import Mapping
-from typing import Any
 
-import albumentations
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from swaplab.errors import UserError
-from swaplab.noise.operation import Picture, Scope, checked_scope
+from swaplab.noise.operation import Facts, Picture, RandomOperation, Scope
 
 
-class ColourShift(albumentations.ImageOnlyTransform):
+class ColourShift(RandomOperation[NDArray[np.float64] | None]):
     """Adds mean(``towards``) - mean(``identity``) to each face of ``identity`` (deepfakes, December 2017).
 
     The means are over all training crops of an identity, one number per channel. Values are clipped to [0, 255]; the
@@ -21,15 +19,11 @@ class ColourShift(albumentations.ImageOnlyTransform):
     """
 
     def __init__(self, scope: Scope = "both", identity: str = "A", towards: str = "B") -> None:
-        super().__init__(p=1.0)
-        self.scope, self.identity, self.towards = checked_scope(scope), identity, towards
+        super().__init__(scope, p=1.0)
+        self.identity, self.towards = identity, towards
 
-    @property
-    def targets_as_params(self) -> list[str]:
-        return ["identity", "means"]
-
-    def get_params_dependent_on_data(self, params: dict[str, Any], data: dict[str, Any]) -> dict[str, Any]:
-        return {"shift": self.shift(data["means"]) if data["identity"] == self.identity else None}
+    def drawn(self, draw: np.random.Generator, image: Picture, facts: Facts) -> NDArray[np.float64] | None:
+        return self.shift(facts.means) if facts.identity == self.identity else None
 
     def shift(self, means: Mapping[str, NDArray[np.float64]]) -> NDArray[np.float64]:
         """The shift (3,) for faces of ``identity``, from the mean colours (3,) of all identities in [0, 255]."""
@@ -41,9 +35,8 @@ class ColourShift(albumentations.ImageOnlyTransform):
                 )
         return means[self.towards] - means[self.identity]
 
-    def apply(self, img: Picture, shift: NDArray[np.float64] | None, **params: Any) -> Picture:
-        if shift is None:
-            return img
-        table = np.clip(np.rint(np.arange(256.0)[:, None] + shift), 0, 255).astype(np.uint8)[None]
-        shifted: Picture = cv2.LUT(img, table)
-        return shifted
+    def apply(self, picture: Picture, parameters: NDArray[np.float64] | None) -> Picture:
+        if parameters is None:
+            return picture
+        table = np.clip(np.rint(np.arange(256.0)[:, None] + parameters), 0, 255).astype(np.uint8)[None]
+        return np.asarray(cv2.LUT(picture, table), np.uint8)

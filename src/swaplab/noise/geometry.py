@@ -3,41 +3,33 @@
 from abc import abstractmethod
 from typing import Annotated, Any
 
-import albumentations
 import cv2
 import numpy as np
-from numpy.typing import NDArray
 from pydantic import Field
 
 from swaplab.errors import UserError
-from swaplab.noise.operation import Picture, Scope, checked_probability, checked_scope
+from swaplab.noise.operation import Facts, Matrix, Picture, RandomOperation, Scope
 from swaplab.ranges import Share
 
-Matrix = NDArray[np.float64]
 
-
-class Movement(albumentations.DualTransform):
+class Movement(RandomOperation[Matrix]):
     """An operation that only moves pixels: a 3x3 matrix from original to moved pixel indices (x, y, 1).
 
     The pipeline multiplies the matrices of consecutive movements, including a warp after them, and resamples once.
     """
 
-    def __init__(self, scope: Scope, p: float) -> None:
-        super().__init__(p=checked_probability(p))
-        self.scope = checked_scope(scope)
-
     @abstractmethod
-    def matrix(self, side: int) -> Matrix:
+    def matrix(self, draw: np.random.Generator, side: int) -> Matrix:
         """A random movement (3, 3) of a square image of ``side`` pixels."""
 
-    def get_params_dependent_on_data(self, params: dict[str, Any], data: dict[str, Any]) -> dict[str, Any]:
-        return {"matrix": self.matrix(params["shape"][0])}
+    def drawn(self, draw: np.random.Generator, image: Picture, facts: Facts) -> Matrix:
+        return self.matrix(draw, image.shape[0])
 
-    def apply(self, img: Picture, matrix: Matrix, **params: Any) -> Picture:
-        return moved(img, matrix, img.shape[0])
+    def apply(self, picture: Picture, parameters: Matrix) -> Picture:
+        return moved(picture, parameters, picture.shape[0])
 
-    def apply_to_mask(self, mask: Picture, matrix: Matrix, **params: Any) -> Picture:
-        return moved_mask(mask, matrix, mask.shape[0])
+    def apply_to_mask(self, mask: Picture, parameters: Matrix) -> Picture:
+        return moved_mask(mask, parameters, mask.shape[0])
 
 
 class Affine(Movement):
@@ -60,8 +52,8 @@ class Affine(Movement):
             raise UserError(f"zoom of an affine noise must be in [0, 1); got {zoom}")
         self.degrees, self.zoom, self.shift = degrees, zoom, shift
 
-    def matrix(self, side: int) -> Matrix:
-        angle, zoom, x, y = self.random_generator.uniform(-1.0, 1.0, 4).tolist()
+    def matrix(self, draw: np.random.Generator, side: int) -> Matrix:
+        angle, zoom, x, y = draw.uniform(-1.0, 1.0, 4).tolist()
         matrix = np.eye(3)
         centre = (side - 1) / 2
         matrix[:2] = cv2.getRotationMatrix2D((centre, centre), angle * self.degrees, 1 + zoom * self.zoom)
@@ -75,7 +67,7 @@ class Flip(Movement):
     def __init__(self, scope: Scope = "both", p: Share = 0.5) -> None:
         super().__init__(scope, p)
 
-    def matrix(self, side: int) -> Matrix:
+    def matrix(self, draw: np.random.Generator, side: int) -> Matrix:
         return np.array([[-1.0, 0.0, side - 1], [0.0, 1.0, 0.0], [0.0, 0.0, 1.0]])
 
 

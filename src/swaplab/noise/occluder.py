@@ -1,17 +1,15 @@
 """Random occluders in front of a face: smooth blobs and straight bars."""
 
 from collections.abc import Sequence
-from typing import Annotated, Any, Literal, get_args
+from typing import Annotated, Literal, get_args
 
-import albumentations
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 
 from swaplab.errors import UserError
-from swaplab.noise.geometry import with_channels
-from swaplab.noise.operation import Picture, Scope, checked_probability, checked_range, checked_scope
+from swaplab.noise.operation import Facts, Picture, RandomOperation, Scope, checked_range
 from swaplab.ranges import Pair, Share
 
 Shape = Literal["blob", "bar"]
@@ -25,7 +23,7 @@ Polygon = NDArray[np.float64]
 Alpha = NDArray[np.float32]
 
 
-class Occluder(albumentations.DualTransform):
+class Occluder(RandomOperation[tuple[Alpha, Alpha]]):
     """Pastes one opaque shape of one colour, shaded from one side to the other, over the face region.
 
     A blob has the outline r(t) = r0 (1 + sum of four waves); a bar crosses the image from edge to edge. ``extent``:
@@ -43,27 +41,29 @@ class Occluder(albumentations.DualTransform):
         extent: Pair = (0.15, 0.4),
         p: Share = 0.25,
     ) -> None:
-        super().__init__(p=checked_probability(p))
-        self.scope, self.shapes = checked_scope(scope), tuple(shapes)
+        super().__init__(scope, p)
+        self.shapes = tuple(shapes)
         self.extent = checked_range("extent", extent)
         if not self.shapes or not set(self.shapes) <= set(SHAPES):
             raise UserError(f"shapes of an occluder must list any of {', '.join(SHAPES)}; got {list(self.shapes)}")
         if not 0 < self.extent[0] <= self.extent[1] <= 1:
             raise UserError(f"extent of an occluder must be fractions of the face in (0, 1]; got {list(self.extent)}")
 
-    def get_params_dependent_on_data(self, params: dict[str, Any], data: dict[str, Any]) -> dict[str, Any]:
-        draw, side = self.random_generator, params["shape"][0]
+    def drawn(self, draw: np.random.Generator, image: Picture, facts: Facts) -> tuple[Alpha, Alpha]:
+        """Coverage and colours of the shape."""
+        side = image.shape[0]
         shape = self.shapes[int(draw.integers(len(self.shapes)))]
-        size = draw.uniform(*self.extent) * data["region"]
-        centre = (side - 1) / 2 + data["region"] * draw.uniform(-0.5, 0.5, 2)
+        size = draw.uniform(*self.extent) * facts.region
+        centre = (side - 1) / 2 + facts.region * draw.uniform(-0.5, 0.5, 2)
         outline = blob(draw, centre, size) if shape == "blob" else bar(draw, centre, size, side)
-        return {"alpha": filled(outline, side), "colours": shaded(draw, side)}
+        return filled(outline, side), shaded(draw, side)
 
-    def apply(self, img: Picture, alpha: Alpha, colours: Alpha, **params: Any) -> Picture:
-        return np.rint(img + alpha * (colours - img)).astype(np.uint8)
+    def apply(self, picture: Picture, parameters: tuple[Alpha, Alpha]) -> Picture:
+        alpha, colours = parameters
+        return np.rint(picture + alpha * (colours - picture)).astype(np.uint8)
 
-    def apply_to_mask(self, mask: Picture, alpha: Alpha, **params: Any) -> Picture:
-        return with_channels(np.rint(mask * (1 - alpha)).astype(np.uint8))
+    def apply_to_mask(self, mask: Picture, parameters: tuple[Alpha, Alpha]) -> Picture:
+        return np.rint(mask * (1 - parameters[0])).astype(np.uint8)
 
 
 def blob(draw: np.random.Generator, centre: Polygon, diameter: float) -> Polygon:

@@ -1,66 +1,90 @@
-"""The interface of a noise operation, and the wrapper that makes a library transform one."""
+"""What a noise operation is, and the base of those that are drawn once and applied to every picture."""
 
-import random
-from collections.abc import Iterable
-from typing import Any, Literal, Protocol
+from abc import ABC, abstractmethod
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Generic, Literal, Protocol, TypeVar
 
-import albumentations
 import numpy as np
 from numpy.typing import NDArray
 
 from swaplab.errors import UserError
+from swaplab.noise.generators import KeyedGenerators
 
 Picture = NDArray[np.uint8]
+Matrix = NDArray[np.float64]  # (3, 3), from original to moved pixel indices (x, y, 1)
+
+# ``image``: the target, or the input if only that changes; ``input``: the input if it differs from the target already;
+# ``mask``: the target's masks (H, W, k), if any. All have the same sides; pictures are RGB (H, W, 3).
+Pictures = Mapping[str, Picture]
 
 # "input": changes only the network's input (denoising); "both": input and target (augmentation)
 Scope = Literal["input", "both"]
 
+P = TypeVar("P")
+
+
+@dataclass(frozen=True)
+class Facts:
+    """What an operation may know besides the pictures.
+
+    ``region``: side of the face region in pixels. ``faces``: stored crops of all identities. ``identity``: the one
+    shown. ``means``: the mean colour (3,) of each identity's stored crops in [0, 255]. ``input_place``,
+    ``target_place``: movements that were drawn and are not applied yet; only a warp gets them.
+    """
+
+    region: int
+    faces: Sequence[Picture] = ()
+    identity: str = ""
+    means: Mapping[str, NDArray[np.float64]] = field(default_factory=dict)
+    input_place: Matrix | None = None
+    target_place: Matrix | None = None
+
 
 class Operation(Protocol):
-    """An albumentations transform with a ``scope``.
+    """Any callable with a ``scope``. All its random numbers are from ``draws``."""
 
-    It is called with ``image`` (the target, or the input if only that changes), ``input`` if input and target already
-    differ, ``mask`` if masks are requested, and further facts: ``region``, the side of the face region in pixels;
-    ``faces``, a sequence of stored crops of all identities; ``identity``, the identity shown; ``means``, the mean
-    colour (3,) of each identity's stored crops in [0, 255].
-    """
+    @property
+    def scope(self) -> Scope: ...
 
-    scope: Scope
-
-    def set_random_state(self, random_generator: np.random.Generator, py_random: random.Random) -> None: ...
-
-    def add_targets(self, additional_targets: dict[str, str]) -> None: ...
-
-    def __call__(self, **data: Any) -> dict[str, Any]: ...
+    def __call__(self, pictures: Pictures, draws: KeyedGenerators, facts: Facts) -> Pictures:
+        """The same pictures, changed alike. What was given is not written to."""
+        ...
 
 
-class Scoped:
-    """An albumentations transform, or a composition of several, as an operation with a scope.
+class RandomOperation(ABC, Generic[P]):
+    """An operation that happens with probability ``p``: its parameters are drawn once and applied to every picture."""
 
-    Raises UserError for an argument unknown to the transform; the library itself would only warn.
-    """
+    def __init__(self, scope: Scope, p: float) -> None:
+        self.scope, self.p = checked_scope(scope), checked_probability(p)
 
-    def __init__(self, transform: albumentations.BasicTransform | albumentations.BaseCompose, scope: Scope) -> None:
-        self.transform, self.scope = transform, checked_scope(scope)
-        unknown = unknown_arguments(transform)
-        if unknown:
-            raise UserError(f"noise transform {type(transform).__name__} has no option {unknown[0]}; check its name")
+    def happens(self, draws: KeyedGenerators) -> bool:
+        """Draw whether it happens; certain cases draw nothing."""
+        return self.p >= 1 or (self.p > 0 and draws.python.random() < self.p)
 
-    def set_random_state(self, random_generator: np.random.Generator, py_random: random.Random) -> None:
-        self.transform.set_random_state(random_generator, py_random)
+    @abstractmethod
+    def drawn(self, draw: np.random.Generator, image: Picture, facts: Facts) -> P:
+        """The parameters for pictures like ``image``."""
 
-    def add_targets(self, additional_targets: dict[str, str]) -> None:
-        self.transform.add_targets(additional_targets)
+    @abstractmethod
+    def apply(self, picture: Picture, parameters: P) -> Picture:
+        """The changed picture."""
 
-    def __call__(self, **data: Any) -> dict[str, Any]:
-        result: dict[str, Any] = self.transform(**data)
-        return result
+    def apply_to_mask(self, mask: Picture, parameters: P) -> Picture:
+        """The changed masks (H, W, k)."""
+        return mask
 
+    def applied(self, name: str, picture: Picture, parameters: P) -> Picture:
+        """The changed picture of that name."""
+        return self.apply_to_mask(picture, parameters) if name == "mask" else self.apply(picture, parameters)
 
-def unknown_arguments(transform: Any) -> list[str]:
-    """Arguments that the transform, or one inside it, was given and ignored."""
-    inner = [name for part in getattr(transform, "transforms", ()) for name in unknown_arguments(part)]
-    return [*getattr(transform, "invalid_args", ()), *inner]
+    def __call__(self, pictures: Pictures, draws: KeyedGenerators, facts: Facts) -> Pictures:
+        """The changed pictures, or the given ones if it does not happen."""
+        if not self.happens(draws):
+            return pictures
+        parameters = self.drawn(draws.numpy, pictures["image"], facts)
+        # OpenCV wants contiguous memory
+        return {name: self.applied(name, np.ascontiguousarray(p), parameters) for name, p in pictures.items()}
 
 
 def checked_scope(scope: str) -> Scope:

@@ -1,20 +1,18 @@
 """From a stored crop to input and target: operations in order, each with its own random stream."""
 
-import random
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, NamedTuple
+from dataclasses import replace
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from swaplab.errors import UserError
 from swaplab.faces.alignment import Alignment
-from swaplab.noise.geometry import Matrix, Movement, moved, moved_mask
-from swaplab.noise.operation import Operation, Picture, Scope
+from swaplab.noise.generators import KeyedGenerators
+from swaplab.noise.geometry import Movement, moved, moved_mask
+from swaplab.noise.operation import Facts, Matrix, Operation, Picture, Scope
 from swaplab.noise.warp import Warp
-from swaplab.randomness import key_of
-
-_WORD = 2**64 - 1
 
 
 class Pair(NamedTuple):
@@ -23,23 +21,6 @@ class Pair(NamedTuple):
     input: Picture
     target: Picture
     masks: Picture | None
-
-
-class KeyedGenerators:
-    """A NumPy and a Python generator that can be reset to the start of a named stream.
-
-    NumPy draws equal those of ``swaplab.randomness.generator_at``; resetting is much cheaper than constructing.
-    """
-
-    def __init__(self) -> None:
-        self.numpy, self.python = np.random.Generator(np.random.Philox(key=0)), random.Random(0)
-        self._start: Any = self.numpy.bit_generator.state
-
-    def move_to(self, seed: int, *where: str | int) -> None:
-        key = key_of(seed, *where)
-        self._start["state"]["key"][:] = key & _WORD, key >> 64
-        self.numpy.bit_generator.state = self._start
-        self.python.seed(key)
 
 
 class NoisePipeline:
@@ -57,9 +38,6 @@ class NoisePipeline:
         warps = [name for name, operation in self.operations.items() if isinstance(operation, Warp)]
         if len(warps) > 1:
             raise UserError(f"noise must have at most one warp; got {', '.join(warps)}")
-        for operation in self.operations.values():
-            if not isinstance(operation, Warp):
-                operation.add_targets({"input": "image"})
 
     def __call__(
         self,
@@ -75,19 +53,18 @@ class NoisePipeline:
         ``face``: stored crop (stored, stored, 3); ``masks``: (stored, stored, k); ``faces``: stored crops of all
         identities, for operations that need another face; ``means``: mean colours (3,) by identity.
         """
-        work = _Work(face, masks)
+        work, draws = _Work(face, masks), self._generators
+        facts = Facts(self.alignment.region, faces, identity, means or {})
         for name, operation in self.operations.items():
-            self._generators.move_to(self.seed, identity, position, name)
-            operation.set_random_state(self._generators.numpy, self._generators.python)
+            draws.move_to(self.seed, identity, position, name)
             if isinstance(operation, Movement):
-                if operation.should_apply():
-                    work.move(operation.matrix(work.target.shape[0]), operation.scope)
+                if operation.happens(draws):
+                    work.move(operation.matrix(draws.numpy, work.target.shape[0]), operation.scope)
             elif isinstance(operation, Warp):
-                work.warp(operation, self.alignment.region)
+                work.warp(operation, draws, facts)
             else:
                 work.settle()
-                facts = {"region": self.alignment.region, "faces": faces, "identity": identity, "means": means or {}}
-                work.change(operation, facts)
+                work.change(operation, draws, facts)
                 self._check(name, work)
         work.settle(None if work.target.shape[0] == self.alignment.region else self.alignment)
         return Pair(work.input, work.target, work.masks)
@@ -132,27 +109,28 @@ class _Work:
         self.input = self.target if one else _carried_out(self.input, self.input_place, moved, cut)
         self.input_place = self.target_place = None
 
-    def warp(self, operation: Warp, region: int) -> None:
-        places = {"input_place": self.input_place, "target_place": self.target_place}
-        self._both(operation, {"region": region, **places}, together=self.one and operation.scope == "both")
-        if operation.params:  # empty if the warp was skipped by its probability
+    def warp(self, operation: Warp, draws: KeyedGenerators, facts: Facts) -> None:
+        facts = replace(facts, input_place=self.input_place, target_place=self.target_place)
+        if self._both(operation, draws, facts, together=self.one and operation.scope == "both"):
             self.input_place = self.target_place = None
 
-    def change(self, operation: Operation, facts: dict[str, Any]) -> None:
+    def change(self, operation: Operation, draws: KeyedGenerators, facts: Facts) -> None:
         if operation.scope == "input":
-            self.input = operation(image=self.input, **facts)["image"]
+            self.input = operation({"image": self.input}, draws, facts)["image"]
         else:
-            self._both(operation, facts, together=self.one)
+            self._both(operation, draws, facts, together=self.one)
 
-    def _both(self, operation: Operation, facts: dict[str, Any], together: bool) -> None:
-        data = {"image": self.target, **facts}
+    def _both(self, operation: Operation, draws: KeyedGenerators, facts: Facts, together: bool) -> bool:
+        """Change input, target and masks; whether anything was changed."""
+        pictures = {"image": self.target}
         if not together:
-            data["input"] = self.input
+            pictures["input"] = self.input
         if self.masks is not None:
-            data["mask"] = self.masks
-        done = operation(**data)
+            pictures["mask"] = self.masks
+        done = operation(pictures, draws, facts)
         self.target, self.masks = done["image"], done.get("mask")
         self.input = self.target if together else done["input"]
+        return done is not pictures
 
 
 def _carried_out(

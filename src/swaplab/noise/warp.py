@@ -1,22 +1,28 @@
 """The random grid warp of the 2017 face swap: a distorted input and an undistorted, aligned target."""
 
 from functools import lru_cache
-from typing import Any
+from typing import Any, NamedTuple
 
-import albumentations
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from swaplab.noise.geometry import Matrix, moved, moved_mask, with_channels
-from swaplab.noise.operation import Picture, Scope, checked_probability, checked_range, checked_scope
+from swaplab.noise.geometry import moved, moved_mask, with_channels
+from swaplab.noise.operation import Facts, Matrix, Picture, RandomOperation, Scope, checked_range
 from swaplab.ranges import Pair, Share
 
 NODES = 5
 Maps = NDArray[np.float32]
 
 
-class Warp(albumentations.DualTransform):
+class WarpMaps(NamedTuple):
+    """Where a warp samples: the maps of the input, and those of target and masks; with scope ``input`` a matrix."""
+
+    input: Maps
+    target: NDArray[Any]
+
+
+class Warp(RandomOperation[WarpMaps]):
     """Cuts the face region (region, region, C) out of a stored crop, warped by a grid of nodes.
 
     5x5 nodes are spaced evenly on a centred square of ``coverage`` times the stored side (uniform in the range). Each
@@ -30,8 +36,7 @@ class Warp(albumentations.DualTransform):
     face region is 171. Unlike there, input and target pixels share their centres (there they are half a pixel apart,
     which a network would learn as a shift), and beyond the edge of the crop the outermost pixels are repeated.
 
-    Called with ``image`` (the target), ``input``, ``mask``, ``region`` and, if movements are pending, the matrices
-    ``input_place`` and ``target_place`` (3, 3) from the given to the moved images.
+    Movements that are pending are carried out by the same sampling (`Facts`).
     """
 
     def __init__(
@@ -41,45 +46,37 @@ class Warp(albumentations.DualTransform):
         sigma: Pair = (0.0293, 0.0363),
         p: Share = 1.0,
     ) -> None:
-        super().__init__(p=checked_probability(p))
-        self.scope = checked_scope(scope)
+        super().__init__(scope, p)
         self.coverage, self.sigma = checked_range("coverage", coverage), checked_range("sigma", sigma)
 
-    @property
-    def targets(self) -> dict[str, Any]:
-        return {"image": self.apply, "input": self.apply_to_input, "mask": self.apply_to_mask}
-
-    def get_params_dependent_on_data(self, params: dict[str, Any], data: dict[str, Any]) -> dict[str, Any]:
-        region, places = data["region"], (data.get("input_place"), data.get("target_place"))
-        nodes = self.nodes(params["shape"][0], region)
+    def drawn(self, draw: np.random.Generator, image: Picture, facts: Facts) -> WarpMaps:
+        region, places = facts.region, (facts.input_place, facts.target_place)
+        nodes = self.nodes(draw, image.shape[0], region)
         input_maps = maps(nodes, places[0], region)
         if self.scope == "both":
-            same = places[0] is places[1]
-            return {
-                "input_maps": input_maps,
-                "target_maps": input_maps if same else maps(nodes, places[1], region),
-            }
+            return WarpMaps(input_maps, input_maps if places[0] is places[1] else maps(nodes, places[1], region))
         matrix = to_regular(nodes, region)
-        return {"input_maps": input_maps, "matrix": matrix if places[1] is None else matrix @ places[1]}
+        return WarpMaps(input_maps, matrix if places[1] is None else matrix @ places[1])
 
-    def nodes(self, stored: int, region: int) -> NDArray[np.float64]:
+    def nodes(self, draw: np.random.Generator, stored: int, region: int) -> NDArray[np.float64]:
         """Displaced nodes (2, 5, 5), x and y in pixel indices of the stored crop; indexed [:, row, column]."""
-        coverage, sigma = self.random_generator.uniform(*zip(self.coverage, self.sigma, strict=True)).tolist()
-        displacement = self.random_generator.standard_normal((2, NODES, NODES))
+        coverage, sigma = draw.uniform(*np.transpose([self.coverage, self.sigma])).tolist()
+        displacement = draw.standard_normal((2, NODES, NODES))
         return (stored - 1) / 2 + coverage * stored * regular_nodes() + sigma * region * displacement
 
-    def apply_to_input(self, img: Picture, input_maps: Maps, **params: Any) -> Picture:
-        return sampled(img, input_maps)
+    def applied(self, name: str, picture: Picture, parameters: WarpMaps) -> Picture:
+        """The warped input, or the target or its masks, which follow it."""
+        return sampled(picture, parameters.input) if name == "input" else super().applied(name, picture, parameters)
 
-    def apply(self, img: Picture, input_maps: Maps, **params: Any) -> Picture:
+    def apply(self, picture: Picture, parameters: WarpMaps) -> Picture:
         if self.scope == "both":
-            return sampled(img, params["target_maps"])
-        return moved(img, params["matrix"], input_maps.shape[1])
+            return sampled(picture, parameters.target)
+        return moved(picture, parameters.target, parameters.input.shape[1])
 
-    def apply_to_mask(self, mask: Picture, input_maps: Maps, **params: Any) -> Picture:
+    def apply_to_mask(self, mask: Picture, parameters: WarpMaps) -> Picture:
         if self.scope == "both":
-            return sampled(mask, params["target_maps"])
-        return moved_mask(mask, params["matrix"], input_maps.shape[1])
+            return sampled(mask, parameters.target)
+        return moved_mask(mask, parameters.target, parameters.input.shape[1])
 
 
 @lru_cache
