@@ -1,9 +1,11 @@
 """Arrows point down only; commands start fast; one file, one responsibility."""
 
 import ast
+import graphlib
 import resource
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -54,6 +56,11 @@ GROUND_FLOOR = {
     "__main__",
 }
 
+MODULES = {
+    ".".join(file.relative_to(SOURCE).with_suffix("").parts).removesuffix(".__init__"): file
+    for file in (SOURCE / "swaplab").rglob("*.py")
+}
+
 
 def imports_of(file: Path) -> set[str]:
     """The parts of swaplab that a file imports, also inside functions."""
@@ -88,6 +95,48 @@ def test_a_trained_model_is_opened_and_used_without_training(file: str) -> None:
 def test_every_part_has_a_rule() -> None:
     parts = {p.name for p in (SOURCE / "swaplab").iterdir() if p.is_dir() and not p.name.startswith("__")}
     assert parts == set(ALLOWED) | {"cli", "conf"}
+
+
+def statements(node: ast.AST, *, of_types: bool) -> Iterator[ast.Import | ast.ImportFrom]:
+    """Every import, also inside functions. ``of_types``: also those for type checkers."""
+    for child in ast.iter_child_nodes(node):
+        if isinstance(child, ast.If) and ast.unparse(child.test) == "TYPE_CHECKING" and not of_types:
+            continue
+        if isinstance(child, ast.Import | ast.ImportFrom):
+            yield child
+        yield from statements(child, of_types=of_types)
+
+
+def modules_imported(name: str, *, of_types: bool) -> set[str]:
+    """The modules of swaplab that a module imports."""
+    found = set()
+    for node in statements(ast.parse(MODULES[name].read_text()), of_types=of_types):
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif node.module:
+            full = {alias: f"{node.module}.{alias.name}" for alias in node.names}
+            found |= {text if text in MODULES else node.module for text in full.values()}
+    return found & MODULES.keys() - {name}
+
+
+def room_of(module: str) -> str:
+    return ".".join(module.split(".")[:2])
+
+
+def test_no_module_and_no_room_is_in_an_import_circle() -> None:
+    graphlib.TopologicalSorter({name: modules_imported(name, of_types=False) for name in MODULES}).prepare()
+    rooms: dict[str, set[str]] = {}
+    for name in MODULES:
+        used = {room_of(module) for module in modules_imported(name, of_types=True)}
+        rooms.setdefault(room_of(name), set()).update(used - {room_of(name)})
+    graphlib.TopologicalSorter(rooms).prepare()
+
+
+def test_commands_are_thin_and_nothing_below_them_imports_them() -> None:
+    cli = SOURCE / "swaplab" / "cli"
+    assert [file.name for file in cli.rglob("*.py") if file.read_text().count("\n") > 100] == []
+    below = [*(SOURCE.parent / "scripts").rglob("*.py"), *(SOURCE / "hydra_plugins").rglob("*.py")]
+    assert [file.name for file in below if "cli" in imports_of(file)] == []
 
 
 def test_a_detector_is_never_a_training_signal() -> None:

@@ -13,7 +13,7 @@ from types import SimpleNamespace
 import pytest
 
 from swaplab import stopping
-from swaplab.cli.main import run_command, stopped_in_order
+from swaplab.cli.ending import run_command, stopped_in_order
 from swaplab.errors import UserError
 from swaplab.stopping import Requests, Stopped, signal_of, stop_requests
 

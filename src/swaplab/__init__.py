@@ -12,11 +12,9 @@ __version__ = "0.1.0"
 
 def compose(*overrides: str) -> dict[str, Any]:
     """The checked config of a run, from the overrides that `swaplab train` takes. Raises UserError for a wrong one."""
-    from swaplab.config.border import checked
-    from swaplab.config.compose import composer
-    from swaplab.config.read import resolved
+    from swaplab.config.compose import run_config
 
-    return checked(resolved(composer("train")(overrides)))
+    return run_config(*overrides)
 
 
 def build_data(config: dict[str, Any]) -> "FaceData":

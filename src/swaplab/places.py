@@ -4,6 +4,8 @@ from pathlib import Path
 
 from swaplab.errors import UserError
 
+PACKAGE = Path(__file__).parent  # the folder of swaplab itself
+
 
 def expanded(path: str | Path, instead: str = "write the whole path") -> Path:
     """Replace a leading ``~`` by the home folder.

@@ -12,8 +12,9 @@ from pathlib import Path
 
 import pytest
 
-from swaplab.cli.completion import SCRIPTS, candidates
+from swaplab.cli.candidates import candidates
 from swaplab.cli.main import COMMANDS
+from swaplab.cli.shells import SCRIPTS
 from swaplab.config import tree
 
 Command = Callable[..., tuple[int, str, str]]

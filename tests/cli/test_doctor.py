@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from swaplab.cli import machine
+from swaplab.experiment import machine
 
 Command = Callable[..., tuple[int, str, str]]
 

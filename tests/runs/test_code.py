@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-import swaplab
+from swaplab import places
 from swaplab.config.trust import named_packages, shipped_targets
 from swaplab.errors import UserError
 from swaplab.runs import code as codes
@@ -34,8 +34,8 @@ class Mine(L1):
 def copy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     """A copy of swaplab in another place, as from a wheel."""
     place = tmp_path / "elsewhere" / "swaplab"
-    shutil.copytree(Path(swaplab.__path__[0]), place, ignore=shutil.ignore_patterns("__pycache__"))
-    monkeypatch.setattr(swaplab, "__path__", [str(place)])
+    shutil.copytree(places.PACKAGE, place, ignore=shutil.ignore_patterns("__pycache__"))
+    monkeypatch.setattr(places, "PACKAGE", place)
     codes._swaplab.cache_clear()
     yield place
     codes._swaplab.cache_clear()

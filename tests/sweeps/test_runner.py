@@ -19,7 +19,7 @@ from swaplab.sweeps.runner import run_jobs
 DRIVER = """
 import sys, yaml
 from pathlib import Path
-from swaplab.cli.main import stopped_in_order
+from swaplab.cli.ending import stopped_in_order
 from swaplab.sweeps.jobs import Job
 from swaplab.sweeps.runner import run_jobs
 configs = yaml.safe_load(Path(sys.argv[1]).read_text())

@@ -1,11 +1,8 @@
 """swaplab completion: shell scripts for Tab completion, and the candidates that they request."""
 
-import importlib
-from collections.abc import Iterable, Iterator, Sequence
-from pathlib import Path
+from collections.abc import Sequence
 
-from swaplab.cli.main import COMMANDS
-from swaplab.config import completing, tree
+from swaplab.cli.shells import SCRIPTS
 from swaplab.errors import UserError
 
 HELP = """
@@ -17,122 +14,16 @@ Add the line for your shell to its startup file:
   swaplab completion zsh           ~/.zshrc:                    eval "$(swaplab completion zsh)"
   swaplab completion fish          ~/.config/fish/config.fish:  swaplab completion fish | source
 """
-# Bash splits words at = and :, so the script removes what stands before the last one.
-BASH = r"""
-_swaplab() {
-    local line=${COMP_LINE:0:COMP_POINT} words cut found
-    read -ra words <<< "$line"
-    [[ $line == *[[:space:]] ]] && words+=("")
-    local current=${words[-1]} kept=""
-    [[ $COMP_WORDBREAKS == *=* && $current == *=* ]] && kept=${current%"${current##*=}"}
-    COMPREPLY=()
-    while IFS= read -r found; do
-        [[ $found == *[=/.] ]] && compopt -o nospace 2>/dev/null
-        COMPREPLY+=("${found#"$kept"}")
-    done < <("${words[0]}" completion words "${words[@]:1}" 2>/dev/null)
-}
-complete -F _swaplab swaplab
-"""
-ZSH = r"""
-autoload -Uz compinit; (( $+functions[compdef] )) || compinit -u
-_swaplab() {
-    local -a found open whole
-    found=("${(@f)$($words[1] completion words "${(@)words[2,CURRENT]}" 2>/dev/null)}")
-    open=(${(M)found:#*[=/.]})
-    whole=(${found:#*[=/.]})
-    compadd -Q -S '' -a open
-    compadd -Q -a whole
-}
-compdef _swaplab swaplab
-"""
-FISH = r"""
-function __swaplab_words
-    set -l words (commandline -opc) (commandline -ct)
-    $words[1] completion words $words[2..-1] 2>/dev/null
-end
-complete -c swaplab -f -a '(__swaplab_words)'
-"""
-SCRIPTS = {"bash": BASH, "zsh": ZSH, "fish": FISH}
 WORDS = "words"  # swaplab completion words WORD...: the request of the scripts
 
 
 def run(words: Sequence[str]) -> None:
     """Print the script of a shell, or the candidates for the last word."""
+    from swaplab.cli.candidates import candidates
+
     if words[:1] == [WORDS]:
         print("\n".join(candidates(list(words[1:]) or [""])))
     elif len(words) == 1 and words[0] in SCRIPTS:
         print(SCRIPTS[words[0]].strip())
     else:
         raise UserError(f"give the name of your shell: swaplab completion {' | '.join(SCRIPTS)}")
-
-
-def candidates(words: Sequence[str]) -> list[str]:
-    """Candidates for the last word after ``swaplab``, in order, without duplicates."""
-    found = COMMANDS if len(words) == 1 else _of_command(words[0], words[1:])
-    return [word for word in dict.fromkeys(found) if word.startswith(words[-1])]
-
-
-def _of_command(name: str, words: Sequence[str]) -> Iterable[str]:
-    if name in SPECIAL:
-        return SPECIAL[name](words)
-    if name not in COMMANDS:
-        return ()
-    keys = getattr(importlib.import_module(f"swaplab.cli.{name}"), "KEYS", None)
-    found = [*completing.of_keys(keys, words, _runs)] if keys is not None else []
-    return [*found, *_data_words(words)] if name == "render" else found
-
-
-def _data_words(words: Sequence[str]) -> Iterator[str]:
-    return (word for word in completing.of_train(words) if word.lstrip("+~").startswith("data"))
-
-
-def _runs(folder: str) -> list[str]:
-    """The names of runs: last, and NAME/ID of each."""
-    from swaplab.runs.registry import label_of, run_folders
-
-    place = Path(folder)
-    return ["last", *sorted(label_of(place, found) for found in run_folders(place))] if place.is_dir() else []
-
-
-def _of_runs(words: Sequence[str]) -> Iterable[str]:
-    from swaplab.cli import runs
-    from swaplab.runs.record import STATUSES
-
-    if len(words) == 1:
-        return runs.COMMANDS
-    found = ["runs=", *runs.WORDS.get(words[0], ())]
-    if words[0] in runs.NAMING:
-        found += _runs("runs")
-    if words[0] in runs.FILTERING:
-        found += [f"status={status}" for status in STATUSES]
-        found += [word for word in completing.of_train(words) if "=" in word and not word.startswith("runs=")]
-    return found
-
-
-def _of_ablation(words: Sequence[str]) -> Iterable[str]:
-    from swaplab.cli.ablation import COMMANDS as SUBCOMMANDS
-    from swaplab.config.commands import AblationReport
-
-    if len(words) == 1:
-        return SUBCOMMANDS
-    if len(words) == 2 and words[0] != "list":
-        return tree.groups()["ablation"]
-    if words[0] == "report":
-        return completing.of_keys(AblationReport, words, _runs)
-    return completing.of_train(words) if words[0] in ("plan", "run") else ()
-
-
-def _of_options(words: Sequence[str]) -> Iterable[str]:
-    if len(words) == 1:
-        return [*tree.groups(), "keys"]
-    return tree.groups().get(words[0], ()) if len(words) == 2 else ()
-
-
-SPECIAL = {
-    "train": completing.of_train,
-    "runs": _of_runs,
-    "ablation": _of_ablation,
-    "options": _of_options,
-    "completion": lambda words: SCRIPTS if len(words) == 1 else (),
-    "verify": lambda words: completing.files(words[-1]),
-}

@@ -21,7 +21,7 @@ def run(words: Sequence[str]) -> int:
     """Print all checks; returns 1 if one found an error."""
     if words:
         raise UserError(f"doctor takes no arguments; remove {words[0]}")
-    from swaplab.cli.machine import examine
+    from swaplab.experiment.machine import examine
 
     found = list(examine())
     rows = [(Text(check.state, STYLES[check.state]), check.what, check.found, check.follows) for check in found]

@@ -6,7 +6,7 @@ It does not use Hydra, so that the same command line can start the ranks of the 
 import os
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -20,8 +20,8 @@ def asked_for(words: Sequence[str]) -> bool:
     return any(word.startswith("resolved=") for word in words)
 
 
-def run_resolved(words: Sequence[str]) -> None:
-    """Train the run of a resolved config and, with ``evaluate``, evaluate it."""
+def run_resolved(words: Sequence[str], train: Callable[[dict[str, Any]], object]) -> None:
+    """``train`` the run of a resolved config and, with ``evaluate``, evaluate it."""
     from swaplab.config.keys import leaves, parsed
 
     known = [key for key, _ in leaves(KEYS)]
@@ -31,12 +31,11 @@ def run_resolved(words: Sequence[str]) -> None:
     keys = parsed(KEYS, words)
     split = keys["evaluate"]
     config = read_resolved(Path(keys["resolved"]))
-    from swaplab.cli.train import train_run
     from swaplab.sweeps.jobs import Job, evaluated
     from swaplab.training.launch import is_main
 
     main = is_main()
-    train_run(config)
+    train(config)
     record = Job("", config).record() if main and split else None
     if split and record is not None and record.status == "complete" and not evaluated(record, split):
         _evaluate(record.folder, split)

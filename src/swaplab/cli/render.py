@@ -2,7 +2,6 @@
 
 import re
 from collections.abc import Sequence
-from typing import Any
 
 from swaplab.cli.words import CommandLine
 from swaplab.config.commands import Render as KEYS
@@ -24,44 +23,13 @@ DATA = re.compile(r"[+~]*data[./=]")  # overrides that Hydra composes
 
 def run(words: Sequence[str]) -> None:
     """Render the people of the command line."""
-    from swaplab import compose
+    from swaplab.config.compose import run_config
     from swaplab.config.keys import parsed
+    from swaplab.places import expanded
+    from swaplab.synthetic.publishing import publish
 
     config = parsed(KEYS, [word for word in words if not DATA.match(word)])
     of_data = CommandLine(tuple(word for word in words if DATA.match(word))).with_names(("data.cache",))
-    render(config | {"data": compose(*of_data.overrides)["data"]})
-
-
-def render(config: dict[str, Any]) -> None:
-    """Write facesets, ``preview.png`` and ``clips/*.mp4`` to a new folder. Raises UserError if it exists."""
-    import shutil
-
-    import cv2
-
-    from swaplab.errors import UserError
-    from swaplab.places import expanded
-    from swaplab.synthetic.dataset import build_from_config, people_of, published
-    from swaplab.synthetic.preview import preview_clip, sheet, write_clip
-    from swaplab.synthetic.profile import profiles
-    from swaplab.synthetic.yardstick import build_yardstick
-
-    output, data, video = expanded(config["output"]), config["data"], config["video"]
-    if output.exists():
-        raise UserError(f"output folder {output} already exists; choose another with output=DIR or remove it first")
-    if data["kind"] != "synthetic":
-        raise UserError(f"data={data['kind']} cannot be rendered; set data=synthetic")
-    people = people_of(data["identities"])
-    settings = profiles(data["profile"], people)
-    with published(output) as unfinished:
-        dataset = build_from_config(data)
-        build_yardstick(data)  # evaluation needs it, and the cache may later be read-only
-        for name, faceset in dataset.facesets.items():
-            shutil.copytree(faceset.folder, unfinished / "facesets" / name)
-        cv2.imwrite(str(unfinished / "preview.png"), cv2.cvtColor(sheet(people), cv2.COLOR_RGB2BGR))
-        if video["seconds"]:
-            (unfinished / "clips").mkdir()
-        for name, who in people.items() if video["seconds"] else ():
-            others = [other for other in people.values() if other is not who]
-            clip = preview_clip(int(data["seed"]), name, settings[name])
-            write_clip(unfinished / "clips" / f"{name}.mp4", clip, [who, *others], **video)
+    output = expanded(config["output"])
+    publish(output, run_config(*of_data.overrides)["data"], config["video"])
     print(f"facesets, preview.png and clips are in {output}")

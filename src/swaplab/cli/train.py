@@ -8,10 +8,6 @@ from swaplab.errors import UserError
 from swaplab.stopping import Stopped
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
-    from swaplab.experiment.fit import Run
-    from swaplab.runs.record import RunRecord
     from swaplab.training.record_logger import Listener
 
 HELP = """
@@ -46,7 +42,7 @@ def run(words: Sequence[str]) -> None:
     from swaplab.sweeps.planning import folder_override
 
     if job.asked_for(words):
-        job.run_resolved(words)
+        job.run_resolved(words, train_run)
         return
     line = CommandLine.parse(words).with_names(NAMES)
     for word in line.overrides:
@@ -60,55 +56,21 @@ def run(words: Sequence[str]) -> None:
 
 
 def train_run(config: dict[str, Any], tell: "Listener | None" = None) -> float | None:
-    """Train the run of a resolved config; returns `_objective` for sweepers.
+    """Train the run of a resolved config and say how it ended; returns the objective of sweepers.
 
     ``tell`` gets every row of metrics and every sheet.
     """
-    from contextlib import nullcontext
-    from pathlib import Path
+    from functools import partial
 
-    from swaplab.config.trust import named_packages
-    from swaplab.runs.claim import claimed
-    from swaplab.runs.code import check_code, code_of
-    from swaplab.runs.identity import run_id_of
-    from swaplab.runs.naming import located
-    from swaplab.runs.preparing import preparing
-    from swaplab.runs.record import finished
+    from swaplab.experiment.train import train
     from swaplab.training.launch import is_main
 
-    config = located(config)
-    folder = Path(config["runs"]) / config["name"] / run_id_of(config)
-    speaks = is_main()
-    with claimed(folder) if speaks else nullcontext():  # before reading: another process may be ending it
-        done = finished(folder, config)
-        check_code(folder, config, code_of(named_packages(config)))
-        if done is not None:
-            if speaks:
-                print(f"this run is already {done.status} (same config and seed): {folder}")
-            return _objective(config, done.facts["metrics"])
-        with preparing(folder, config) if speaks else nullcontext() as record:
-            run = _trained(config, folder, record, tell)
-    if speaks:
-        print(f"{run.status}: {run.reason}; run record: {run.folder}")
-        if run.signal:  # the other ranks exit with 0: if one failed, a launcher would kill those that still write
-            raise Stopped(run.signal)
-    if run.status in ("diverged", "failed"):
+    done = train(config, tell, partial(print, flush=True))
+    if is_main():
+        again = f"this run is already {done.status} (same config and seed): {done.folder}"
+        print(again if done.reason is None else f"{done.status}: {done.reason}; run record: {done.folder}")
+        if done.signal:  # the other ranks exit with 0: if one failed, a launcher would kill those that still write
+            raise Stopped(done.signal)
+    if done.reason is not None and done.status in ("diverged", "failed"):
         raise SystemExit(1)
-    return _objective(config, run.metrics)
-
-
-def _trained(config: dict[str, Any], folder: "Path", record: "RunRecord | None", tell: "Listener | None") -> "Run":
-    """Load or render the data, and train on them."""
-    if record is not None and config["trainer"]["progress"]:
-        print(f"preparing {folder}", flush=True)  # before imports that take seconds
-    from swaplab.experiment.fit import fit
-
-    return fit(config, folder, record, tell)
-
-
-def _objective(config: dict[str, Any], metrics: dict[str, float]) -> float | None:
-    """The last value of the metric ``checkpoint.best``, with its sign such that lower is better; None if missing."""
-    from swaplab.catalogue import loss_of
-
-    best = config["checkpoint"]["best"]
-    return loss_of(best, metrics[best]) if best in metrics else None
+    return done.objective(config["checkpoint"]["best"])

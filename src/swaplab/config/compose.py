@@ -3,13 +3,15 @@
 import re
 from collections.abc import Callable, Sequence
 from difflib import get_close_matches
+from typing import Any
 
 from omegaconf import DictConfig, open_dict
 from omegaconf.errors import OmegaConfBaseException
 
 from swaplab.config import tree
-from swaplab.config.border import readable
+from swaplab.config.border import checked, readable
 from swaplab.config.owned import instead
+from swaplab.config.read import resolved
 from swaplab.errors import UserError
 
 # Hydra's errors for a group that is not in the defaults list, and for a key that only + would add.
@@ -18,6 +20,11 @@ _NO_KEY = re.compile(r"Could not override '([^']+)'\.\s+To append to your config
 _FULL_KEY = re.compile(r"full_key: ([\w.]+)")
 
 Compose = Callable[[Sequence[str]], DictConfig]
+
+
+def run_config(*overrides: str) -> dict[str, Any]:
+    """The checked config of a run, from the overrides that `swaplab train` takes. Raises UserError for a wrong one."""
+    return checked(resolved(composer("train")(overrides)))
 
 
 def composer(config_name: str, folder: str | None = None) -> Compose:

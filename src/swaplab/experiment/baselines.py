@@ -9,7 +9,6 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-import swaplab
 from swaplab.data.module import FaceData
 from swaplab.data.sources import Sources
 from swaplab.metrics.baseline import Baseline
@@ -17,6 +16,7 @@ from swaplab.metrics.identity import Embedder
 from swaplab.metrics.landmarks import LandmarkFinder
 from swaplab.metrics.task import SwapTask
 from swaplab.metrics.yardstick import Yardstick
+from swaplab.places import PACKAGE
 from swaplab.runs.atomic import write_text_atomically
 from swaplab.runs.environment import environment
 from swaplab.synthetic.dataset import cache_folder
@@ -60,7 +60,7 @@ def load_baseline(
 
 def _version() -> dict[str, Any]:
     """Code, packages, threads and processor, on which the last bits of a number depend."""
-    package, digest = Path(swaplab.__file__).parent, hashlib.sha256()
+    package, digest = PACKAGE, hashlib.sha256()
     for part in _CODE:
         for file in sorted([package / part, *(package / part).rglob("*.py")]):
             if file.is_file():

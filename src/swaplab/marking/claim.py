@@ -1,9 +1,9 @@
 """The signed claim about a converted file. It identifies neither people nor the original: grounds are only digests."""
 
 from dataclasses import asdict, dataclass
+from importlib import metadata
 from typing import Any, Literal
 
-import swaplab
 from swaplab.errors import UserError
 from swaplab.marking.label import Label
 
@@ -36,7 +36,7 @@ class Claim:
     faces_swapped: int
     label: Label | None
     disclosure_elsewhere: str | None = None
-    swaplab_version: str = swaplab.__version__
+    swaplab_version: str = metadata.version("swaplab")
 
     def __post_init__(self) -> None:
         if self.label is None and not (self.disclosure_elsewhere or "").strip():

@@ -7,13 +7,13 @@ name are left out, because an output must not reveal whom it was made from.
 import json
 import os
 from dataclasses import dataclass
+from importlib import metadata
 from pathlib import Path
 from types import ModuleType
 from typing import Any, Literal
 
 from cryptography import x509
 
-import swaplab
 from swaplab.errors import UserError
 from swaplab.marking.claim import Claim
 from swaplab.marking.signer import SigningKey
@@ -81,7 +81,7 @@ def sign(source: Path, destination: Path, claim: Claim, parent: Path, key: Signi
     Manifests in ``parent`` are kept. Raises UserError if it fails for any reason.
     """
     c2pa = library()
-    agent = {"name": "swaplab", "version": swaplab.__version__}
+    agent = {"name": "swaplab", "version": metadata.version("swaplab")}
     edited = {"action": "c2pa.edited", "digitalSourceType": COMPOSITE, "softwareAgent": agent}
     manifest = {
         "title": "converted by swaplab",

@@ -17,7 +17,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-import swaplab
+from swaplab import places
 from swaplab.errors import UserError
 from swaplab.runs.atomic import write_atomically, write_text_atomically
 from swaplab.runs.identity import config_hash
@@ -98,7 +98,7 @@ def check_code(folder: Path, config: dict[str, Any], code: Code) -> None:
 
 @cache  # a process computes with the code that it has loaded, even if the files change
 def _swaplab() -> dict[str, str]:
-    root = str(swaplab.__path__[0])
+    root = str(places.PACKAGE)
     there = set(_files(root))
     waiting = [name for name in there if name.startswith(ROOTS) and name.endswith(".py")]
     found: dict[str, str] = {}
