@@ -1,8 +1,9 @@
 """Hydra's config loader with checks for untrusted config folders: a composed config is checked before it is used."""
 
 from collections.abc import Sequence
+from copy import deepcopy
 from functools import cache
-from typing import Any
+from typing import Any, ClassVar
 
 from hydra._internal.config_loader_impl import ConfigLoaderImpl
 from hydra._internal.config_repository import CachingConfigRepository
@@ -12,6 +13,7 @@ from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import Override
 from hydra.core.utils import JobRuntime
 from hydra.errors import HydraException
+from hydra.plugins.config_source import ConfigResult
 from hydra.types import RunMode
 from hydra.version import setbase
 from omegaconf import DictConfig, OmegaConf
@@ -24,6 +26,7 @@ from swaplab.places import expanded
 
 # Keys below ``hydra`` that describe the composition; Hydra writes them after merging configs and never acts on them.
 _FACTS = (("runtime", "choices"), ("runtime", "config_sources"), ("runtime", "cwd"), ("job", "override_dirname"))
+_OWN = ("pkg://hydra.conf", "pkg://swaplab.conf")
 NAME = "swaplab"  # the name of the Hydra application
 
 
@@ -38,6 +41,25 @@ def search_path(folder: str | None = None) -> ConfigSearchPath:
         path.append("command-line", f"file://{place}")
         path.get_path().append(schema)
     return path
+
+
+class _Repository(CachingConfigRepository):
+    """Hydra's repository, which reads the configs of swaplab and Hydra once per process and not at every composition.
+
+    They come first on every search path, so no external config can take their place.
+    """
+
+    _read: ClassVar[dict[str, ConfigResult]] = {}
+
+    def load_config(self, config_path: str) -> ConfigResult | None:
+        key = f"config_path={config_path}"
+        if key not in self.cache and config_path in self._read:
+            self.cache[key] = deepcopy(self._read[config_path])  # composing changes what it gets
+        known = key in self.cache
+        found = super().load_config(config_path)
+        if not known and found is not None and found.path in _OWN:
+            self._read[config_path] = deepcopy(found)
+        return found
 
 
 class Loader(ConfigLoaderImpl):
@@ -90,11 +112,10 @@ class Loader(ConfigLoaderImpl):
             "own": [str(word.input_line) for word in words if concerns_hydra(word) and not _is_search_path(word)],
         }
         _check_packages(words)
-        repository = CachingConfigRepository(self.repository)
+        repository = _Repository(self.repository)
         _check_choices(words, repository)
         self._process_config_searchpath(config_name, words, repository)
-        own = {(source.scheme(), source.path) for source in ConfigLoaderImpl(search_path()).get_sources()}
-        found = [source for source in repository.get_sources() if (source.scheme(), source.path) not in own]
+        found = [source for source in repository.get_sources() if (source.scheme(), source.path) not in _own_sources()]
         self._outside = [source.path for source in found]
         for source in found:
             if not source.available():
@@ -117,6 +138,12 @@ class Loader(ConfigLoaderImpl):
                 f"a config in {', '.join(self._outside)} sets {key}; remove it, because hydra's own settings belong on "
                 f"the command line"
             )
+
+
+@cache
+def _own_sources() -> set[tuple[str, str]]:
+    """Scheme and path of every source of our own search path."""
+    return {(source.scheme(), source.path) for source in ConfigLoaderImpl(search_path()).get_sources()}
 
 
 @cache
