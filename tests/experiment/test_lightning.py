@@ -114,7 +114,7 @@ def test_the_code_of_the_page_runs(tiny: list[str], tmp_path: Path, monkeypatch:
     found: dict[str, Any] = {}
     exec(code.replace("max_steps=50, val_check_interval=10", "max_steps=4, val_check_interval=2"), found)
     assert found["module"].counters.steps == 4
-    assert Path(found["callbacks"][0].best_model_path).is_file()
+    assert Path(found["watchers"][0].best_model_path).is_file()
 
 
 def test_validation_test_and_a_loaded_checkpoint(compose: Callable[..., Any], tiny: list[str], tmp_path: Path) -> None:

@@ -31,7 +31,7 @@ GROUPS = (
     "debug",
 )
 # Those that hold no components: data, where a run is computed, what records it, questions to several runs.
-OF_A_RUN = ("data", "trainer", "logger", "callbacks", "ablation", "debug")
+OF_A_RUN = ("data", "trainer", "logger", "ablation", "debug")
 
 
 def _named(*kinds: str) -> dict[str, str]:
@@ -92,6 +92,7 @@ KINDS = {
     "updates": Kind(),
     "schedule": Kind(),
     "action": Kind(),
+    "callback": Kind(),
 }
 # Dotted keys of a run; * is any name.
 SLOTS = {
@@ -110,6 +111,7 @@ SLOTS = {
     "schedule": Slot("schedule", meaning="multiplies every learning rate"),
     "phases.*": Slot("schedule", absent=True),
     "actions.*": Slot("action", off=True, absent=True),
+    "callbacks.*": Slot("callback", off=True, absent=True),
 }
 # Components of the whole run that networks may use.
 SHARED = tuple(key for key in SLOTS if any(key in KINDS[network].inside for network in ("generator", "discriminator")))

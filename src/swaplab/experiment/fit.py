@@ -18,9 +18,10 @@ from swaplab.data.module import FaceData
 from swaplab.data.sources import Sources
 from swaplab.devices import backend_of
 from swaplab.errors import UserError
+from swaplab.experiment.callbacks import build_callbacks
 from swaplab.experiment.data import load_data, sheet_drawer
 from swaplab.experiment.module import module_of
-from swaplab.experiment.trainer import intervals, passed_through, seconds_of, step_limit, trainer_of
+from swaplab.experiment.trainer import arguments, seconds_of, step_limit, trainer_of
 from swaplab.networks.macs import macs_of
 from swaplab.networks.names import GENERATOR
 from swaplab.networks.norm import SyncBatchNorm
@@ -70,7 +71,7 @@ def fit(config: dict[str, Any], folder: Path, record: RunRecord | None, tell: Li
     """
     settings, ranks = config["trainer"], find_ranks(config["trainer"])
     check_numbers(config, ranks)
-    sources, data = load_data(config)
+    own, (sources, data) = build_callbacks(config), load_data(config)
     _set_threads(settings, ranks)
     precision = resolve_precision(settings)
     pl.seed_everything(config["seed"], verbose=False)
@@ -110,11 +111,11 @@ def fit(config: dict[str, Any], folder: Path, record: RunRecord | None, tell: Li
             watch,
             precision,
             files,
-            **intervals(session.cadence, module.images_per_step, settings),
-            **passed_through(settings, folder),
+            **arguments(settings, session.cadence, module.images_per_step, folder),
             logger=session.logger,
             # the clock starts after the session has measured the untrained network
-            callbacks=[AveragedGenerator(), session, speed, keeping, *([progress] if progress else [])],
+            # the user's see a complete row of the last step, and act before `keeping` saves their state
+            callbacks=[AveragedGenerator(), session, speed, *own, keeping, *([progress] if progress else [])],
         )
         with _ending(session, ending, watch, module, fresh) as result:
             trainer.fit(module, datamodule=data, ckpt_path=None if position is None else checkpoint)

@@ -63,6 +63,11 @@ def passed_through(settings: Mapping[str, Any], folder: Path) -> dict[str, Any]:
     return {"num_sanity_val_steps": 0} | given
 
 
+def arguments(settings: Mapping[str, Any], cadence: Cadence, images_per_step: int, folder: Path) -> dict[str, Any]:
+    """`intervals` and what is `passed_through`."""
+    return {**intervals(cadence, images_per_step, settings), **passed_through(settings, folder)}
+
+
 def seconds_of(duration: str | None) -> float | None:
     """Seconds of a time as days:hours:minutes:seconds; None stays None."""
     if duration is None:

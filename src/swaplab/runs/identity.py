@@ -38,6 +38,8 @@ DEBUGGING = tuple(
 )
 # Keys that a config may lack; off, they are no part of the id.
 OPTIONAL = (*DEBUGGING, "trainer.deterministic", "trainer.benchmark")
+# Callbacks that only look.
+WATCHING = tuple(f"lightning.pytorch.callbacks.{name}" for name in ("LearningRateMonitor", "DeviceStatsMonitor"))
 
 
 def _without(config: dict[str, Any], dotted: str) -> dict[str, Any]:
@@ -57,7 +59,13 @@ def _at(config: dict[str, Any], dotted: str) -> Any:
 
 
 def decisive(config: dict[str, Any]) -> dict[str, Any]:
-    """A config without `NEUTRAL` keys, and without `OPTIONAL` ones that are off."""
+    """A config without `NEUTRAL` keys, without `OPTIONAL` ones that are off, and without `WATCHING` callbacks."""
+    acting = {
+        name: node
+        for name, node in (config.get("callbacks") or {}).items()
+        if node is not None and node["_target_"] not in WATCHING
+    }
+    config = _without(config, "callbacks") | ({"callbacks": acting} if acting else {})
     for key in (*NEUTRAL, *(key for key in OPTIONAL if _off(_at(config, key)))):
         config = _without(config, key)
     return config
