@@ -30,7 +30,7 @@ ROOT = Path(__file__).parents[1]
 EXPERIMENTS = ROOT / "conf" / "experiment"
 APART = ("quick", "demo")  # budgets for two cores, not systems of the lineage
 PAGE, SHEET = ROOT / "docs" / "systems.md", ROOT / "docs" / "images" / "systems.png"
-SETTINGS = ("size=small", "budget.images=16000", "batch_size=8", "seed=1", "wandb.mode=disabled")
+SETTINGS = ("size=small", "budget.images=16000", "batch_size=8", "seed=1", "logger=none")
 FRAMES = 4
 # Beginnings of metric names; the rest of a name says what the metric depends on.
 COLUMNS = {

@@ -74,7 +74,7 @@ def trial(config: dict[str, Any], images: int, place: Path, paths: list[Path]) -
     """Train the first images of a run with the code in ``paths``, reporting all losses of all steps."""
     never = dict.fromkeys(config["every"], 0) | {"report": 1}
     trial = config | {"runs": str(place), "name": "trial", "run_id": "trial", "every": never}
-    trial |= {"budget": config["budget"] | {"session_images": images}, "wandb": config["wandb"] | {"mode": "disabled"}}
+    trial |= {"budget": config["budget"] | {"session_images": images}, "logger": {}}
     place.mkdir()
     (place / "config.yaml").write_text(yaml.safe_dump(trial, sort_keys=False))
     command = [sys.executable, "-m", "swaplab", "train", f"resolved={place / 'config.yaml'}"]

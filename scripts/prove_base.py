@@ -54,7 +54,7 @@ WORDS = (
 # What they do not depend on. A version that lacks such a key or option trains without it.
 QUIET = (
     "workers=0",
-    "wandb.mode=disabled",
+    "logger=none",
     "every.report=1",
     "every.validate=0",
     "every.sample=0",

@@ -33,7 +33,7 @@ TINY = (
     "every.checkpoint=40",
     "trainer.progress=false",
     "trainer.threads=1",
-    "wandb.mode=disabled",
+    "logger=none",
 )
 
 

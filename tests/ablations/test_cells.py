@@ -36,7 +36,7 @@ def test_cells_differ_in_level_and_seed_alone(compose: Compose) -> None:
     for cell, config in found.configs.items():
         assert config["seed"] == config["data"]["seed"] == cell.seed
         assert config["factors"] == {"norm": cell.level}
-        assert (config["name"], config["wandb"]["group"], config["wandb"]["job_type"]) == ("norm", "norm", "ablation")
+        assert (config["name"], config["labels"]["job_type"]) == ("norm", "ablation")
         assert config["batch_size"] == 3
         assert "ablation" not in config
         assert (config["norm"] is None) == (cell.level == "none")
@@ -45,7 +45,7 @@ def test_cells_differ_in_level_and_seed_alone(compose: Compose) -> None:
 
 def test_the_name_of_an_experiment_gives_way_but_a_user_s_counts(compose: Compose) -> None:
     config = next(iter(planned("norm", NODE, ["name=mine"], compose).configs.values()))
-    assert config["name"] == config["wandb"]["group"] == "mine"
+    assert config["name"] == "mine"
 
 
 @pytest.mark.parametrize(

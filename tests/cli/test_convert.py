@@ -34,7 +34,7 @@ TINY = (
     "every.checkpoint=16",
     "trainer.progress=false",
     "trainer.threads=1",
-    "wandb.mode=disabled",
+    "logger=none",
 )
 
 

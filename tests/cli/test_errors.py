@@ -40,9 +40,9 @@ def test_unknown_key_and_unknown_option(command: Command, tiny: list[str], tmp_p
     refused(
         command,
         "train",
-        [*tiny, "wandb.mode=loud"],
+        [*tiny, "logger=wandb", "logger.wandb.mode=loud"],
         runs,
-        "wandb.mode=loud",
+        "logger.wandb.mode=loud",
         "offline, online or disabled",
     )
 

@@ -55,7 +55,7 @@ def test_a_system_trains_evaluates_and_converts(
     words: str, facesets: dict[str, Path], tmp_path: Path, clip: Path, command: Command
 ) -> None:
     identities = [f"data.identities.{name}={facesets[name]}" for name in "AB"]
-    settings = ["batch_size=4", "workers=0", "trainer.progress=false", "trainer.threads=1", "wandb.mode=disabled"]
+    settings = ["batch_size=4", "workers=0", "trainer.progress=false", "trainer.threads=1", "logger=none"]
     budget = ["budget.images=40", *(f"every.{what}=40" for what in ("report", "validate", "sample", "checkpoint"))]
     own = [f"runs={tmp_path}", "run_id=r", "data=facesets", "size=tiny", *words.split()]
     assert command("train", *own, *identities, *settings, *budget)[0] == 0

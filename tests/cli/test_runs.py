@@ -239,11 +239,11 @@ def test_bad_input_is_one_sentence(runs: Path, command: Command, words: list[str
 
 
 def test_sync_sends_each_run_once(runs: Path, command: Command, calls: Path) -> None:
-    first = offline(runs / "norms/s1-batch", "100000", "s1-batch-2026T1-1")
-    second = offline(runs / "norms/s1-batch", "110000", "s1-batch-2026T1-2")
+    first = offline(runs / "norms/s1-batch", "100000", "s1-batch-2026T1")
+    second = offline(runs / "norms/s1-batch", "110000", "s1-batch-2026T1")
     judged = offline(runs / "norms/s1-batch", "120000", "s1-batch-2026T1-evaluate-final-test")
     again = offline(runs / "norms/s1-batch", "130000", "s1-batch-2026T1-evaluate-final-test")
-    other = offline(runs / "norms/s1-none", "100000", "s1-none-2026T1-1")
+    other = offline(runs / "norms/s1-none", "100000", "s1-none-2026T1")
     (runs / "norms/s1-none/wandb/offline-run-20261124_999999-begun").mkdir()  # no data file yet
     code, out, _ = command("runs", "sync", "norm=batch")
     asked = calls.read_text().splitlines()
@@ -251,7 +251,7 @@ def test_sync_sends_each_run_once(runs: Path, command: Command, calls: Path) -> 
     # the second session contains the first one's rows; the later evaluation replaces the earlier one
     assert asked == [f"sync {path.relative_to(runs.parent)}" for path in (second, again)]
     assert out.endswith("uploaded 2 of 2\n")
-    assert (second / "run-s1-batch-2026T1-2.wandb.synced").exists()
+    assert (second / "run-s1-batch-2026T1.wandb.synced").exists()
     assert not list(first.glob("*.synced")) + list(judged.glob("*.synced")) + list(other.glob("*.synced"))
     assert command("runs", "sync")[0] == 0
     assert calls.read_text().splitlines()[2:] == [f"sync {other.relative_to(runs.parent)}"]

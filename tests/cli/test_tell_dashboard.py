@@ -8,12 +8,13 @@ from typing import Any
 
 import pytest
 
-from swaplab.experiment.evaluation import tell_dashboard
+from swaplab.experiment.evaluation import tell_loggers
 from swaplab.runs.evaluations import plotted_name
 from swaplab.runs.record import RunRecord
 
 Process = Callable[..., Any]
-WANDB = {"mode": "online", "project": "lab", "group": "norms", "job_type": "ablation", "tags": []}
+NODE = {"_target_": "swaplab.training.loggers.wandb.Wandb", "mode": "online"}
+LABELS = {"name": None, "group": None, "job_type": "ablation", "tags": [], "notes": None}
 
 
 def written(file: Path) -> bytes:
@@ -30,11 +31,11 @@ def test_training_then_measuring_leaves_two_runs_in_one_group(
         assert done.wait(300) == 0, done.err
         assert "dashboard" not in done.err
 
-    run("train", *tiny, "wandb.mode=offline", "run_id=r", "wandb.group=norms")
+    run("train", *tiny, "logger=wandb", "run_id=r", "labels.group=norms")
     folder = tmp_path / "runs/quick/r"
     run("evaluate", f"run={folder}", "split=val", "threads=1")
     trained, measured = sorted(folder.glob("wandb/offline-run-*/run-*.wandb"), key=lambda file: file.stem)
-    assert trained.stem.endswith("-1")
+    assert "evaluate" not in trained.stem
     assert measured.stem.endswith("-evaluate-final-val")
     data = written(measured)
     for word in (
@@ -58,12 +59,17 @@ def test_a_service_that_does_not_answer_costs_nothing_but_a_sentence(
         raise wandb.errors.CommError("no route to host")
 
     monkeypatch.setattr(wandb, "init", refuse)
-    config = {"name": "n", "seed": 1, "wandb": WANDB}
+    config = {"name": "n", "seed": 1, "logger": {"wandb": NODE}, "labels": LABELS}
     record = RunRecord.create(tmp_path / "run", config, {})
     place = tmp_path / "test.json"
     place.write_text('{"split": "test", "weights": "final", "directions": []}')
-    tell_dashboard(record, config, place)
-    assert [said.getMessage() for said in caplog.records if said.name == "swaplab"] == [
-        f"W&B failed (no route to host); the run's record is complete without it, and "
-        f"`swaplab runs sync {tmp_path / 'run'}` uploads what is kept offline"
-    ]
+    tell_loggers(record, config, place)
+    said = [record.getMessage() for record in caplog.records if record.name == "swaplab"]
+    assert (
+        said
+        == [
+            f"W&B failed (no route to host); the run's record is complete without it, and "
+            f"`swaplab runs sync {tmp_path / 'run'}` uploads what is kept offline"
+        ]
+        * 2
+    )  # online, then offline

@@ -32,15 +32,21 @@ def test_a_name_is_text_whatever_it_holds(odd: str, flags: list[str]) -> None:
 
 
 def test_names_are_composed_as_they_were_typed(compose: Callable[[list[str]], dict[str, Any]]) -> None:
-    keys = ("name", "runs", "data.cache", "wandb.group", "wandb.project", "run_id")
+    keys = ("name", "runs", "data.cache", "labels.group", "logger.wandb.project", "run_id")
     line = CommandLine.parse([f"{key}={odd}" for key, odd in zip(keys, ODD[:5] + ODD[6:7], strict=True)])
     config = compose(list(line.with_names(keys).overrides))
-    found = [config["name"], config["runs"], config["data"]["cache"], *map(config["wandb"].get, ("group", "project"))]
+    found = [
+        config["name"],
+        config["runs"],
+        config["data"]["cache"],
+        config["labels"]["group"],
+        config["logger"]["wandb"]["project"],
+    ]
     assert [*found, config["run_id"]] == [*ODD[:5], ODD[6]]
 
 
 def test_what_is_no_text_stays_what_it_is() -> None:
-    words = ["run_id=null", "+data.identities.C={seed: 7}", "name='a b'", "seed=1e4", "wandb.tags=[a,b]"]
+    words = ["run_id=null", "+data.identities.C={seed: 7}", "name='a b'", "seed=1e4", "labels.tags=[a,b]"]
     line = CommandLine.parse(words).with_names(("run_id", "data.identities.*", "name"))
     assert list(line.overrides) == words
 

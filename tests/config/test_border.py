@@ -114,7 +114,7 @@ def test_every_key_of_every_system(compose: Compose, experiment: str) -> None:
     [
         ("+bugdet.images=5", "unknown key bugdet; did you mean budget"),
         ("+trainer.max_tme=1", "unknown key trainer.max_tme; did you mean trainer.max_time"),
-        ("+wandb.entity=me", "unknown key wandb.entity"),
+        ("+logger.wandb.entitty=me", "unknown key logger.wandb.entitty; did you mean logger.wandb.entity"),
         ("+watchers={early: {}}", "unknown key watchers; remove it, or if a config file sets it"),
         ("+callbacks={early: {}}", "callbacks.early"),
         ("trainer.gradient_clip_val=1", "trainer.gradient_clip_val is not a key: clip per network"),

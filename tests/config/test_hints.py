@@ -50,7 +50,7 @@ def exists(key: str, value: str) -> bool:
     if group in tree.groups():
         options = (*tree.groups()[group], "null", "")
         return all(name in options or name[:1].isupper() or FILLED_IN in name for name in value.split(","))
-    free = "data.identities.", "data.profile.identities.", "callbacks."
+    free = "data.identities.", "data.profile.identities.", "callbacks.", "logger."
     return (
         key.isupper()
         or key.startswith(("hydra/", "hydra."))

@@ -24,7 +24,7 @@ WORDS = (
     *("run_id=first", "data=facesets", "data.identities.A=faces/A", "data.identities.B=faces/B", "mask=learned"),
     *("generator.width=0.07", "generator.latent=16", "batch_size=4", "workers=0", "budget.images=80"),
     *("every.report=16", "every.validate=40", "every.sample=80", "every.checkpoint=40"),
-    *("trainer.progress=false", "trainer.threads=1", "wandb.mode=disabled"),
+    *("trainer.progress=false", "trainer.threads=1", "logger=none"),
 )
 
 

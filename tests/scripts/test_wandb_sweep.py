@@ -51,7 +51,7 @@ def test_every_choice_composes_to_a_run_of_its_own(file: str, compose: Callable[
     for values in chosen(sweep):
         args = create_sweep_command_args({"args": {name: {"value": value} for name, value in values.items()}})
         config = compose(args["args_no_hyphens"])
-        assert config["wandb"]["mode"] == "online"  # the server cannot learn from offline runs
+        assert config["logger"]["wandb"]["mode"] == "online"  # the server cannot learn from offline runs
         assert config["name"] == values["name"]
         ids.add(run_id_of(config))
     assert len(ids) == 2
@@ -63,7 +63,7 @@ def test_the_agent_s_command_line_trains_and_logs_the_metric(
 ) -> None:
     sweep = yaml.safe_load((SCRIPTS / file).read_text())
     small = dict(word.split("=", 1) for word in tiny)
-    values = chosen(sweep)[0] | small | {"wandb.mode": "offline"}
+    values = chosen(sweep)[0] | small | {"logger": "wandb", "logger.wandb.mode": "offline"}
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("PATH", str(Path(sys.executable).parent), prepend=":")  # the agent says `python`
     monkeypatch.setenv("WANDB_SWEEP_ID", "sw33p")

@@ -20,7 +20,7 @@ GOAL = Goal("val/error", "minimize", "tpe", seed=3, startup_trials=4, pruner="me
 
 @pytest.fixture
 def space() -> Space:
-    words = ["lr=tag(log,interval(1e-4,1e-2))", "norm=none,group", "budget.images=80", "wandb.mode=disabled"]
+    words = ["lr=tag(log,interval(1e-4,1e-2))", "norm=none,group", "budget.images=80", "logger=none"]
     return space_of(OverridesParser.create().parse_overrides(words))
 
 

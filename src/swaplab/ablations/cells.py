@@ -67,7 +67,7 @@ def planned(id: str, node: Mapping[str, Any], overrides: Sequence[str], compose:
 
 def common_overrides(plan: Plan) -> list[str]:
     """The overrides of every run of a plan."""
-    return [f"name={plan.id}", "wandb.job_type=ablation", *plan.base]
+    return [f"name={plan.id}", "labels.job_type=ablation", *plan.base]
 
 
 def _own_overrides(plan: Plan, level: str) -> list[str]:

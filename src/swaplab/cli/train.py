@@ -28,7 +28,10 @@ The same command resumes an interrupted run and leaves a finished one alone.
 ADVICE = "; the same command resumes"
 
 # Names and paths are plain text, whatever characters they contain.
-NAMES = ("name", "run_id", "runs", "data.identities.*", "data.cache", "init_from.run", "wandb.group", "wandb.project")
+NAMES = (
+    *("name", "run_id", "runs", "data.identities.*", "data.cache", "init_from.run"),
+    *("labels.name", "labels.group", "labels.notes", "logger.wandb.project", "logger.wandb.entity"),
+)
 
 
 def run(words: Sequence[str]) -> None:

@@ -31,7 +31,7 @@ GROUPS = (
     "debug",
 )
 # Those that hold no components: data, where a run is computed, what records it, questions to several runs.
-OF_A_RUN = ("data", "trainer", "logger", "ablation", "debug")
+OF_A_RUN = ("data", "trainer", "ablation", "debug")
 
 
 def _named(*kinds: str) -> dict[str, str]:
@@ -93,6 +93,7 @@ KINDS = {
     "schedule": Kind(),
     "action": Kind(),
     "callback": Kind(),
+    "logger": Kind(),
 }
 # Dotted keys of a run; * is any name.
 SLOTS = {
@@ -112,6 +113,7 @@ SLOTS = {
     "phases.*": Slot("schedule", absent=True),
     "actions.*": Slot("action", off=True, absent=True),
     "callbacks.*": Slot("callback", off=True, absent=True),
+    "logger.*": Slot("logger", off=True),
 }
 # Components of the whole run that networks may use.
 SHARED = tuple(key for key in SLOTS if any(key in KINDS[network].inside for network in ("generator", "discriminator")))

@@ -227,14 +227,14 @@ class InitFrom(TypedDict):
 
 
 @with_config(STRICT)
-class Wandb(TypedDict):
-    """Weights & Biases."""
+class Labels(TypedDict):
+    """What dashboards sort runs by."""
 
-    mode: Literal["offline", "online", "disabled"]
-    project: Text
-    group: Text | None
-    job_type: Text
-    tags: list[Text]
+    name: Annotated[Text | None, Field(description="null: the run's ID")]
+    group: Annotated[Text | None, Field(description="null: the run's name")]
+    job_type: Annotated[Text, Field(description="what the run is for")]
+    tags: Annotated[list[Text], Field(description="added to the levels of all factors and the seed")]
+    notes: Annotated[Text | None, Field(description="any text")]
 
 
 class Settings(TypedDict):
@@ -265,7 +265,7 @@ class Settings(TypedDict):
     every: Every
     checkpoint: Checkpoint
     init_from: Annotated[InitFrom | None, BeforeValidator(_source)]
-    wandb: Wandb
+    labels: Labels
     runs: Annotated[Text, Field(description="folder for all runs")]
     run_id: Annotated[FileName | None, Field(description="the run's folder; null: its seed and its config's hash")]
     factors: Annotated[dict[str, Any], Field(description="what a sweep or an ablation varies; filled in")]

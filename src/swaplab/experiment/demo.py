@@ -16,7 +16,7 @@ ROWS, SCALE = 4, 3  # rows of the picture, and its magnification
 
 def config_of(seed: int, images: int | None, runs: str) -> dict[str, Any]:
     """The checked config of the demo. ``images``: its budget, None for the experiment's own."""
-    words = [*EXPERIMENT, f"seed={seed}", "wandb.mode=disabled"]
+    words = [*EXPERIMENT, f"seed={seed}", "logger=none"]
     words += [] if images is None else [f"budget.images={images}"]
     return run_config(*words) | {"runs": runs}
 

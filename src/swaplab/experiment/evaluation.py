@@ -22,7 +22,7 @@ from swaplab.runs.record import RunRecord
 from swaplab.runs.rows import as_json
 from swaplab.runs.sheets import write_sheet
 from swaplab.sheets import Columns
-from swaplab.training.dashboard import publish_evaluation
+from swaplab.training.loggers.evaluation import publish_evaluation
 
 SAMPLES = 8
 CIRCULAR = ", circular"  # in the names of metrics of a network that a loss of the run also used
@@ -64,12 +64,12 @@ def evaluate(
             write_clips(record, config["data"], model, digest, place)
         except UserError as error:
             logging.getLogger("swaplab").warning("no clip: %s", error)
-    tell_dashboard(record, config, place)
+    tell_loggers(record, config, place)
     return evaluations
 
 
-def tell_dashboard(record: RunRecord, config: dict[str, Any], place: Path) -> None:
-    """Send the evaluation to W&B if the run uses it; a failure is only a warning."""
+def tell_loggers(record: RunRecord, config: dict[str, Any], place: Path) -> None:
+    """Pass on the evaluation to the loggers of the run; a failure is only a warning."""
     content = json.loads(place.read_text())
     publish_evaluation(record, config, content, sorted(place.parent.glob(f"{place.stem}-*.png")))
 

@@ -32,12 +32,12 @@ from swaplab.runs.record import RunRecord
 from swaplab.stopping import WARNINGS, Stopped, stop_requests
 from swaplab.training.averaging import AveragedGenerator
 from swaplab.training.checkpoint import LAST, STATE, AtomicCheckpointIO, check_disk, disk_need
-from swaplab.training.dashboard import Dashboard
 from swaplab.training.ending import Ending
 from swaplab.training.keeping import Keeping
 from swaplab.training.launch import Ranks, find_ranks
+from swaplab.training.loggers.feed import Feeds, views_of
 from swaplab.training.module import SwapModule
-from swaplab.training.progress import Progress, shown
+from swaplab.training.progress import shown
 from swaplab.training.record_logger import Listener, RecordLogger
 from swaplab.training.session import Cadence, Session
 from swaplab.training.speed import Speed
@@ -71,7 +71,7 @@ def fit(config: dict[str, Any], folder: Path, record: RunRecord | None, tell: Li
     """
     settings, ranks = config["trainer"], find_ranks(config["trainer"])
     check_numbers(config, ranks)
-    own, (sources, data) = build_callbacks(config), load_data(config)
+    views, own, (sources, data) = views_of(config), build_callbacks(config), load_data(config)
     _set_threads(settings, ranks)
     precision = resolve_precision(settings)
     pl.seed_everything(config["seed"], verbose=False)
@@ -89,8 +89,9 @@ def fit(config: dict[str, Any], folder: Path, record: RunRecord | None, tell: Li
     with stop_requests(*WARNINGS, limit=2) as requests:  # from here on there is something to save
         if record is not None:
             _begin(record, config, module, now, code, facts, position, data.resolution)
-        dashboard, progress = _displays(config, folder, record)
-        told = [dashboard.publish, progress.tell if progress else None, tell]
+        loggers = Feeds.of_training(views, record, config)
+        progress = shown(int(config["budget"]["images"])) if config["trainer"]["progress"] else None
+        told = [loggers.publish, progress.tell if progress else None, tell]
         session = Session(
             RecordLogger(record, [listener for listener in told if listener]),
             Cadence(**config["every"]),
@@ -103,7 +104,7 @@ def fit(config: dict[str, Any], folder: Path, record: RunRecord | None, tell: Li
             same=_same(config, now, facts, position) | {"the code": code.digest},
         )
         keeping = Keeping(session, config["checkpoint"]["best"], config["checkpoint"]["keep"])
-        ending = Ending(folder, dashboard, module, keeping, speed)
+        ending = Ending(folder, loggers, module, keeping, speed)
         watch = Watch(ranks, ending.lost, requests)
         trainer = trainer_of(
             settings,
@@ -121,14 +122,6 @@ def fit(config: dict[str, Any], folder: Path, record: RunRecord | None, tell: Li
             trainer.fit(module, datamodule=data, ckpt_path=None if position is None else checkpoint)
     status, reason = result
     return Run(folder, status, reason, ending.metrics(), requests.number)
-
-
-def _displays(config: dict[str, Any], folder: Path, record: RunRecord | None) -> tuple[Dashboard, Progress | None]:
-    """The dashboard, which has heard of earlier sessions, and the progress display, if one is asked for."""
-    dashboard = Dashboard(config["wandb"], record, config, folder.name)
-    if record is not None:
-        dashboard.replay(record.metrics())
-    return dashboard, shown(int(config["budget"]["images"])) if config["trainer"]["progress"] else None
 
 
 @contextmanager

@@ -22,6 +22,9 @@ EXTRAS = {
     "slurm": ("hydra_plugins.hydra_submitit_launcher", "sweeps on Slurm (hydra/launcher=submitit_slurm)"),
     "joblib": ("hydra_plugins.hydra_joblib_launcher", "sweeps with joblib (hydra/launcher=joblib)"),
     "ray": ("hydra_plugins.hydra_ray_launcher", "sweeps with Ray (hydra/launcher=ray)"),
+    "tensorboard": ("tensorboard", "logger=tensorboard"),
+    "mlflow": ("mlflow", "logger=mlflow"),
+    "trackio": ("trackio", "logger=trackio"),
     "workspace": ("wandb_workspaces", "W&B workspaces (scripts/wandb_workspace.py)"),
     "perceptual": ("efficientnet_lite_pytorch", "loss/perceptual=efficientnet_lite"),
 }
@@ -205,5 +208,5 @@ def dashboard() -> Check:
     except (OSError, netrc.NetrcParseError):
         known = False
     if os.environ.get("WANDB_API_KEY") or known:
-        return Check("ok", "W&B", "a key is set", "wandb.mode=online uploads runs while they train")
+        return Check("ok", "W&B", "a key is set", "logger.wandb.mode=online uploads runs while they train")
     return Check("note", "W&B", "no login", "runs stay offline; `wandb login`, then `swaplab runs sync` uploads them")

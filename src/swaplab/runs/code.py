@@ -28,7 +28,7 @@ ROOTS = ("losses/", "networks/", "noise/", "schedule.py", "training/", "experime
 # Parts of it that only check, start, record, display or watch, and compute no numbers.
 SILENT = (
     *("runs/", "conf/", "captions.py", "errors.py", "progress.py", "sheets.py", "config/trust.py"),
-    *(f"training/{name}.py" for name in ("dashboard", "ending", "launch", "progress", "samples", "watch")),
+    *("training/loggers/", *(f"training/{name}.py" for name in ("ending", "launch", "progress", "samples", "watch"))),
 )
 PROOFS = ".proofs.jsonl"
 SHOWN = 3

@@ -1,6 +1,5 @@
 """W&B runs inside run folders that are not uploaded yet, and uploading each of them once."""
 
-import re
 import shutil
 import subprocess
 import sys
@@ -9,26 +8,22 @@ from pathlib import Path
 from swaplab.errors import UserError
 from swaplab.runs.record import AT_WORK, RunRecord
 
-SESSION = re.compile(r"(.*)-(\d+)")  # the W&B id of a training session: the run and the number of the session
-
 
 def unsent(folder: Path) -> list[Path]:
     """The W&B folders of a run to upload: ended, not uploaded yet, and not superseded by a later one.
 
     These are offline runs, and online runs that the service did not take or that were killed.
 
-    Every session sends all rows of its run, so the newest session supersedes the others; the same holds for
-    evaluations, which keep one id however often they are repeated.
+    All sessions of a run have one id, and the newest holds all rows or continues what is uploaded, so it supersedes the
+    others; the same holds for evaluations, which keep one id however often they are repeated.
     """
     if RunRecord.load(folder).status in AT_WORK:
         return []
     newest: dict[str, Path] = {}
     parts = [part for part in (folder / "wandb").glob("*run-*-*") if part.is_dir() and not part.is_symlink()]
     for part in sorted(parts, key=_begun):
-        identity = _begun(part).partition("-")[2]
-        session = SESSION.fullmatch(identity)
         if data_file(part) is not None:
-            newest[session[1] if session else identity] = part
+            newest[_begun(part).partition("-")[2]] = part
     return [part for part in newest.values() if not _mark(part).exists()]
 
 

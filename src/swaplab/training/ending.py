@@ -1,4 +1,4 @@
-"""The end of a run: closes its record and its dashboard once, however the run ends."""
+"""The end of a run: closes its record and its loggers once, however the run ends."""
 
 import shutil
 import threading
@@ -7,8 +7,8 @@ from pathlib import Path
 from swaplab.runs.atomic import Unwritable
 from swaplab.runs.record import RunRecord
 from swaplab.stopping import Stopped
-from swaplab.training.dashboard import Dashboard
 from swaplab.training.keeping import Keeping
+from swaplab.training.loggers.feed import Feeds
 from swaplab.training.module import SwapModule
 from swaplab.training.speed import Speed
 from swaplab.training.watch import GONE
@@ -20,8 +20,8 @@ class Ending:
     On ranks above 0 ``record`` is None and there is nothing to close, unless rank 0 is gone.
     """
 
-    def __init__(self, folder: Path, dashboard: Dashboard, module: SwapModule, keeping: Keeping, speed: Speed) -> None:
-        self.folder, self.record, self.dashboard = folder, keeping.record, dashboard
+    def __init__(self, folder: Path, loggers: Feeds, module: SwapModule, keeping: Keeping, speed: Speed) -> None:
+        self.folder, self.record, self.loggers = folder, keeping.record, loggers
         self.module, self.keeping, self.speed = module, keeping, speed
         self._begun = threading.Lock()  # never released
 
@@ -47,7 +47,7 @@ class Ending:
             actions=self.module.done,
             cost=record.facts["cost"] | self.speed.cost(record.facts["cost"]["seconds"]),
         )
-        self.dashboard.finish(metrics | {"status": status}, failed=status == "failed")
+        self.loggers.finish(metrics, status)
         if unwritable is not None:
             raise unwritable
 
@@ -69,7 +69,7 @@ class Ending:
     def forget(self) -> None:
         """Close and delete the run's folder: the run was rejected before its first step."""
         if self.record is not None and self._begun.acquire(blocking=False):
-            self.dashboard.finish({}, failed=True)
+            self.loggers.finish({}, "failed")
             shutil.rmtree(self.folder, ignore_errors=True)
 
     def metrics(self) -> dict[str, float]:
