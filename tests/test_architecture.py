@@ -37,6 +37,7 @@ ALLOWED = {
     "conversion": {"networks", "faces", "marking"},
 }
 GROUND_FLOOR = {
+    "panel",
     "places",
     "captions",
     "progress",

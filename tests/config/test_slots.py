@@ -68,7 +68,7 @@ def test_every_nested_group_is_described_where_it_is_declared() -> None:
 def test_parts_of_a_generator_exist_where_it_declares_them() -> None:
     assert tree.owners("generator/bottleneck") == ("generator=autoencoder",)
     assert "generator=unet" not in tree.owners("generator/code_match")
-    assert tree.owners("data/profile") == ("data=synthetic",)
+    assert tree.owners("data/profile") == ("data=panel", "data=synthetic")
     assert tree.owners("noise/mixup") == tree.owners("loss/edge") == tree.owners("norm") == ()
 
 

@@ -93,13 +93,22 @@ class Invented(TypedDict):
 
 
 @with_config(STRICT)
+class Member(TypedDict):
+    """One of the two invented people of a couple."""
+
+    couple: Annotated[Whole, Field(ge=0, description="number of the couple")]
+    member: Literal["a", "b"]
+
+
+@with_config(STRICT)
 class Synthetic(TypedDict):
     """Rendered people."""
 
     kind: Literal["synthetic"]
-    identities: Annotated[dict[FileName, Shipped | Invented], Field(min_length=1)]
+    identities: Annotated[dict[FileName, Shipped | Invented | Member], Field(min_length=1)]
     profile: Profile
     resolution: Resolution
+    couple: NotRequired[Annotated[Whole, Field(ge=0, description="number of the couple whose members train")]]
     seed: Annotated[Whole, Field(ge=0, description="of the data; the training seed is separate")]
     cache: Annotated[
         Text | None, Field(description="folder; null: $SWAPLAB_CACHE, or ~/.cache/swaplab if that is not set")

@@ -16,12 +16,13 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, dataclass, replace
 from itertools import islice, permutations
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from swaplab.errors import UserError
 from swaplab.faces.alignment import Alignment
 from swaplab.faces.faceset import SPLITS, Faceset, FacesetWriter
 from swaplab.faces.ground import Ground
+from swaplab.panel import person_seed
 from swaplab.places import expanded
 from swaplab.randomness import generator_at
 from swaplab.synthetic.clips import Clip, gesture
@@ -195,7 +196,10 @@ def published(folder: Path) -> Iterator[Path]:
 
 
 def people_of(specifications: Mapping[str, Mapping[str, Any]]) -> dict[str, Person]:
-    """The people named in a config, ``{A: {person: A}, C: {seed: 7}}``. Raises UserError for anything else."""
+    """The people named in a config, ``{A: {person: A}, C: {seed: 7}, D: {couple: 1, member: a}}``.
+
+    Raises UserError for anything else.
+    """
     if not specifications:
         raise UserError("data.identities is empty; add at least one identity, such as 'A: {person: A}'")
     people = {}
@@ -203,10 +207,19 @@ def people_of(specifications: Mapping[str, Mapping[str, Any]]) -> dict[str, Pers
         if not re.fullmatch(r"[A-Za-z0-9-]+", str(name)):
             raise UserError(f"data.identities: '{name}' is not a valid name; use letters, digits and '-'")
         known = set(specification) if isinstance(specification, Mapping) else set()
-        if known not in ({"person"}, {"seed"}):
-            raise UserError(f"data.identities.{name} must be like {{person: A}} or {{seed: 7}}; got {specification!r}")
-        people[str(name)] = person(specification.get("person", specification.get("seed")))
+        if known not in ({"person"}, {"seed"}, {"couple", "member"}):
+            raise UserError(
+                f"data.identities.{name} must be like {{person: A}}, {{seed: 7}} or {{couple: 1, member: a}}; got "
+                f"{specification!r}"
+            )
+        people[str(name)] = person(_person_of(specification))
     return people
+
+
+def _person_of(specification: Mapping[str, Any]) -> str | int:
+    if "couple" in specification:
+        return person_seed(specification["couple"], specification["member"])
+    return cast(str | int, specification.get("person", specification.get("seed")))
 
 
 def cache_folder(given: str | None) -> Path:
