@@ -17,9 +17,9 @@ from typing import Any
 
 import torch
 
+from swaplab.catalogue import written
 from swaplab.experiment.data import load_data, tasks_of
 from swaplab.experiment.recorded import load_model, recorded_config
-from swaplab.metrics.table import number
 from swaplab.networks.macs import macs_of
 from swaplab.networks.swap_model import pixels
 from swaplab.runs.record import RunRecord
@@ -86,20 +86,19 @@ def row(direction: dict[str, Any], key: str) -> dict[str, Any]:
 def line(label: str, answer: dict[str, Any], *facts: str) -> str:
     """A line of the Markdown table."""
     found = {column: value(answer, column) for column in COLUMNS}
-    cells = ["" if v is None else number(column.split("[")[0], v) for column, v in found.items()]
+    cells = ["" if v is None else written(column.split("[")[0], v) for column, v in found.items()]
     return f"| {' | '.join([label, *cells, *facts])} |"
 
 
 def untrained_and_trained(folder: Path) -> tuple[float, float]:
     """PSNR of val swaps over both directions, before and after training."""
-    first = json.loads((folder / "metrics.jsonl").read_text().splitlines()[0])
-    return first[ORACLE], RunRecord.load(folder).facts["metrics"][ORACLE]
+    record = RunRecord.load(folder)
+    return record.metrics()[0][ORACLE], record.facts["metrics"][ORACLE]
 
 
 def fastest(folder: Path) -> float:
     """The highest images per second between two reports of a run, least affected by other processes."""
-    rows = [json.loads(line) for line in (folder / "metrics.jsonl").read_text().splitlines()]
-    return float(max(row.get("train/images_per_second", 0.0) for row in rows))
+    return max(row.get("train/images_per_second", 0.0) for row in RunRecord.load(folder).metrics())
 
 
 def millions(count: int | None) -> str:

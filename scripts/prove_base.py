@@ -32,8 +32,7 @@ from swaplab import compose
 from swaplab.errors import UserError
 from swaplab.runs.code import environment_of
 from swaplab.runs.equality import Step, first_difference, first_unlike, renamed
-from swaplab.runs.record import ENDED
-from swaplab.runs.rows import rows_of
+from swaplab.runs.record import ENDED, RunRecord
 from swaplab.runs.weights import FINAL, load_weights
 from swaplab.stopping import Stopped, obey, shielded, stop_requests, stoppable
 from swaplab.training.assemble import parts_of
@@ -197,7 +196,7 @@ async def trial(version: str, code: Path, words: Sequence[str], runs: Path) -> T
     facts = json.loads(record.read_text()) if record is not None else {}
     if record is None or facts["status"] not in ENDED:
         raise UserError(f"{version} does not train it: {last_line(complaints) or last_line(out)}")
-    rows, _ = rows_of(record.with_name("metrics.jsonl"))
+    rows = RunRecord(record.parent).metrics()
     losses = [{name: value for name, value in row.items() if name.startswith(LOSS)} for row in rows]
     final = record.parent / "checkpoints" / FINAL
     return Trial(

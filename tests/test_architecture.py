@@ -49,6 +49,7 @@ GROUND_FLOOR = {
     "ranges",
     "schedule",
     "sheets",
+    "tables",
     "stopping",
     "thinning",
     "unfinished",

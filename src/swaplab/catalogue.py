@@ -98,6 +98,7 @@ CATALOGUE = {
     "cost/peak_memory_mb": Metric("cost", "lower", "peak memory", "MB"),
 }
 OF_A_RUN = ("val/", "loss/", "train/", "cost/")  # metrics of training; all others are measured by an evaluation
+EXACT_PSNR = 100.0  # dB, the PSNR of equal images
 ORACLE = "val/oracle_swap_psnr"
 
 
@@ -143,6 +144,15 @@ def better(name: str, value: float, than: float | None) -> bool:
     if goodness(name, value) is None or not math.isfinite(value):
         return False
     return than is None or loss_of(name, value) < loss_of(name, than)
+
+
+def written(name: str, value: float) -> str:
+    """A metric's value with its significant digits; a PSNR that float32 cannot tell from equality is "exact"."""
+    base = name.split("[")[0].split("/")
+    if any(part.endswith("psnr") for part in base):
+        return "exact" if value >= EXACT_PSNR - 1e-6 else f"{value:.2f}"
+    digits = 5 if base[-1].endswith("mse") else 3
+    return f"{round(value, digits) + 0.0:.{digits}f}"  # + 0.0: avoids -0
 
 
 def order(name: str) -> int:

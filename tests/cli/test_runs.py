@@ -215,6 +215,7 @@ def test_index(runs: Path, command: Command) -> None:
         (["watch", "s1-batch"], "watch does not take s1-batch"),
         (["diff", "s1-btach", "last"], "s1-btach is not a run under runs; the nearest are norms/s1-batch, norms/s2-"),
         (["list", "colour=red"], "no run has a value for colour"),
+        (["list", "every/report=4"], "write every.report, or"),
         (["list", "every=1"], "it is a group: give one of its keys, such as every.report"),
         (["diff", "s1-batch"], "diff compares two runs, not 1; write"),
         (["diff", "s1", "s2"], "s1 matches 2 runs under runs (norms/s1-batch, norms/s1-none)"),

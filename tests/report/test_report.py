@@ -14,11 +14,10 @@ import yaml
 from swaplab.catalogue import metric
 from swaplab.errors import UserError
 from swaplab.metrics.evaluation import Evaluation, Row
-from swaplab.metrics.pixels import EXACT
 from swaplab.report.comparison import differing_keys
 from swaplab.report.curves import learning_curves, spectrum
 from swaplab.report.evaluations import directions
-from swaplab.report.numbers import EXACT_PSNR, duration, measured, significant
+from swaplab.report.numbers import duration, measured, significant
 from swaplab.report.page import render, write_report
 from swaplab.report.reading import STRIP, read_run
 from swaplab.runs.record import RunRecord
@@ -420,7 +419,6 @@ def test_a_place_that_cannot_be_written_is_named(tmp_path: Path) -> None:
 
 
 def test_numbers() -> None:
-    assert EXACT_PSNR == EXACT
     assert measured("val/reconstruction_psnr/A", 21.2061) == "21.21"
     assert measured("val/reconstruction_mse", 0.0099353) == "0.00994"
     assert measured("score", -0.0001) == "0.000"

@@ -209,6 +209,18 @@ def test_conditions_on_unknown_keys_are_refused(runs: Path, make: Make) -> None:
         matching(all_runs(runs), {"optimizer": "adam"})
 
 
+def test_a_condition_on_a_group_is_told_the_name_that_records_have(runs: Path, make: Make) -> None:
+    make("n/a", generator={"bottleneck": {"_target_": "lab.Dense"}}, every={"report": 4})
+    make("n/b", generator={"bottleneck": {"_target_": "lab.Spatial"}}, factors={"generator/decoder": "style"})
+    entries = all_runs(runs)
+    with pytest.raises(UserError, match=r"so write generator\.bottleneck\._target_=lab\.Dense,lab\.Spatial, or"):
+        matching(entries, {"generator/bottleneck": "spatial"})
+    with pytest.raises(UserError, match=r"write every\.report, or"):
+        matching(entries, {"every/report": "4"})
+    assert [entry.id for entry in matching(entries, {"generator.bottleneck._target_": "lab.Spatial"})] == ["b"]
+    assert [entry.id for entry in matching(entries, {"generator/decoder": "style"})] == ["b"]  # a factor of a sweep
+
+
 def test_removal_takes_only_what_is_named(runs: Path, make: Make, tmp_path: Path) -> None:
     kept, gone, alone = make("n/s1-a"), make("n/s2-b"), make("m/s1-c")
     outside = tmp_path / "outside"

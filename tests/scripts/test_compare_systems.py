@@ -42,6 +42,7 @@ def made_up(folder: Path, scores: tuple[float, float], expression: float, psnr: 
     (folder / "evaluation/final/test.json").write_text(json.dumps({"directions": directions}))
     rates = (50.0, 10.0) if folder.name == "cyclegan" else (90.0, 100.0)
     lines = [{"val/oracle_swap_psnr": psnr[0]}, *({"train/images_per_second": rate} for rate in rates)]
+    lines = [{"images_seen": 8 * i} | line for i, line in enumerate(lines)]
     (folder / "metrics.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
     return folder
 
@@ -57,7 +58,9 @@ def folders(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, Path]:
             "metrics": {"val/oracle_swap_psnr": ends[folder.name]},
             "parameters": {"generator": 2_000_000},
         }
-        return type("Record", (), {"facts": facts})
+        record = RunRecord(folder)
+        record.facts = facts
+        return record
 
     monkeypatch.setattr(RunRecord, "load", load)
     return found

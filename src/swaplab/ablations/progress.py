@@ -10,6 +10,7 @@ from swaplab.ablations.plan import FILE, load
 from swaplab.errors import UserError
 from swaplab.runs.damage import Damaged
 from swaplab.runs.record import ENDED, RunRecord, is_run
+from swaplab.tables import aligned
 
 
 def table(runs: Path, folder: str | None) -> str:
@@ -18,8 +19,7 @@ def table(runs: Path, folder: str | None) -> str:
     for name, file in sorted(files(folder).items()):
         content = yaml.safe_load(file.read_text())
         rows.append((name, _state(runs / name), " ".join(str(content.get("claim", "")).split())))
-    widths = [max(len(row[column]) for row in rows) for column in (0, 1)]
-    return "\n".join(f"{name:{widths[0]}}  {state:{widths[1]}}  {claim}" for name, state, claim in rows)
+    return "\n".join(aligned(rows))
 
 
 def _state(folder: Path) -> str:

@@ -4,8 +4,8 @@ from collections.abc import Sequence
 
 from rich.text import Text
 
-from swaplab.cli.tables import show
 from swaplab.errors import UserError
+from swaplab.tables import show
 
 HELP = """
 swaplab doctor: check versions, CPU, GPUs, folders, extras and the W&B login, and say what each finding means.

@@ -2,9 +2,9 @@
 
 from collections.abc import Iterable, Sequence
 
-from swaplab.cli.tables import show
 from swaplab.config import tree
 from swaplab.errors import UserError
+from swaplab.tables import show
 
 HELP = """
 swaplab options: list every switch of `swaplab train`: groups and their options with description, source and keys.

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Sequence
 
 from swaplab.metrics.evaluation import Evaluation
+from swaplab.tables import markdown
 
 Told = Callable[[Evaluation], str]
 
@@ -11,9 +12,7 @@ def summary(evaluations: Sequence[Evaluation]) -> str:
     """A Markdown table: a question per row, a direction per column. Brackets: 95 %, clips resampled."""
     lines = [[f"{evaluations[0].split} clips", *(e.direction.replace("->", "→") for e in evaluations)]]
     lines += [[question, *(told(each) for each in evaluations)] for question, told in QUESTIONS.items()]
-    widths = [max(len(line[i]) for line in lines) for i in range(len(lines[0]))]
-    lines.insert(1, ["-" * width for width in widths])
-    return "\n".join(f"| {' | '.join(c.ljust(w) for c, w in zip(line, widths, strict=True))} |" for line in lines)
+    return markdown(lines)
 
 
 def _value(evaluation: Evaluation, key: str, start: str) -> float:

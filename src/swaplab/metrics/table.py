@@ -2,9 +2,9 @@
 
 from collections.abc import Sequence
 
-from swaplab.catalogue import goodness, order
+from swaplab import tables
+from swaplab.catalogue import better, order, written
 from swaplab.metrics.evaluation import Evaluation, Row
-from swaplab.metrics.pixels import EXACT
 
 TABLES = (
     ("swap", "Is it the true swap?"),
@@ -112,37 +112,19 @@ def table(evaluation: Evaluation, names: Sequence[str]) -> str:
     chance = [evaluation.metrics[name]["chance"] for name in names]
     if any(value is not None for value in chance):
         lines.append(["chance", *("" if value is None else f"{value:.3f}" for value in chance)])
-    widths = [max(len(line[i]) for line in lines) for i in range(len(lines[0]))]
-    lines.insert(1, ["-" * widths[0], *("-" * (width - 1) + ":" for width in widths[1:])])
-    return "\n".join(f"| {' | '.join(_padded(line, widths))} |" for line in lines)
-
-
-def _padded(cells: Sequence[str], widths: Sequence[int]) -> list[str]:
-    return [cells[0].ljust(widths[0]), *(c.rjust(w) for c, w in zip(cells[1:], widths[1:], strict=True))]
+    return tables.markdown(lines, right=range(1, len(lines[0])))
 
 
 def _cell(evaluation: Evaluation, row: Row, name: str) -> str:
     if name not in row.values:
         return ""
-    text, best = number(name, row.values[name]), evaluation.metrics[name]["best_trivial"]
+    text, best = written(name, row.values[name]), evaluation.metrics[name]["best_trivial"]
     if row.key == best:
         return f"{text} *"
     trivial = evaluation.row(best) if best and row.key == "model" else None
-    return f"**{text}**" if trivial and _beats(name, row, trivial) else text
-
-
-def _beats(name: str, row: Row, other: Row) -> bool:
-    ours, theirs = goodness(name, row.values[name]), goodness(name, other.values[name])
-    return ours is not None and theirs is not None and ours > theirs
+    return f"**{text}**" if trivial and better(name, row.values[name], trivial.values[name]) else text
 
 
 def _interval(evaluation: Evaluation, name: str) -> str:
     interval = evaluation.intervals.get(name)
-    return "" if interval is None else " to ".join(number(name, value) for value in interval)
-
-
-def number(name: str, value: float) -> str:
-    """A metric's value with meaningful digits; a PSNR that float32 cannot distinguish from equality is "exact"."""
-    if name.endswith("psnr"):
-        return "exact" if value >= EXACT - 1e-6 else f"{value:.2f}"
-    return f"{value:.5f}" if name == "mse" else f"{value:.3f}"
+    return "" if interval is None else " to ".join(written(name, value) for value in interval)

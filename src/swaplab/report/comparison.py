@@ -28,7 +28,7 @@ def differing_keys(runs: Sequence[ReportedRun]) -> list[Fact]:
 
 def last_values(runs: Sequence[ReportedRun]) -> list[Fact]:
     """The latest value of every reported number."""
-    newest = [{name: value for row in run.rows for name, value in row.items()} for run in runs]
+    newest = [run.newest for run in runs]
     names = dict.fromkeys(name for run in runs for name in run.series)
     return [Fact(name, [measured(name, values.get(name)) for values in newest]) for name in sorted(names)]
 

@@ -2,10 +2,10 @@
 
 from typing import Any
 
+from swaplab.catalogue import written
 from swaplab.report.reading import finite
 
 NOTHING = "–"
-EXACT_PSNR = 100.0  # dB, the PSNR that metrics give to equal images
 
 
 def measured(name: str, value: Any) -> str:
@@ -13,11 +13,7 @@ def measured(name: str, value: Any) -> str:
     number = finite(value)
     if number is None:
         return NOTHING if value is None else "not finite"
-    base = name.split("[")[0].split("/")
-    if any(part.endswith("psnr") for part in base):
-        return "exact" if number >= EXACT_PSNR - 1e-6 else f"{number:.2f}"
-    digits = 5 if base[-1].endswith("mse") else 3
-    return f"{round(number, digits) + 0.0:.{digits}f}"  # + 0.0: avoids -0
+    return written(name, number)
 
 
 def significant(value: Any) -> str:

@@ -183,7 +183,7 @@ def judgements(study: Study, found: Outcome) -> list[Judgement]:
 def threshold(study: Study, metric: str) -> float | None:
     """The validation value for comparing training times: the median last value of the reference or first level."""
     runs = study.complete(study.reference or study.levels[0])
-    last = [finite({name: v for row in run.rows for name, v in row.items()}.get(metric)) for run in runs]
+    last = [finite(run.newest.get(metric)) for run in runs]
     known = [value for value in last if value is not None]
     return median(known) if known else None
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from statistics import fmean
 from typing import Any
 
-from swaplab.catalogue import OF_A_RUN, goodness, known, order
+from swaplab.catalogue import OF_A_RUN, better, goodness, known, order
 from swaplab.report.evaluations import ARROWS, WORDS, pretty
 from swaplab.report.factors import Factor, Level, seed_of, short_names
 from swaplab.report.grids import Item, number
@@ -187,9 +187,7 @@ def _column(name: str, group: str, more: bool = False) -> Column:
 def _item(name: str, value: float | None, trivial: Values, small: str = "") -> Item:
     """A metric's value, marked if it is better than that of the best trivial baseline."""
     good = None if value is None else goodness(name, value)
-    other = trivial.get(name)
-    limit = None if other is None else goodness(name, other)
-    beats = good is not None and limit is not None and good > limit
+    beats = value is not None and name in trivial and better(name, value, trivial[name])
     return Item(_text(name, value), value if good is None else good, small, "beats" if beats else "")
 
 
@@ -257,7 +255,6 @@ def _anchor(runs: Sequence[ReportedRun], split: str | None, kind: str) -> dict[s
             if name.startswith(OF_A_RUN):
                 continue
             known = [value for each in found if (value := finite(each.get(name))) is not None]
-            good = goodness(name, fmean(known)) if known else None
-            if good is not None and (name not in best or good > (goodness(name, best[name]) or 0.0)):
+            if known and better(name, fmean(known), best.get(name)):
                 best[name] = fmean(known)
     return best

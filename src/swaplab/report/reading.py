@@ -15,7 +15,7 @@ from PIL import Image
 from swaplab.errors import UserError
 from swaplab.runs.evaluations import JUDGED, SPLITS, WEIGHTS, evaluation_file
 from swaplab.runs.record import RunRecord
-from swaplab.runs.rows import Row, rows_of
+from swaplab.runs.rows import Row, newest
 
 STRIP = 8  # maximum number of sheets over training, including the first and the last
 
@@ -80,6 +80,11 @@ class ReportedRun:
         return ", ".join(f"{way['direction']} {way.get('settings', {}).get(what)}" for way in ways)
 
     @property
+    def newest(self) -> Row:
+        """The newest value of every reported number."""
+        return newest(self.rows)
+
+    @property
     def series(self) -> list[str]:
         """Names of all reported numbers except the axis, in order of first appearance."""
         names = dict.fromkeys(name for row in self.rows for name in row)
@@ -94,7 +99,7 @@ def read_run(folder: Path, *, pictures: bool = True) -> ReportedRun:
     if status in STATUS_WORDS:
         remarks.append(f"{STATUS_WORDS[status]} ({facts.get('exit_reason') or 'reason unknown'})")
     remarks += [str(warning) for warning in facts.get("warnings", [])]
-    rows = _metric_rows(record.metrics_file, remarks)
+    rows = _metric_rows(record, remarks)
     evaluations = _evaluations(folder, remarks)
     return ReportedRun(
         folder=folder,
@@ -109,12 +114,12 @@ def read_run(folder: Path, *, pictures: bool = True) -> ReportedRun:
     )
 
 
-def _metric_rows(path: Path, remarks: list[str]) -> list[Row]:
+def _metric_rows(record: RunRecord, remarks: list[str]) -> list[Row]:
     """The rows over images seen; unreadable lines are skipped and listed in ``remarks``."""
-    rows, damaged = rows_of(path)
+    rows, damaged = record.rows()
     if damaged:
         places = ", ".join(map(str, damaged[:5])) + (" ..." if len(damaged) > 5 else "")
-        remarks.append(f"{path.name} is damaged: line {places} cannot be read and is skipped")
+        remarks.append(f"{record.metrics_file.name} is damaged: line {places} cannot be read and is skipped")
     if not rows:
         remarks.append("no numbers have been reported yet")
     return rows

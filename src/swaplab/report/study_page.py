@@ -37,6 +37,7 @@ from swaplab.report.study import Study
 from swaplab.report.study_figures import colour, quality_against_cost, seed_points
 from swaplab.report.unequal import JUDGED
 from swaplab.runs.verdict import Judgement, overall
+from swaplab.tables import markdown as markdown_table
 
 SUFFIXES = (".html", ".md", ".csv")
 WORDS = {
@@ -212,9 +213,9 @@ def markdown(found: Findings, pictures: Sequence[str] = ()) -> str:
 
 
 def _markdown_table(grid: Grid) -> str:
-    lines = [[grid.corner, *grid.head], ["---", *["---:"] * len(grid.head)]]
+    lines = [[grid.corner, *grid.head]]
     lines += [[name, *(f"{i.text} ({i.small})" if i.small else i.text for i in items)] for name, items in grid.rows]
-    return "\n".join("| " + " | ".join(_plain(cell) for cell in line) + " |" for line in lines)
+    return markdown_table([[_plain(cell) for cell in line] for line in lines], right=range(1, len(lines[0])))
 
 
 def _plain(text: str) -> str:

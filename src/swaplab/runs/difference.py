@@ -1,9 +1,9 @@
 """The differences between two runs' configs."""
 
-from collections.abc import Sequence
 from typing import Any
 
 from swaplab.runs.identity import changed_keys, leaves
+from swaplab.tables import aligned
 
 
 def difference(before: dict[str, Any], now: dict[str, Any], names: tuple[str, str]) -> str:
@@ -16,10 +16,5 @@ def difference(before: dict[str, Any], now: dict[str, Any], names: tuple[str, st
     lines = []
     for title, keys in (("can change numbers", changed), ("cannot change numbers", neutral)):
         if keys:
-            lines += _aligned([(title, *names), *((key, first.get(key, "-"), second.get(key, "-")) for key in keys)])
+            lines += aligned([(title, *names), *((key, first.get(key, "-"), second.get(key, "-")) for key in keys)])
     return "\n".join([*lines, f"{len(changed) + len(neutral)} of {len(first.keys() | second.keys())} keys differ"])
-
-
-def _aligned(rows: Sequence[Sequence[str]]) -> list[str]:
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    return ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]

@@ -23,7 +23,7 @@ from swaplab.runs.claim import claim
 from swaplab.runs.damage import Damaged
 from swaplab.runs.evaluations import measured
 from swaplab.runs.identity import PLACE, changed_keys
-from swaplab.runs.rows import Row, as_json, last_rows, newest, numbers, rows_of
+from swaplab.runs.rows import METRICS, Row, as_json, last_rows, newest, numbers, rows_of
 
 if TYPE_CHECKING:
     from swaplab.runs.code import Code
@@ -103,7 +103,7 @@ class RunRecord:
 
     @property
     def metrics_file(self) -> Path:
-        return self.folder / "metrics.jsonl"
+        return self.folder / METRICS
 
     @property
     def checkpoints(self) -> Path:
@@ -223,7 +223,11 @@ class RunRecord:
 
     def metrics(self) -> list[Row]:
         """All rows, without damaged lines and without a last line that a kill cut short."""
-        return rows_of(self.metrics_file)[0]
+        return self.rows()[0]
+
+    def rows(self) -> tuple[list[Row], list[int]]:
+        """All rows as in `metrics`, and the numbers of the damaged lines."""
+        return rows_of(self.metrics_file)
 
     def newest(self) -> Row:
         """The newest value of every metric in the last rows; empty before the first."""
@@ -235,7 +239,7 @@ class RunRecord:
 
     def cut_back(self, images_seen: int) -> None:
         """Drop the rows after ``images_seen``, which a resumed run writes again, and damaged lines, with a warning."""
-        rows, damaged = rows_of(self.metrics_file)
+        rows, damaged = self.rows()
         if damaged:
             self.warn(f"{self.metrics_file.name} was damaged: line {', '.join(map(str, damaged))} was dropped")
         kept = [row for row in rows if row["images_seen"] <= images_seen]

@@ -21,12 +21,12 @@ from swaplab.runs.damage import check_own
 from swaplab.runs.evaluations import PLACES
 from swaplab.runs.identity import leaves
 from swaplab.runs.record import AT_WORK, ENDED, RunRecord, is_run
-from swaplab.runs.rows import as_json, numbers
+from swaplab.runs.rows import METRICS, as_json, numbers
 
 INDEX, TRASH = ".index.json", ".trash"
 FORMAT = 3  # of the index; an index of another format is rebuilt
 DEPTH = 4  # levels of folders searched under runs
-READ = ("run.json", "config.yaml", "metrics.jsonl", *map(str, PLACES))
+READ = ("run.json", "config.yaml", METRICS, *map(str, PLACES))
 FACTS = ("status", "exit_reason", "created", "images_seen", "cost", "parameters", "macs")
 FIELDS = ("name", "id", "status", "seed")  # keys of conditions besides factors and config keys
 DAMAGED = "damaged"
@@ -167,12 +167,23 @@ def matching(entries: Sequence[Entry], conditions: dict[str, str]) -> list[Entry
         options = [option.strip() for option in wanted.split(",")]
         values = [(entry, _value(entry, key)) for entry in entries]
         if entries and all(value is None for _, value in values):
-            inner = next((k for entry in entries for k in _flat(entry) if k.startswith(f"{key}.")), None)
-            hint = f"it is a group: give one of its keys, such as {inner}" if inner else "see `swaplab runs list`"
-            raise UserError(f"no run has a value for {key}; {hint}, or use one of {', '.join(FIELDS)}")
+            raise UserError(f"no run has a value for {key}; {_hint(entries, key)}, or use one of {', '.join(FIELDS)}")
         fits = {entry.label for entry, value in values if value is not None and any(_equal(value, o) for o in options)}
         found = [entry for entry in found if entry.label in fits]
     return found
+
+
+def _hint(entries: Sequence[Entry], key: str) -> str:
+    """What to write instead of a key that no run has: a record has keys with dots, and the class of a component."""
+    dotted = key.replace("/", ".")
+    known = [pair for entry in entries for pair in _flat(entry).items()]
+    classes = sorted({value for name, value in known if name == f"{dotted}._target_"})
+    if classes:
+        return f"runs record the class of an option, so write {dotted}._target_={','.join(classes[:3])}"
+    inner = next((name for name, _ in known if name == dotted or name.startswith(f"{dotted}.")), None)
+    if inner is None:
+        return "see `swaplab runs list`"
+    return f"write {inner}" if inner == dotted else f"it is a group: give one of its keys, such as {inner}"
 
 
 def _flat(entry: Entry) -> dict[str, str]:

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 Row = dict[str, float]
+METRICS = "metrics.jsonl"  # the file of a run folder
 TAIL = 1 << 16  # bytes read at the end of metrics.jsonl to see a run's progress
 
 

@@ -11,6 +11,7 @@ from swaplab.errors import UserError
 from swaplab.progress import duration
 from swaplab.runs.registry import Entry
 from swaplab.runs.rows import as_json
+from swaplab.tables import aligned
 
 # Shown if no metric is named: the first of these that exists.
 USUAL = ("evaluation/final/test/score", "evaluation/final/val/score", "val/reconstruction_psnr")
@@ -83,12 +84,7 @@ def as_text(entries: Sequence[Entry], metrics: Sequence[str]) -> str:
         factors = " ".join(f"{key}={level}" for key, level in e.factors.items()) or "-"
         seed, images = str(e.config.get("seed", "-")), f"{e.images_seen:,}"
         rows.append((e.name, e.id, seed, e.status, images, *numbers, duration(e.seconds), factors))
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    lines = []
-    for row in rows:
-        right = {2, *range(4, len(row) - 1)}
-        cells = [c.rjust(w) if i in right else c.ljust(w) for i, (c, w) in enumerate(zip(row, widths, strict=True))]
-        lines.append("  ".join(cells).rstrip())
+    lines = aligned(rows, right={2, *range(4, len(rows[0]) - 1)})
     return "\n".join([*lines, *(f"{entry.label}: {entry.problem}" for entry in entries if entry.problem is not None)])
 
 

@@ -11,7 +11,6 @@ from swaplab.runs.damage import Damaged
 from swaplab.runs.evaluations import JUDGED, evaluation_file
 from swaplab.runs.identity import run_id_of
 from swaplab.runs.record import ENDED, RunRecord, finished, is_run
-from swaplab.runs.rows import last_rows
 
 
 @dataclass(frozen=True)
@@ -58,9 +57,8 @@ class Job:
             return None
 
     def images_seen(self) -> int:
-        """Images seen so far, from the last complete line of the metrics."""
-        rows = last_rows(self.folder / "metrics.jsonl")
-        return int(rows[-1]["images_seen"]) if rows else 0
+        """Images seen so far, as last reported."""
+        return int(RunRecord(self.folder).newest().get("images_seen", 0))
 
 
 def evaluated(record: RunRecord, split: str) -> bool:

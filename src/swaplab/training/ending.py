@@ -6,6 +6,7 @@ from pathlib import Path
 
 from swaplab.runs.atomic import Unwritable
 from swaplab.runs.record import RunRecord
+from swaplab.runs.rows import newest
 from swaplab.stopping import Stopped
 from swaplab.training.keeping import Keeping
 from swaplab.training.loggers.feed import Feeds
@@ -74,7 +75,4 @@ class Ending:
 
     def metrics(self) -> dict[str, float]:
         """The latest value of every metric."""
-        values: dict[str, float] = {}
-        for row in self.record.metrics() if self.record is not None else []:
-            values |= row
-        return values
+        return newest(self.record.metrics() if self.record is not None else [])
