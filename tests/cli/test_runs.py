@@ -25,6 +25,10 @@ with Path("{log}").open("a") as file:
 if "bad" in sys.argv[-1]:
     print("wandb: uploading", file=sys.stderr)
     sys.exit("wandb: ERROR no such project")
+if "no-key" in sys.argv[-1]:
+    sys.exit(print("wandb: Not authenticated."))
+for file in Path(sys.argv[-1]).glob("run-*.wandb"):
+    file.with_name(file.name + ".synced").touch()
 """
 
 
@@ -250,12 +254,12 @@ def test_sync_sends_each_run_once(runs: Path, command: Command, calls: Path) -> 
     asked = calls.read_text().splitlines()
     assert code == 0
     # the second session contains the first one's rows; the later evaluation replaces the earlier one
-    assert asked == [f"sync {path.relative_to(runs.parent)}" for path in (second, again)]
+    assert asked == [f"sync --include-online {path.relative_to(runs.parent)}" for path in (second, again)]
     assert out.endswith("uploaded 2 of 2\n")
     assert (second / "run-s1-batch-2026T1.wandb.synced").exists()
     assert not list(first.glob("*.synced")) + list(judged.glob("*.synced")) + list(other.glob("*.synced"))
     assert command("runs", "sync")[0] == 0
-    assert calls.read_text().splitlines()[2:] == [f"sync {other.relative_to(runs.parent)}"]
+    assert calls.read_text().splitlines()[2:] == [f"sync --include-online {other.relative_to(runs.parent)}"]
     assert command("runs", "sync")[1].startswith("nothing to upload")
     assert len(calls.read_text().splitlines()) == 3
 
@@ -269,6 +273,24 @@ def test_sync_goes_on_after_one_that_fails(runs: Path, command: Command, calls: 
     assert out.endswith("uploaded 1 of 2\n")
     assert len(list(good.glob("*.synced"))) == 1
     assert not list(bad.glob("*.synced"))
+
+
+def test_what_wandb_did_not_upload_is_not_taken_for_uploaded(runs: Path, command: Command, calls: Path) -> None:
+    part = offline(runs / "norms/s1-batch", "100000", "no-key")
+    code, _, complaint = command("runs", "sync")
+    assert (code, list(part.glob("*.synced"))) == (1, [])
+    assert "no-key: not uploaded (wandb: Not authenticated.)" in complaint
+
+
+def test_sync_finds_what_went_to_the_folder_of_wandb(
+    runs: Path, command: Command, calls: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("WANDB_DIR", "elsewhere")
+    created = RunRecord.load(runs / "norms/s1-batch").facts["created"].replace(":", "").replace("+0000", "")
+    for identity in (f"s1-batch-{created}", f"s1-batch-{created}-evaluate-final-test", "s1-batch-of-another"):
+        offline(Path("elsewhere"), "100000", identity)
+    assert command("runs", "sync", "s1-batch")[1].endswith("uploaded 2 of 2\n")
+    assert "of-another" not in calls.read_text()
 
 
 def test_a_living_run_is_not_sent(runs: Path, command: Command, calls: Path) -> None:

@@ -372,7 +372,9 @@ def service(manner: str) -> Iterator[str]:
 
 
 class Answers(BaseHTTPRequestHandler):
-    """The part of the service that a run needs."""
+    """The part of the service that a run needs. ``rows``: what it got, by run, as W&B's file streams do."""
+
+    rows: dict[str, list[dict[str, Any]]] = {}  # noqa: RUF012
 
     def do_POST(self) -> None:
         sent = self.rfile.read(int(self.headers["Content-Length"]))
@@ -383,11 +385,32 @@ class Answers(BaseHTTPRequestHandler):
         viewer = {"id": "v", "entity": "me", "username": "me", "flags": "{}", "teams": {"edges": []}}
         files = {"runID": "x", "uploadHeaders": [], "files": []}
         data = {"viewer": viewer, "upsertBucket": {"bucket": bucket, "inserted": True}, "createRunFiles": files}
+        if "RunResumeStatus" in asked.get("query", ""):
+            data = {
+                "model": {"id": "p", "name": "lab", "entity": {"id": "e", "name": "me"}, "bucket": self.known(name)}
+            }
+        stream = json.loads(sent).get("files") or {} if self.path.endswith("/file_stream") else {}
+        if part := stream.get("wandb-history.jsonl"):
+            rows = self.rows.setdefault(self.path.split("/")[-2], [])
+            rows[part["offset"] :] = [json.loads(line) for line in part["content"]]
         body = json.dumps({"data": data} if asked else {"limits": {}}).encode()
         self.send_response(200)
         self.send_header("Content-Length", str(len(body)))
         self.end_headers()
         self.wfile.write(body)
+
+    def known(self, name: str) -> dict[str, Any] | None:
+        """What the service says of a run that is to be resumed."""
+        rows = self.rows.get(name)
+        if not rows:
+            return None
+        summary: dict[str, Any] = {}
+        for row in rows:
+            summary |= row
+        facts = {"summaryMetrics": json.dumps(summary), "historyTail": json.dumps([json.dumps(rows[-1])])}
+        counts = {"historyLineCount": len(rows), "eventsLineCount": 0, "logLineCount": 0, "eventsTail": "[]"}
+        config = {"config": "{}", "wandbConfig": json.dumps({"t": 1}), "tags": [], "displayName": name, "id": "x"}
+        return {"name": name, **facts, **counts, **config}
 
     def log_message(self, *_: Any) -> None:
         """Nothing."""
@@ -454,6 +477,53 @@ def test_a_service_that_is_away_costs_seconds_and_a_sentence(tmp_path: Path, man
         (found,) = kept
         rows = of_kind(records(next(found.glob("*.wandb"))), "history")
         assert [values(row.item)["images_seen"] for row in rows] == [8]
+
+
+TWICE = """
+import json, sys, time
+from pathlib import Path
+from swaplab.runs.offline import mark_sent, unsent
+from swaplab.runs.record import RunRecord
+from swaplab.training.loggers.feed import Feeds, views_of
+from swaplab.training.loggers.wandb import rewritten
+
+config = json.loads(sys.argv[2])
+record = RunRecord.create(Path(sys.argv[1]), config, {"cost": {"seconds": 1.0}})
+for session, steps in enumerate(((1, 2), (3, 4))):
+    if session:
+        time.sleep(1)  # W&B names folders by the second
+        record.begin_session()
+    loggers = Feeds.of_training(views_of(config), record, config)
+    for i in steps:
+        row = {"images_seen": 8 * i, "loss": 1 / i}
+        record.add_metrics(row)
+        loggers.publish(row, None)
+    loggers.finish({}, "interrupted")
+record.end("complete", "done", metrics={})
+assert unsent(record.folder) == []
+time.sleep(1)
+print(rewritten(record, config))
+"""
+
+
+@pytest.mark.slow
+def test_an_online_run_goes_on_where_the_service_left_it(tmp_path: Path) -> None:
+    folder, config = tmp_path / "run", CONFIG | {"logger": {"wandb": NODE | {"mode": "online"}}}
+    environment = {k: v for k, v in os.environ.items() if "PROXY" not in k.upper() and "WANDB" not in k}
+    Answers.rows.clear()
+    with service("answers") as address:
+        environment |= {"WANDB_BASE_URL": address, "WANDB_API_KEY": "a" * 40}
+        words = [sys.executable, "-c", TWICE, str(folder), json.dumps(config)]
+        done = subprocess.run(words, env=environment, capture_output=True, text=True, timeout=300, check=False)
+    assert done.returncode == 0, done.stderr
+    assert "failed" not in done.stderr
+    (rows,) = Answers.rows.values()
+    assert [row["images_seen"] for row in rows] == [8, 16, 24, 32]
+    assert [row["_step"] for row in rows] == [0, 1, 2, 3]
+    continued = [part.parent for part in folder.glob("wandb/run-*/continued")]
+    assert len(continued) == 1
+    again = records(next(Path(done.stdout.strip()).glob("*.wandb")))
+    assert [row["images_seen"] for row in history(again)] == [8, 16, 24, 32]
 
 
 def of_this_test(folder: Path) -> list[Path]:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from swaplab.errors import UserError
+from swaplab.runs.offline import identity_of
 from swaplab.runs.record import RunRecord
 
 
@@ -48,7 +49,7 @@ class Shown:
     @property
     def identity(self) -> str:
         """The same for all sessions of a run, and of no other run."""
-        return f"{self.record.folder.name}-{self.record.facts['created'].replace(':', '').replace('+0000', '')}"
+        return identity_of(self.record)
 
     @property
     def varied(self) -> dict[str, Any]:

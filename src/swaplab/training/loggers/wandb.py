@@ -7,8 +7,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from swaplab.runs.offline import mark_sent
-from swaplab.training.loggers.feed import complain
+from swaplab.config.build import build
+from swaplab.runs.offline import mark_continued, mark_sent
+from swaplab.runs.record import RunRecord
+from swaplab.training.loggers.feed import Feeds, complain
 from swaplab.training.loggers.shown import Shown, View
 
 if TYPE_CHECKING:
@@ -55,7 +57,10 @@ class Wandb(View):
             self.abandon()
             self._open(run, "offline")
         assert self.run is not None
-        return float(self.run.summary.get("images_seen", -1)) if self.run.resumed and not run.evaluation else -1
+        if not self.run.resumed:
+            return -1
+        mark_continued(Path(self.run.dir).parent)
+        return float(self.run.summary.get("images_seen", -1))
 
     def _open(self, run: Shown, mode: str) -> None:
         import wandb
@@ -123,6 +128,14 @@ class Wandb(View):
         ending.join(GRACE)
         if service is not None and service.poll() is None:
             service.kill()
+
+
+def rewritten(record: RunRecord, config: Mapping[str, Any]) -> Path:
+    """A new offline W&B folder of a run that has ended, with all rows of its record."""
+    (node,) = [node for node in config["logger"].values() if node and node["_target_"] == f"{__name__}.Wandb"]
+    view = build(node | {"mode": "offline"}, "logger.wandb")
+    Feeds.of_training([view], record, config).finish(record.facts.get("metrics", {}), record.status)
+    return Path(view.run.dir).parent
 
 
 def tags_of(run: Shown) -> list[str]:
