@@ -138,3 +138,25 @@ def _opened_for_reading(pipe: Path) -> int:
         except OSError:
             assert time.monotonic() < until
             time.sleep(0.02)
+
+
+def test_what_is_to_be_done_first_is_done_once_and_before_the_exception() -> None:
+    done: list[str] = []
+    requests = Requests(1, lambda: done.append("saved"))
+    with pytest.raises(Stopped):
+        requests(signal.SIGTERM)
+    requests(signal.SIGTERM)  # a launcher repeats it
+    assert (requests.count, done) == (1, ["saved"])
+
+
+def test_a_second_request_ends_what_is_done_first(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(stopping, "APART", 0.0)
+    done = []
+
+    def hang() -> None:
+        os.kill(os.getpid(), signal.SIGINT)
+        done.append("never")
+
+    with pytest.raises(Stopped, match="SIGTERM"), stop_requests(limit=1, first=hang) as requests:
+        os.kill(os.getpid(), signal.SIGTERM)
+    assert (requests.count, done) == (2, [])

@@ -12,7 +12,7 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 # A signal that is already ignored (nohup, a background job of a script) stays ignored.
 ENDING = tuple(getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name))
@@ -40,12 +40,12 @@ class Stopped(KeyboardInterrupt):
 class Requests:
     """A signal handler. ``number``: the first signal received, or 0; ``count``: the number of requests to stop.
 
-    Only a SIGINT more than `APART` seconds later counts as another request. From request number ``limit`` on, each one
-    raises `Stopped`.
+    Only a SIGINT more than `APART` seconds later counts as another request. ``first`` is called at the first request.
+    From request number ``limit`` on, each one raises `Stopped`, also within ``first``.
     """
 
-    def __init__(self, limit: int | None) -> None:
-        self.limit = limit
+    def __init__(self, limit: int | None, first: Callable[[], None] | None = None) -> None:
+        self.limit, self.first = limit, first
         self.number = self.count = 0
         self._last = 0.0
 
@@ -54,6 +54,8 @@ class Requests:
         if self.number and not (number == signal.SIGINT and now - self._last > APART):
             return
         self.number, self.count, self._last = self.number or number, self.count + 1, now
+        if self.count == 1 and self.first is not None:
+            self.first()
         if self.limit is not None and self.count >= self.limit:
             raise Stopped(self.number)
 
@@ -64,9 +66,9 @@ class Requests:
 
 
 @contextlib.contextmanager
-def stop_requests(*more: int, limit: int | None = None) -> Iterator[Requests]:
+def stop_requests(*more: int, limit: int | None = None, first: Callable[[], None] | None = None) -> Iterator[Requests]:
     """Count the signals in `ENDING` and ``more``; see `Requests`. Only the main thread receives any."""
-    requests, before = Requests(limit), {}
+    requests, before = Requests(limit, first), {}
     if threading.current_thread() is threading.main_thread():
         heard = [number for number in (*ENDING, *more) if signal.getsignal(number) is not signal.SIG_IGN]
         before = {number: signal.signal(number, requests) for number in heard}

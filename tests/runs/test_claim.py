@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from swaplab.errors import UserError
+from swaplab.runs import claim as claims
 from swaplab.runs.claim import LOCK, claim, claimed, is_new
 from swaplab.runs.record import RunRecord
 
@@ -35,6 +36,21 @@ def holder(folder: Path, *more: str) -> subprocess.Popen[str]:
     assert process.stdout is not None
     assert process.stdout.readline() == "mine\n"
     return process
+
+
+def test_the_process_that_works_on_a_run_is_found_while_it_does(tmp_path: Path) -> None:
+    folder = tmp_path / "run"
+    assert claims.holder(folder) is None
+    program = HOLDER.replace("{}, {})\n", "{}, {}).begin_session()\n", 1)
+    command = [sys.executable, "-c", program, str(folder)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "mine\n"
+        assert claims.holder(folder) == process.pid
+        process.kill()
+        process.wait()
+    assert RunRecord.load(folder).facts["sessions"][-1]["pid"] == process.pid
+    assert claims.holder(folder) is None  # whatever the record still says
 
 
 def test_a_run_that_another_process_works_on_is_refused_and_untouched(tmp_path: Path) -> None:

@@ -72,7 +72,11 @@ def test_a_launcher_that_is_not_there_is_a_sentence(name: str, said: str, monkey
         launcher_of([f"hydra/launcher={name}"], None, lambda config: None)
 
 
-def test_an_error_of_an_engine_is_a_sentence_and_one_of_ours_keeps_its_traceback() -> None:
+def test_an_error_of_an_engine_is_a_sentence_and_one_of_ours_keeps_its_traceback(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("swaplab.stopping._command", None)  # nobody has asked this process to stop
+
     def fail_in(module: str) -> None:
         exec("raise OSError('no cluster')", {"__name__": module})
 

@@ -6,11 +6,12 @@ A process claims a folder before it reads it, because only the owner may act on 
 import fcntl
 import json
 import os
+import socket
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import TextIO
+from typing import Any, TextIO
 
 from swaplab.errors import UserError
 
@@ -58,6 +59,18 @@ def claimed(folder: Path) -> Iterator[None]:
         _claims.pop(path).close()
 
 
+def holder(folder: Path) -> int | None:
+    """The ID of the process on this machine that trains the run in a folder; None if there is none."""
+    try:
+        with (folder.resolve() / LOCK).open("r+") as file:
+            if _locked(file):
+                return None
+        session = _session(folder)
+    except (OSError, ValueError, LookupError, TypeError):
+        return None
+    return int(session["pid"]) if session["host"] == socket.gethostname() else None
+
+
 def is_new(folder: Path) -> bool:
     """Whether a run folder is missing, or empty except for its lock."""
     return not folder.exists() or set(os.listdir(folder)) <= {LOCK}
@@ -95,9 +108,15 @@ def _locked(file: TextIO) -> bool:
     return True
 
 
+def _session(folder: Path) -> dict[str, Any]:
+    """The latest session of a run."""
+    session: dict[str, Any] = json.loads((folder / "run.json").read_text())["sessions"][-1]
+    return session
+
+
 def _owner(folder: Path) -> str:
     try:
-        session = json.loads((folder / "run.json").read_text())["sessions"][-1]
+        session = _session(folder)
         return f"process {session['pid']} on {session['host']}"
     except (OSError, ValueError, LookupError, TypeError):
         return "another process"

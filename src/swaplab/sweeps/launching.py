@@ -1,13 +1,18 @@
 """Jobs for a Hydra launcher: ours gets the jobs themselves, any other gets their overrides and composes them again."""
 
+import os
+import signal
+import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from functools import partial
 from pathlib import Path
 from traceback import walk_tb
 from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 from swaplab.errors import UserError
-from swaplab.stopping import obey
+from swaplab.runs.claim import PATIENCE, holder
+from swaplab.stopping import obey, stop_requests
 from swaplab.sweeps.jobs import Job, Outcome
 
 if TYPE_CHECKING:
@@ -68,7 +73,7 @@ def launched(
 
     ``overrides``: those of each job, for launchers other than ours; these get only the jobs that are left to run, and
     call no ``watch``. ``folder``, ``first``, ``watch``: see `swaplab.sweeps.runner.run_jobs`. Raises UserError if the
-    launcher cannot start the jobs.
+    launcher cannot start the jobs, and Stopped after a signal, when the jobs on this machine have saved their state.
     """
     from swaplab.sweeps.table import Board, State
 
@@ -80,11 +85,30 @@ def launched(
     board = Board(jobs)
     if left:
         board.say(f"{len(left)} jobs for {type(launcher).__name__}; `swaplab runs watch` shows them while they run")
-        with launcher_sentences():
+        with launcher_sentences(), stop_requests(limit=1, first=partial(_stop, jobs)):
             returned = launcher.launch([list(overrides[i]) for i in left], initial_job_idx=first)
         outcomes |= {i: _outcome(jobs[i], end) for i, end in zip(left, returned, strict=True)}
     board.end({i: State(end.status, jobs[i].images_seen(), 0.0, end.reason) for i, end in outcomes.items()})
     return [outcomes[i] for i in range(len(jobs))]
+
+
+def _stop(jobs: Sequence[Job]) -> None:
+    """Ask the jobs that train on this machine to stop, and wait until they have written their checkpoints.
+
+    A launcher that receives an exception kills its jobs at once.
+    """
+    asked = [job.folder for job in jobs if (pid := holder(job.folder)) is not None and _terminated(pid)]
+    until = time.monotonic() + PATIENCE
+    while time.monotonic() < until and any(holder(folder) is not None for folder in asked):
+        time.sleep(0.1)
+
+
+def _terminated(pid: int) -> bool:
+    """Send SIGTERM to a process; returns whether it could be sent."""
+    with suppress(OSError):
+        os.kill(pid, signal.SIGTERM)
+        return True
+    return False
 
 
 def _outcome(job: Job, end: "JobReturn") -> Outcome:
@@ -110,6 +134,9 @@ def launcher_sentences() -> Iterator[None]:
         raise UserError(
             f"hydra/launcher={name} is not installed; install it with: pip install 'swaplab[{EXTRAS[name]}]'"
         ) from None
+    except KeyboardInterrupt:
+        obey()  # an engine may make its own exception of ours
+        raise
     except Exception as error:
         obey()
         *_, (frame, _line) = walk_tb(error.__traceback__)
