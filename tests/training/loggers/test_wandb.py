@@ -8,14 +8,16 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
+from swaplab.ablations.files import planned_from
 from swaplab.runs.offline import unsent
 from swaplab.runs.record import RunRecord
 from swaplab.training.loggers.evaluation import publish_evaluation
@@ -504,6 +506,25 @@ assert unsent(record.folder) == []
 time.sleep(1)
 print(rewritten(record, config))
 """
+
+
+def test_a_run_of_an_ablation_stands_in_its_group_with_its_level(
+    process: Callable[..., Any], tiny: list[str], tmp_path: Path
+) -> None:
+    words = [*tiny, "budget.images=16", "logger=wandb", "logger.wandb.project=lab", "labels.tags=[mine]", "name=again"]
+    found = planned_from("encoder", [*words, "ablation.seeds=[4]"], None)
+    (cell,) = [cell for cell in found.cells if cell.level == "separate"]
+    (tmp_path / "cell.yaml").write_text(yaml.safe_dump(found.configs[cell]))
+    done = process("train", f"resolved={tmp_path / 'cell.yaml'}", env={k: None for k in os.environ if "WANDB" in k})
+    assert done.wait(300) == 0, done.err
+    (file,) = (tmp_path / "runs" / "again" / cell.run_id).glob("wandb/offline-run-*/*.wandb")
+    run = of_kind(records(file), "run")[0]
+    assert (run.project, run.run_group, run.job_type, run.display_name) == ("lab", "again", "ablation", cell.run_id)
+    assert sorted(run.tags) == ["encoder=separate", "mine", "seed=4"]
+    config = values(run.config.update)
+    assert {key: level for key, level in config.items() if key.startswith("factor/")} == {"factor/encoder": "separate"}
+    assert (config["factors"], config["seed"]) == ({"encoder": "separate"}, 4)
+    assert config["generator"]["encoder"] == "separate"
 
 
 @pytest.mark.slow
