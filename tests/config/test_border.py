@@ -15,7 +15,8 @@ from swaplab.experiment.data import build_noise
 from swaplab.networks.building import build_networks, check_parts
 from swaplab.synthetic.dataset import people_of
 from swaplab.synthetic.profile import profiles
-from swaplab.training.assemble import build_actions, build_optimizers, build_terms, check_composition
+from swaplab.training.assemble import build_actions, build_terms, check_composition
+from swaplab.training.optimizers import build_optimizers
 
 Compose = Callable[[list[str]], dict[str, Any]]
 Command = Callable[..., tuple[int, str, str]]

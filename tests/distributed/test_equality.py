@@ -41,6 +41,12 @@ GAN = [*WHOLE_GAN, "loss/perceptual=none"]  # which is of single faces, and take
 CRITIC = ["experiment=quick", "discriminator=per_identity", "loss/adversarial=wgan_gp", "updates.generator_every=3"]
 PLAIN = ["experiment=quick", "norm=batch"]
 PARTS = ["experiment=quick", "batch_size=5"]
+NORM = 1e-3  # shorter than any gradient
+CLIPPED = [
+    *AUTOENCODER,
+    f"optimizer.generator.clip.norm={NORM}",
+    "optimizer.generator.groups=[{match: [norm], lr: 1e-4}]",
+]
 SYSTEMS = {
     "autoencoder": AUTOENCODER,
     "faceswap_gan": GAN,
@@ -50,6 +56,7 @@ SYSTEMS = {
     "plain, synchronised": PLAIN,
     "plain": PLAIN,
     "in parts": PARTS,
+    "clipped": CLIPPED,
 }
 ON_TWO_RANKS = {"plain, synchronised": ["trainer.sync_batchnorm=true"], "in parts": ["accumulate=2"]}
 # In float32 a unit at a kink turns rounding into another gradient, and Adam a gradient of mere rounding into a whole
@@ -214,6 +221,12 @@ def test_two_ranks_equal_one_in_float64(doubles: list[dict[str, dict[str, Any]]]
         differences = relative(one, rank)
         assert max(differences.values()) < 1e-8, differences  # rounding; 1e-9 on some processors
     assert all(torch.equal(ranks[0][name], ranks[1][name]) for name in ("weights", "average", "moments"))
+
+
+def test_the_norm_that_is_clipped_is_of_the_summed_gradient(doubles: list[dict[str, dict[str, Any]]]) -> None:
+    for of_rank in doubles:
+        norms = torch.stack([gradient.norm() for gradient in of_rank["clipped"]["gradients"]])
+        torch.testing.assert_close(norms, torch.full_like(norms, NORM), rtol=1e-2, atol=0)
 
 
 def test_the_check_can_fail(doubles: list[dict[str, dict[str, Any]]]) -> None:

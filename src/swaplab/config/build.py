@@ -10,7 +10,7 @@ from swaplab.errors import UserError
 def build(node: Any, place: str, **given: Any) -> Any:
     """Instantiate the config node at ``place`` (such as "generator"); None stays None.
 
-    Components beside its arguments are left out (`Kind`). ``given``: arguments from the program. Raises UserError for a
+    What stands beside its arguments is left out (`Kind`). ``given``: arguments from the program. Raises UserError for a
     target that is not allowed there, and for arguments that its constructor rejects.
     """
     if node is None:
@@ -22,7 +22,7 @@ def build(node: Any, place: str, **given: Any) -> Any:
         raise UserError(f"{place}={node!r} has no _target_; choose an option of its group, or none")
     check_targets(_placed(node, place))
     kind = kind_of(tuple(place.split(".")))
-    beside = KINDS[kind].beside if kind else ()
+    beside = (*KINDS[kind].beside, *KINDS[kind].own) if kind else ()
     node = {key: value for key, value in node.items() if key not in beside}
     for path, name in targets_in(node):
         located(name, ".".join((place, *path)))

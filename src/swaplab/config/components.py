@@ -12,6 +12,7 @@ from typing import Annotated, Any, Literal, NotRequired, Required, Union, cast, 
 from pydantic import Field, TypeAdapter, with_config
 from typing_extensions import TypedDict
 
+from swaplab.config.optimizers import own_keys
 from swaplab.config.slots import KINDS, Kind
 from swaplab.config.values import STRICT, Component, Number, Whole, members_of, parts_of
 
@@ -34,6 +35,8 @@ def options_of(target: Callable[..., Any], kind: str, partial: bool) -> Any:
         needed = Required if parameter.default is parameter.empty else NotRequired
         fields[parameter.name] = needed[typed(parameter.annotation)]
     fields |= dict.fromkeys(known.beside, NotRequired[Component | None])
+    if known.own:
+        fields |= own_keys({p.name: typed(p.annotation) for p in parameters if p.name in fields})
     options = TypedDict("options", fields)  # type: ignore[misc]
     takes_any = any(parameter.kind is parameter.VAR_KEYWORD for parameter in parameters)
     return with_config(STRICT | {"extra": "allow"} if takes_any else STRICT)(options)

@@ -45,13 +45,15 @@ class Kind:
     ``supplied``: keyword arguments that the program passes; a config must not set them. ``first``: number of leading
     positional arguments that the program passes, whatever their names; such a component needs ``_partial_: true``.
     ``inside``: arguments that take a component, with its kind. ``beside``: the same for components that the program
-    adds to the built one; in the config they stand among its arguments.
+    adds to the built one; in the config they stand among its arguments, and so do plain values for the program,
+    ``own``, whose types are in `swaplab.config.components`.
     """
 
     supplied: tuple[str, ...] = ()
     first: int = 0
     inside: Mapping[str, str] = field(default_factory=dict)
     beside: Mapping[str, str] = field(default_factory=dict)
+    own: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -88,7 +90,7 @@ KINDS = {
     "loss": Kind(inside=_named("history", "backbone") | {"weight": "schedule", "margin": "schedule"}),
     "history": Kind(),
     "backbone": Kind(),
-    "optimizer": Kind(first=1),
+    "optimizer": Kind(first=1, own=("clip", "groups")),
     "updates": Kind(),
     "schedule": Kind(),
     "action": Kind(),

@@ -1,9 +1,10 @@
 """The code that a config may run: components that swaplab ships or that the user declared, nothing else.
 
 A config may be untrusted, such as a run folder or a file from a paper. Three rules apply. `_target_` must be a class
-that one of our config files uses in the same kind of place, or one of a package that the user declared. Packages are
-declared outside the config (``SWAPLAB_PACKAGES`` or the settings file). Interpolations can only refer to the config
-itself. `swaplab.config.loader` restricts what external config folders can do to Hydra.
+that one of our config files uses in the same kind of place, an optimiser of torch where one belongs, or a class of a
+package that the user declared. Packages are declared outside the config (``SWAPLAB_PACKAGES`` or the settings file).
+Interpolations can only refer to the config itself. `swaplab.config.loader` restricts what external config folders can
+do to Hydra.
 """
 
 import os
@@ -20,11 +21,13 @@ from typing import Any
 
 import yaml
 
+from swaplab.config.optimizers import of_torch, unfit
 from swaplab.config.slots import KINDS, kind_of
 from swaplab.errors import UserError
 
 SETTINGS_FILE = Path("~/.config/swaplab/settings.yaml")
 LOOKUPS = ("oc.select",)  # allowed resolvers: they read only the config itself
+OPTIMIZER = "optimizer"  # the kind whose components may be any of torch.optim
 _PLAIN = (str, int, float, bool, type(None))
 
 
@@ -139,9 +142,14 @@ def check_targets(config: Any) -> None:
         kind, place = kind_of(path), ".".join(path)
         allowed = shipped_targets()[kind] if kind else frozenset()
         own = any(str(target).startswith(f"{package}.") for package in declared_packages())
-        if isinstance(target, str) and (target in allowed or (kind and own)):
+        if isinstance(target, str) and (
+            target in allowed or (kind and own) or (kind == OPTIMIZER and of_torch(target))
+        ):
             continue
+        if kind == OPTIMIZER and (reason := unfit(str(target))):
+            raise UserError(f"{place}._target_={target} cannot train here: {reason}; choose another optimiser")
         hint = f"choose from {', '.join(sorted(allowed))}" if allowed else "no component belongs there"
+        hint += ", or another optimiser of torch.optim" if kind == OPTIMIZER else ""
         raise UserError(
             f"_target_ {target!r} at {place or 'the top level'} of the config is not allowed: {hint}; "
             f"to use your own package, name it in SWAPLAB_PACKAGES"
@@ -153,7 +161,7 @@ def check_origin(name: str, found: Any, place: str) -> None:
 
     ``mylab.nets.os.system`` also begins with mylab if that module imports os.
     """
-    if any(name in targets for targets in shipped_targets().values()):
+    if any(name in targets for targets in shipped_targets().values()) or of_torch(name):
         return
     home = f"{getattr(found, '__module__', None)}."
     if not any(home.startswith(f"{package}.") for package in declared_packages()):

@@ -1,9 +1,8 @@
-"""Build loss terms, actions, optimisers and the LightningModule from a config."""
+"""Build loss terms, actions and the LightningModule from a config."""
 
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-import torch
 from torch import nn
 
 from swaplab.config.build import build
@@ -21,6 +20,7 @@ from swaplab.runs.identity import content_of, handed_on
 from swaplab.training.actions import Action
 from swaplab.training.checkpoint import average_of, load_checkpoint, networks_of
 from swaplab.training.module import Measurement, SwapModule
+from swaplab.training.optimizers import build_clips, build_groups, build_optimizers
 from swaplab.training.rehearsal import rehearse
 from swaplab.training.updates import UpdateOrder, parts
 
@@ -56,20 +56,6 @@ def build_actions(config: Mapping[str, Any]) -> dict[str, Action]:
     return actions
 
 
-def build_optimizers(config: Mapping[str, Any]) -> dict[str, Callable[..., torch.optim.Optimizer]]:
-    """The optimiser factories by network. Each is tried on one parameter, because optimisers check their own values."""
-    optimizers = {}
-    for name, node in config["optimizer"].items():
-        if node is None:
-            continue
-        optimizers[name] = build(node, f"optimizer.{name}")
-        try:
-            optimizers[name]([nn.Parameter(torch.zeros(1))])
-        except (TypeError, ValueError, RuntimeError) as error:
-            raise UserError(f"optimizer.{name} cannot be built: {error}; check the values under it") from None
-    return optimizers
-
-
 def check_components(config: Mapping[str, Any]) -> None:
     """Raise UserError for a component that cannot be built. Networks are only built if the resolution is known."""
     for key in ("updates", "schedule"):
@@ -78,6 +64,7 @@ def check_components(config: Mapping[str, Any]) -> None:
     build_terms(config)
     build_actions(config)
     build_optimizers(config)
+    build_clips(config)
     if config["data"]["resolution"] is not None:
         check_networks(config, tuple(config["data"]["identities"]), config["data"]["resolution"])
 
@@ -140,6 +127,8 @@ class ConfiguredModule(SwapModule):
             learning_rate=build(config["schedule"], "schedule") or 1.0,
             actions=build_actions(config),
             accumulate=config["accumulate"],
+            clips=build_clips(config),
+            groups=build_groups(config),
             ema_half_life=float(config["ema"]["half_life"]),
             measure=measure,
             prepare=prepare,

@@ -5,11 +5,12 @@ from collections.abc import Collection, Sequence
 from torch import nn
 
 from swaplab.networks.regularisation import regularised_kernels
+from swaplab.training.groups import Named
 from swaplab.training.updates import Update
 
 
-def parameters_of(network: nn.Module, update: Update, identities: Sequence[str]) -> list[nn.Parameter]:
-    """The trainable parameters of an update of ``network``. ``identities``: all identities of the run."""
+def parameters_of(network: nn.Module, update: Update, identities: Sequence[str]) -> Named:
+    """The trainable parameters of an update of ``network``, by name. ``identities``: all identities of the run."""
     foreign: tuple[str, ...] = ()
     if update.own and update.identities is not None:
         others = set(identities) - set(update.identities)
@@ -20,7 +21,7 @@ def parameters_of(network: nn.Module, update: Update, identities: Sequence[str])
             for other in others
         )
     return [
-        p
+        (name, p)
         for name, p in network.named_parameters()
         if p.requires_grad and _within(name, update.trains) and not _within(name, foreign)
     ]

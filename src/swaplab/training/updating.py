@@ -1,7 +1,7 @@
 """The updates of a step, with manual optimisation: the part of the LightningModule that trains."""
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
 from typing import Any
 
@@ -21,13 +21,15 @@ from swaplab.schedule import Schedule, value_at
 from swaplab.training.actions import Action, Trainee, due
 from swaplab.training.batches import divided
 from swaplab.training.checks import check_accumulation, check_parts, share_of
+from swaplab.training.clipping import Clip
 from swaplab.training.distributed import sum_gradients
 from swaplab.training.ema import EMA
+from swaplab.training.groups import Group, check_groups, grouped
 from swaplab.training.meter import Counters, LossMeter
 from swaplab.training.parameters import parameters_of, penalise
 from swaplab.training.updates import Update, UpdateOrder, parts
 
-OptimizerFactory = Callable[[list[nn.Parameter]], torch.optim.Optimizer]
+OptimizerFactory = Callable[..., torch.optim.Optimizer]  # of parameters, or of groups of parameters
 
 
 class UpdatingModule(pl.LightningModule):
@@ -36,7 +38,8 @@ class UpdatingModule(pl.LightningModule):
     A batch is {"position": (parts * n,), "faces": {identity: {"input": uint8 (parts * n, 3, R, R), "target": ...}}}.
     Losses are shares of the global mean and gradients are summed over ranks, so any sharding gives the same step.
     ``accumulate``: number of micro-batches per update, whose gradients are summed: less memory, the same step. Then
-    each update has its own forward pass of the generator. Raises UserError if a layer or a loss needs the whole batch.
+    each update has its own forward pass of the generator. ``clips``, ``groups``: of a network's updates and optimisers.
+    Raises UserError if a layer or a loss needs the whole batch.
     """
 
     def __init__(
@@ -52,6 +55,8 @@ class UpdatingModule(pl.LightningModule):
         learning_rate: float | Schedule = 1.0,
         actions: Mapping[str, Action] | None = None,
         accumulate: int = 1,
+        clips: Mapping[str, Clip] | None = None,
+        groups: Mapping[str, Sequence[Group]] | None = None,
     ) -> None:
         super().__init__()
         self.automatic_optimization = False
@@ -61,6 +66,7 @@ class UpdatingModule(pl.LightningModule):
         self.parts = parts(self.updates)
         self.identities, self.settings, self.total_images = identities, settings, total_images
         self.learning_rate, self.accumulate = learning_rate, accumulate
+        self.clips, self.groups = dict(clips or {}), dict(groups or {})
         self.step_limit: int | None = None  # of a run that is debugged: it is over after so many steps
         self.ema: EMA | None = None
         self.counters, self.meter = Counters(), LossMeter()
@@ -69,6 +75,8 @@ class UpdatingModule(pl.LightningModule):
         self.done: list[dict[str, Any]] = []
         check_parts(self)
         check_accumulation(self)
+        for name in self.groups.keys() & self.networks.keys():
+            check_groups(self.networks[name], name, self.groups[name])
 
     @property
     def progress(self) -> float:
@@ -101,7 +109,10 @@ class UpdatingModule(pl.LightningModule):
         if missing:
             raise UserError(f"optimizer.{missing.pop()} is missing; every network that is updated needs an optimiser")
         optimizers = [
-            self.factories[u.network](parameters_of(self.networks[u.network], u, self.identities)) for u in self.updates
+            self.factories[u.network](
+                grouped(parameters_of(self.networks[u.network], u, self.identities), self.groups.get(u.network, ()))
+            )
+            for u in self.updates
         ]
         for optimizer in optimizers:
             for group in optimizer.param_groups:
@@ -125,6 +136,8 @@ class UpdatingModule(pl.LightningModule):
             trained = [p for group in optimizer.param_groups for p in group["params"]]
             sum_gradients(trained)
             penalise(self.networks[update.network], trained)
+            if update.network in self.clips:
+                self.clips[update.network](trained)
             spectral.advance(self.networks[update.network])
             optimizer.step()
             # also clears gradients of parameters that this update does not change
