@@ -15,18 +15,23 @@ FLOOR = 1e-6  # keeps the gradient of fractional powers finite
 
 
 @lru_cache(maxsize=8)
-def _taps(dtype: torch.dtype, device: torch.device) -> Tensor:
+def _windows(side: int, dtype: torch.dtype, device: torch.device) -> Tensor:
+    """The Gaussian at every place where it fits into ``side`` pixels: (side - 10, side), rows with sum 1."""
     at = torch.arange(WINDOW, dtype=dtype, device=device) - WINDOW // 2
     taps = torch.exp(-(at**2) / (2 * DEVIATION**2))
-    return taps / taps.sum()
+    rows = torch.zeros(side - WINDOW + 1, side, dtype=dtype, device=device)
+    for i, row in enumerate(rows):
+        row[i : i + WINDOW] = taps / taps.sum()
+    return rows
 
 
 def _smooth(x: Tensor) -> Tensor:
-    """Gaussian filter without padding: (n, c, h, w) -> (n, c, h - 10, w - 10)."""
-    taps = _taps(x.dtype, x.device)
-    maps = x.flatten(0, 1)[:, None]
-    maps = F.conv2d(F.conv2d(maps, taps.view(1, 1, -1, 1)), taps.view(1, 1, 1, -1))
-    return maps.view(*x.shape[:2], *maps.shape[-2:])
+    """Gaussian filter without padding: (n, c, h, w) -> (n, c, h - 10, w - 10).
+
+    Two matrix products; a convolution gives the same numbers, in ten times the time on a CPU.
+    """
+    down, across = (_windows(side, x.dtype, x.device) for side in x.shape[-2:])
+    return down @ x @ across.T
 
 
 def similarity_map(a: Tensor, b: Tensor) -> tuple[Tensor, Tensor]:
