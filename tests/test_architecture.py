@@ -2,6 +2,7 @@
 
 import ast
 import graphlib
+import re
 import resource
 import subprocess
 import sys
@@ -139,6 +140,13 @@ def test_commands_are_thin_and_nothing_below_them_imports_them() -> None:
     assert [file.name for file in cli.rglob("*.py") if file.read_text().count("\n") > 100] == []
     below = [*(SOURCE.parent / "scripts").rglob("*.py"), *(SOURCE / "hydra_plugins").rglob("*.py")]
     assert [file.name for file in below if "cli" in imports_of(file)] == []
+
+
+def test_the_page_of_the_architecture_has_these_rooms_and_arrows() -> None:
+    page = (SOURCE.parent / "docs" / "architecture.md").read_text()
+    rows = re.findall(r"^\| `(\w+)` \| [^|]+ \|([^|]*)\|$", page, re.MULTILINE)
+    shown = {room: {name.strip() for name in uses.split(",") if name.strip()} for room, uses in rows}
+    assert shown == {**ALLOWED, "cli": {"everything"}}
 
 
 def test_a_detector_is_never_a_training_signal() -> None:

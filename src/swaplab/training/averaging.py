@@ -12,8 +12,8 @@ class AveragedGenerator(Callback):
     """Updates ``SwapModule.ema`` after every step, with a half-life in images.
 
     `SwapModule` adds this callback to any Trainer, and saves the average in its checkpoints. Lightning's
-    ``WeightAveraging`` averages the whole module, copies running statistics and counts optimiser steps: with a
-    discriminator or `generator_every` the half-life would no longer be in images.
+    ``WeightAveraging`` leaves out batches without an optimiser step, so with `generator_every` the half-life would not
+    be in images, and it averages the discriminator and numbers that are no averages, such as measured codes.
     """
 
     def on_fit_start(self, trainer: pl.Trainer, pl_module: Any) -> None:
