@@ -16,7 +16,7 @@ from swaplab.config.border import validated
 from swaplab.config.train import Trainer
 from swaplab.errors import UserError
 from swaplab.experiment.trainer import PASSED, PROFILERS, passed_through, seconds_of
-from swaplab.runs.identity import DEBUGGING, run_id_of
+from swaplab.runs.identity import DEBUGGING, debugging, run_id_of
 from swaplab.training.checkpoint import load_checkpoint, networks_of
 
 Command = Callable[..., tuple[int, str, str]]
@@ -125,6 +125,13 @@ def test_the_arguments_reach_lightning(command: Command, tiny: list[str], monkey
     assert "val/reconstruction_psnr/A" in record["metrics"]
     assert "val/reconstruction_psnr/B" not in record["metrics"]
     assert not [name for name in rows_of(run)[0] if name.startswith("val/")]
+
+
+@pytest.mark.parametrize("option", tree.groups()["debug"])
+def test_a_preset_to_debug_is_marked_and_stands_apart(compose: Compose, option: str) -> None:
+    config = compose([f"debug={option}", "experiment=demo"])
+    assert config["name"] == "debug"
+    assert debugging(config)
 
 
 @pytest.mark.slow

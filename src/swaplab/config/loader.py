@@ -1,8 +1,10 @@
 """Hydra's config loader with checks for untrusted config folders: a composed config is checked before it is used."""
 
 from collections.abc import Sequence
+from contextlib import suppress
 from copy import deepcopy
 from functools import cache
+from pathlib import Path
 from typing import Any, ClassVar
 
 from hydra._internal.config_loader_impl import ConfigLoaderImpl
@@ -27,20 +29,34 @@ from swaplab.places import expanded
 # Keys below ``hydra`` that describe the composition; Hydra writes them after merging configs and never acts on them.
 _FACTS = (("runtime", "choices"), ("runtime", "config_sources"), ("runtime", "cwd"), ("job", "override_dirname"))
 _OWN = ("pkg://hydra.conf", "pkg://swaplab.conf")
+USER_FOLDER = Path("~/.config/swaplab")  # local/default.yaml in it belongs to every run of this machine
 NAME = "swaplab"  # the name of the Hydra application
 
 
-def search_path(folder: str | None = None) -> ConfigSearchPath:
-    """The config search path: Hydra's, ours, then ``folder``. Raises UserError if ``folder`` does not exist."""
+def search_path(*folders: Path) -> ConfigSearchPath:
+    """The config search path: Hydra's, ours, then ``folders``."""
     path = create_config_search_path("pkg://swaplab.conf")
-    if folder is not None:
-        place = expanded(folder).absolute()
-        if not place.is_dir():
-            raise UserError(f"config folder {place} does not exist; check the command line")
-        schema = path.get_path().pop()  # structured configs stay last
-        path.append("command-line", f"file://{place}")
-        path.get_path().append(schema)
+    schema = path.get_path().pop()  # structured configs stay last
+    for folder in folders:
+        path.append("command-line", f"file://{folder}")
+    path.get_path().append(schema)
     return path
+
+
+def outside(folder: str | None) -> list[Path]:
+    """The external config folders: the one of the command line, then the user's own, if it has a ``local`` folder.
+
+    Raises UserError if the first does not exist.
+    """
+    found = []
+    if folder is not None:
+        found.append(expanded(folder).absolute())
+        if not found[0].is_dir():
+            raise UserError(f"config folder {found[0]} does not exist; check the command line")
+    with suppress(RuntimeError):  # no home folder
+        own = USER_FOLDER.expanduser()
+        found += [own] if (own / "local").is_dir() else []
+    return found
 
 
 class _Repository(CachingConfigRepository):
@@ -73,7 +89,7 @@ class Loader(ConfigLoaderImpl):
     def __init__(self, folder: str | None = None) -> None:
         setbase("1.3")
         JobRuntime().set("name", NAME)
-        super().__init__(search_path(folder))
+        super().__init__(search_path(*outside(folder)))
         self._outside: list[str] = []  # external folders of the current composition
         self._words: dict[str, list[str]] = {}  # its overrides, by kind
 
