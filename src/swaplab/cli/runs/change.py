@@ -47,6 +47,7 @@ def set_runs_aside(asked: Asked) -> int:
 
 def sync_runs(asked: Asked) -> int:
     """Upload offline W&B runs that are not uploaded yet; returns 1 if an upload failed."""
+    from swaplab.experiment.uploads import whole
     from swaplab.runs.damage import Damaged
     from swaplab.runs.offline import send, unsent, uploader
     from swaplab.runs.registry import all_runs, matching
@@ -59,7 +60,7 @@ def sync_runs(asked: Asked) -> int:
     waiting = []
     for folder in folders:
         try:
-            waiting += [_whole(folder, part) for part in unsent(folder)]
+            waiting += [whole(folder, part) for part in unsent(folder)]
         except Damaged as error:
             print(error, file=sys.stderr)
     if not waiting:
@@ -74,20 +75,6 @@ def sync_runs(asked: Asked) -> int:
         failed += reason is not None
     print(f"uploaded {len(waiting) - failed} of {len(waiting)}")
     return int(failed > 0)
-
-
-def _whole(folder: Path, part: Path) -> Path:
-    """A W&B folder with all rows of a run: ``part``, or a new one if that continues what was uploaded before."""
-    from swaplab.runs.offline import is_continued
-
-    if not is_continued(part):
-        return part
-    from swaplab.experiment.recorded import recorded_config
-    from swaplab.runs.record import RunRecord
-    from swaplab.training.loggers.wandb import rewritten
-
-    record = RunRecord.load(folder)
-    return rewritten(record, recorded_config(record))
 
 
 def rebuild_index(asked: Asked) -> int:
