@@ -1,4 +1,4 @@
-"""docs/architecture.md: every name exists, and the walks are taken in the order of the page."""
+"""docs/architecture.md: every name exists, and the walks are taken in the order of the page; docs/reference.md."""
 
 import importlib
 import inspect
@@ -35,7 +35,7 @@ def names_in(text: str) -> list[str]:
 def found(name: str) -> Any:
     """What a name stands for. Raises AttributeError if it does not exist."""
     parts = name.split(".")
-    for count in range(len(parts), 0, -1):
+    for count in range(len(parts), -1, -1):
         try:
             thing = importlib.import_module(".".join(["swaplab", *parts[:count]]))
         except ModuleNotFoundError:
@@ -66,6 +66,13 @@ def missing(text: str) -> list[str]:
 
 def test_every_name_exists() -> None:
     assert missing(PAGE) == []
+
+
+def test_the_reference_names_what_exists_and_says_what_it_is() -> None:
+    names = re.findall(r"^::: swaplab\.([\w.]+)$", (ROOT / "docs" / "reference.md").read_text(), re.MULTILINE)
+    assert len(names) > 40
+    assert missing(" ".join(f"`{name}`" for name in names if "." in name)) == []
+    assert [name for name in names if not inspect.getdoc(found(name))] == []
 
 
 def test_a_name_that_does_not_exist_is_found_with_its_namesake() -> None:
