@@ -62,6 +62,7 @@ def _clean_environment(monkeypatch: pytest.MonkeyPatch, signing: Path) -> Iterat
     """What a run leaves in the environment (ranks, seeds, dashboard modes) must not reach the next test."""
     before = dict(os.environ)
     monkeypatch.setenv("SWAPLAB_PACKAGES", "")
+    monkeypatch.delenv("PYTHONSAFEPATH", raising=False)  # a command that a shared fixture runs in this process sets it
     monkeypatch.setenv("SWAPLAB_SIGNING", str(signing))
     yield
     for name in set(os.environ) - set(before):
