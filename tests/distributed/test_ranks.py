@@ -60,6 +60,7 @@ def test_two_ranks_equal_one(train: Train, batch: int) -> None:
     assert len(sessions) == 1
 
 
+@pytest.mark.slow
 def test_the_check_can_fail(train: Train) -> None:
     """Batch statistics of one rank are not those of two: plain batch norm shows in the weights."""
     more = [f"budget.images={STEPS * 8}", "norm=batch"]

@@ -187,6 +187,7 @@ def test_a_search_that_was_stopped_goes_on_with_the_trial_it_was_at(
     assert len((left / "starts.txt").read_text().splitlines()) == 2
 
 
+@pytest.mark.slow
 def test_real_runs_are_searched(process: Callable[..., Any], tiny: list[str], tmp_path: Path) -> None:
     words = [*tiny, *SEARCH, "hydra.sweeper.n_trials=2", "hydra.sweeper.n_jobs=2", "hydra.launcher.slots=2"]
     done = process("train", *words, "budget.images=40", cwd=tmp_path)

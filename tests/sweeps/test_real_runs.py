@@ -22,6 +22,7 @@ def last_row(record: RunRecord) -> dict[str, float]:
     return {k: v for k, v in record.metrics()[-1].items() if not k.startswith("train/")}
 
 
+@pytest.mark.slow
 def test_runs_of_one_and_of_two_ranks_in_one_sweep_agree(process: Process, tiny: list[str], tmp_path: Path) -> None:
     words = ["-m", *tiny, "trainer=auto,ddp_cpu", "norm=none", "trainer.precision=32-true", "budget.images=32"]
     done = process("train", *words, cwd=tmp_path)
