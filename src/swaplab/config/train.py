@@ -239,7 +239,7 @@ class InitFrom(TypedDict):
 class Labels(TypedDict):
     """What dashboards sort runs by."""
 
-    name: Annotated[Text | None, Field(description="null: the run's ID")]
+    name: Annotated[Text | None, Field(description="null: the levels of the factors and the run's ID")]
     group: Annotated[Text | None, Field(description="null: the run's name")]
     job_type: Annotated[Text, Field(description="what the run is for")]
     tags: Annotated[list[Text], Field(description="added to the levels of all factors and the seed")]

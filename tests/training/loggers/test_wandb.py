@@ -198,7 +198,7 @@ def test_a_resumed_run_is_told_from_its_first_row(run_folder: Path, sessions: li
 def test_what_the_run_is(sessions: list[list[Any]]) -> None:
     run = of_kind(sessions[0], "run")[0]
     assert (run.project, run.run_group, run.job_type) == ("lab", "norms", "train")
-    assert (run.display_name, run.notes) == ("run", "as in the paper")
+    assert (run.display_name, run.notes) == ("norm=sync_batch generator.width=0.5 run", "as in the paper")
     assert sorted(run.tags) == ["generator.width=0.5", "norm=sync_batch", "quick", "seed=3"]
     config = values(run.config.update)
     factors = {"factor/norm": "sync_batch", "factor/generator/width": 0.5}
@@ -247,7 +247,7 @@ def test_the_best_values_and_the_cost_are_in_the_summary(sessions: list[list[Any
 def test_a_measurement_is_a_run_beside_the_trained_one(run_folder: Path, evaluation: list[Any]) -> None:
     run = of_kind(evaluation, "run")[0]
     assert (run.project, run.run_group, run.job_type) == ("lab", "norms", "evaluate")
-    assert run.display_name == "run final test"
+    assert run.display_name == "norm=sync_batch generator.width=0.5 run final test"
     assert sorted(run.tags) == ["generator.width=0.5", "norm=sync_batch", "quick", "seed=3"]
     config = values(run.config.update)
     assert (config["factor/norm"], config["evaluation"]) == ("sync_batch", {"split": "test", "weights": "final"})
@@ -519,7 +519,8 @@ def test_a_run_of_an_ablation_stands_in_its_group_with_its_level(
     assert done.wait(300) == 0, done.err
     (file,) = (tmp_path / "runs" / "again" / cell.run_id).glob("wandb/offline-run-*/*.wandb")
     run = of_kind(records(file), "run")[0]
-    assert (run.project, run.run_group, run.job_type, run.display_name) == ("lab", "again", "ablation", cell.run_id)
+    assert (run.project, run.run_group, run.job_type) == ("lab", "again", "ablation")
+    assert run.display_name == f"encoder=separate {cell.run_id}"
     assert sorted(run.tags) == ["encoder=separate", "mine", "seed=4"]
     config = values(run.config.update)
     assert {key: level for key, level in config.items() if key.startswith("factor/")} == {"factor/encoder": "separate"}

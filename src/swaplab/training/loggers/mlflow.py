@@ -11,13 +11,14 @@ from lightning.pytorch.loggers import MLFlowLogger
 from PIL import Image
 
 from swaplab.runs.evaluations import plotted_name
-from swaplab.training.loggers.shown import Shown, View, check_package, flat
+from swaplab.training.loggers.shown import Shown, View, check_package, flat, once
 
 if TYPE_CHECKING:
     from mlflow.tracking import MlflowClient
 
 STORE = ".mlflow"  # in the folder of all runs
 IDENTITY = "swaplab.run"  # the tag by which a later session finds its run
+ONCE = 0  # the step of values that are no curve: MLflow draws them as bars
 ENDS = {"complete": "FINISHED", "diverged": "FINISHED", "interrupted": "KILLED"}  # MLflow's words; others: FAILED
 
 
@@ -35,9 +36,10 @@ class Mlflow(View):
 
     def begin(self, run: Shown) -> float | None:
         """Continue the run of earlier sessions, or start one."""
+        self.run = run
         os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
-        for name in ("mlflow", "alembic"):
-            logging.getLogger(name).setLevel(logging.ERROR)
+        os.environ.setdefault("MLFLOW_LOGGING_LEVEL", "ERROR")
+        logging.getLogger("alembic").setLevel(logging.ERROR)
         store = (run.record.folder.parents[1] / STORE).absolute()
         store.mkdir(parents=True, exist_ok=True)
         uri = os.environ.get("MLFLOW_TRACKING_URI")
@@ -54,29 +56,32 @@ class Mlflow(View):
             fcntl.flock(lock, fcntl.LOCK_EX)
             client: MlflowClient = self.logger._mlflow_client
             if client.get_experiment_by_name(run.group) is None:
-                client.create_experiment(run.group, None if uri else (store / "artifacts").as_uri())
+                place = None if uri else (store / "artifacts").as_uri()
+                client.create_experiment(run.group, place, {"mlflow.experimentKind": "custom_model_development"})
         before = _found(client, run)
         if before is None:
             self.logger.log_hyperparams({**flat(run.config), **run.code})
         else:
             self.logger._run_id = before
             client.update_run(before, status="RUNNING")
-        self.newest = _newest(client, before)
-        return -1 if run.evaluation else self.newest
+        return -1 if run.evaluation else _newest(client, before)
 
     def show(self, values: Mapping[str, float], sheets: Mapping[str, Path]) -> None:
-        """A point of each curve at the step ``images_seen``, and images in steps."""
-        self.newest = step = int(values["images_seen"])
-        self.logger.log_metrics({plotted_name(name): value for name, value in values.items()}, step)
+        """A point of each curve at the step ``images_seen``; the values of an evaluation, as a bar; images in steps."""
+        step = int(values["images_seen"])
+        named = {plotted_name(name): value for name, value in values.items()}
+        if self.run.evaluation:
+            del named["images_seen"]
+        self.logger.log_metrics(named, ONCE if self.run.evaluation else step)
         for name, sheet in sheets.items():
             with Image.open(sheet) as picture:
                 self.logger.experiment.log_image(self.logger.run_id, picture, key=name, step=step)
 
     def end(self, summary: Mapping[str, Any], status: str) -> None:
         """Close with the status, also as a tag, in swaplab's words."""
-        self.logger.experiment.set_tag(self.logger.run_id, "status", status)
-        final = {name: value for name, value in summary.items() if name.startswith(("best/", "cost/"))}
-        self.logger.log_metrics(final, max(0, int(self.newest)))
+        if not self.run.evaluation:
+            self.logger.experiment.set_tag(self.logger.run_id, "status", status)
+            self.logger.log_metrics(once(summary, status), ONCE)
         self.logger.finalize(ENDS.get(status, "FAILED"))
 
 

@@ -11,6 +11,8 @@ from swaplab.errors import UserError
 from swaplab.runs.offline import identity_of
 from swaplab.runs.record import RunRecord
 
+NAME = 128  # characters, the limit of W&B
+
 
 @dataclass(frozen=True)
 class Shown:
@@ -33,8 +35,9 @@ class Shown:
 
     @property
     def name(self) -> str:
-        """The name in lists and legends: ``labels.name``, or the run's ID."""
-        return str(self.labels["name"] or self.record.folder.name)
+        """The name in lists and legends: ``labels.name``, or the levels of the factors and the run's ID."""
+        levels = (f"{name}={level}" for name, level in self.config.get("factors", {}).items())
+        return str(self.labels["name"] or " ".join([*levels, self.record.folder.name]))[:NAME]
 
     @property
     def group(self) -> str:
@@ -111,3 +114,13 @@ def flat(config: Mapping[str, Any], above: str = "") -> dict[str, Any]:
     for key, value in config.items():
         found |= flat(value, f"{above}{key}.") if isinstance(value, Mapping) and value else {f"{above}{key}": value}
     return found
+
+
+def once(summary: Mapping[str, Any], status: str) -> dict[str, float]:
+    """The values of a summary that no row has: the best ones and the cost; none of a run that goes on later.
+
+    For services whose metrics keep every value: a value that is logged once is drawn as a bar, not as a curve.
+    """
+    if status == "interrupted":
+        return {}
+    return {name: value for name, value in summary.items() if name.startswith(("best/", "cost/"))}

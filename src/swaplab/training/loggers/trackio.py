@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from swaplab.runs.evaluations import plotted_name
-from swaplab.training.loggers.shown import Shown, View, check_package
+from swaplab.training.loggers.shown import Shown, View, check_package, once
 
 if TYPE_CHECKING:
     import trackio
@@ -27,10 +27,12 @@ class Trackio(View):
     def __init__(self, project: str = "swaplab") -> None:
         check_package("trackio", "trackio")
         self.project = project
+        self.shown: Shown | None = None
         self.run: trackio.Run | None = None
 
     def begin(self, run: Shown) -> float | None:
         """Continue the run of earlier sessions, or start one."""
+        self.shown = run
         os.environ.setdefault("TRACKIO_DIR", str((run.record.folder.parents[1] / STORE).absolute()))
         import trackio
 
@@ -68,7 +70,8 @@ class Trackio(View):
     def end(self, summary: Mapping[str, Any], status: str) -> None:
         """Add what rows do not have, and close."""
         assert self.run is not None
-        final = {name: value for name, value in summary.items() if name.startswith(("best/", "cost/"))}
-        self.run.log({**final, "status": status}, max(0, self.newest))
+        assert self.shown is not None
+        if not self.shown.evaluation:
+            self.run.log({**once(summary, status), "status": status}, max(0, self.newest))
         with contextlib.redirect_stdout(io.StringIO()):  # it says so on the standard output
             self.run.finish()
