@@ -82,7 +82,7 @@ def test_the_index_is_never_asked_about_what_has_changed(runs: Path, make: Make)
     (second / "config.yaml").write_text("seed: 3\n")
     assert [e.id for e in all_runs(runs) if e.status == "damaged"] == ["s2-b"]
     shutil.rmtree(second)
-    assert labels(runs) == ["n/s1-a", "n/s3-c", "n/s4-d"]
+    assert sorted(labels(runs)) == ["n/s1-a", "n/s3-c", "n/s4-d"]  # a copy is as old as its original, to the second
 
 
 def test_an_unchanged_record_is_not_read_again(runs: Path, make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
