@@ -85,12 +85,6 @@ def test_arrows_point_down_only(part: str) -> None:
         assert not upward, f"{file.name} imports {upward}"
 
 
-def test_hydras_plugins_use_the_library_and_not_the_command() -> None:
-    for file in (SOURCE / "hydra_plugins").rglob("*.py"):
-        assert imports_of(file) <= {"sweeps", "errors"}, file
-
-
-@pytest.mark.parametrize("file", ["recorded", "conversion", "extraction", "face_search", "arrays"])
 def test_a_trained_model_is_opened_and_used_without_training(file: str) -> None:
     assert "training" not in imports_of(SOURCE / "swaplab" / "experiment" / f"{file}.py")
 
