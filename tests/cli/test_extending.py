@@ -24,7 +24,7 @@ from swaplab.runs.record import RunRecord
 
 PAGE = (Path(__file__).parents[2] / "docs" / "extending.md").read_text()
 BLOCKS = re.findall(r"```(\w+)\n(.*?)```", PAGE, re.DOTALL)
-LINES = [line for language, text in BLOCKS if language == "bash" for line in text.splitlines()]
+LINES = [line for language, text in BLOCKS if language == "bash" for line in text.replace("\\\n", "").splitlines()]
 PARTS = ("generator", "discriminator", "mask", "attention", "loss")
 
 
