@@ -6,10 +6,10 @@ from typing import Any
 
 import pytest
 import torch
-import yaml
 from lightning.pytorch.plugins.precision import Precision
 from lightning.pytorch.trainer.connectors.accelerator_connector import _AcceleratorConnector
 
+import swaplab
 import swaplab.conf
 from swaplab.devices import BOTH, backend_of, device_named, on_gpu
 from swaplab.errors import UserError
@@ -20,7 +20,7 @@ from swaplab.training.launch import find_ranks
 from swaplab.training.speed import peak_memory_mb
 
 FILES = sorted((Path(next(iter(swaplab.conf.__path__))) / "trainer").glob("*.yaml"))
-OPTIONS = {path.stem: yaml.safe_load(path.read_text()) for path in FILES}
+OPTIONS = {path.stem: swaplab.compose(f"trainer={path.stem}")["trainer"] for path in FILES}
 LAUNCHERS = ("TORCHELASTIC", "SLURM", "WORLD_SIZE", "LOCAL_", "RANK", "GROUP_", "MASTER_", "SWAPLAB_RANK")
 TORCHRUN = {"TORCHELASTIC_RUN_ID": "x", "WORLD_SIZE": "16", "LOCAL_WORLD_SIZE": "8", "RANK": "9", "LOCAL_RANK": "1"}
 SRUN = {"SLURM_JOB_ID": "7", "SLURM_STEP_ID": "0", "SLURM_NTASKS": "16", "SLURM_NNODES": "2", "SLURM_PROCID": "9"}
