@@ -1,10 +1,11 @@
 """docs/extending.md, followed word for word in an empty folder."""
 
 import re
+import runpy
 import shlex
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -25,6 +26,7 @@ from swaplab.runs.record import RunRecord
 PAGE = (Path(__file__).parents[2] / "docs" / "extending.md").read_text()
 BLOCKS = re.findall(r"```(\w+)\n(.*?)```", PAGE, re.DOTALL)
 LINES = [line for language, text in BLOCKS if language == "bash" for line in text.replace("\\\n", "").splitlines()]
+TESTING, *TRAINING = LINES
 PARTS = ("generator", "discriminator", "mask", "attention", "loss")
 
 
@@ -55,29 +57,53 @@ def test_a_component_is_one_source_one_config_and_one_test_file(followed: Path) 
     assert len([*sources, *followed.glob("tests/*")]) == 2 * len(PARTS)
 
 
-def test_the_page_works_as_it_is_written(followed: Path, small: list[str], process: Callable[..., Any]) -> None:
-    testing, *training = LINES
-    assert shlex.split(testing)[0] == "python"
+@pytest.fixture
+def importing(followed: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """The author's package can be imported and is declared; afterwards it is forgotten."""
+    monkeypatch.syspath_prepend(followed)
+    monkeypatch.setenv("SWAPLAB_PACKAGES", "mylab")
+    yield
+    for name in [name for name in sys.modules if name.split(".")[0] == "mylab"]:
+        del sys.modules[name]
+
+
+@pytest.mark.parametrize("part", PARTS)
+@pytest.mark.usefixtures("importing")
+def test_the_tests_of_the_author_pass(followed: Path, part: str) -> None:
+    tests = runpy.run_path(str(followed / "tests" / f"test_{part}.py"))
+    called = [test for name, test in tests.items() if name.startswith("test_")]
+    assert called
+    for test in called:
+        test()
+
+
+@pytest.mark.parametrize(
+    ("line", "channels"), [(TRAINING[0], 8), pytest.param(TRAINING[1], 16, marks=pytest.mark.slow)]
+)
+def test_the_page_trains_as_it_is_written(
+    followed: Path, small: list[str], process: Callable[..., Any], line: str, channels: int
+) -> None:
+    setting, program, name_of, *words = shlex.split(line)
+    assert program == "swaplab"
+    name, _, value = setting.partition("=")
+    started = process(name_of, *words, *small, env={name: value}, cwd=followed)
+    assert started.wait() == 0, started.err
+    (file,) = (followed / "runs").glob("*/*/run.json")
+    record = RunRecord.load(file.parent)
+    config, last = record.config(), record.metrics()[-1]
+    assert config["generator"]["channels"] == channels
+    assert all(config[part]["_target_"].startswith(f"mylab.{part}.") for part in PARTS if part != "loss")
+    terms = ("generator/tint", "generator/composed", "generator/mask_size", "discriminator/real_or_fake")
+    assert all(f"loss/{term}" in last for term in terms)
+
+
+@pytest.mark.slow
+def test_the_page_tests_as_it_is_written(followed: Path) -> None:
+    python, *words = shlex.split(TESTING)
+    assert python == "python"
     (followed / "json.py").unlink()  # the interpreter itself imports the current folder
-    done = subprocess.run([sys.executable, *shlex.split(testing)[1:]], cwd=followed, capture_output=True, text=True)
+    done = subprocess.run([sys.executable, *words], cwd=followed, capture_output=True, text=True)
     assert done.returncode == 0, done.stdout + done.stderr
-    assert len(training) == 2
-    for line in training:
-        setting, program, name_of, *words = shlex.split(line)
-        assert program == "swaplab"
-        name, _, value = setting.partition("=")
-        started = process(name_of, *words, *small, env={name: value}, cwd=followed)
-        assert started.wait() == 0, started.err
-    records = [RunRecord.load(file.parent) for file in (followed / "runs").glob("*/*/run.json")]
-    configs = [record.config() for record in records]
-    assert {config["generator"]["channels"] for config in configs} == {8, 16}
-    used = {part: f"mylab.{part}" for part in PARTS if part != "loss"}
-    assert all(config[part]["_target_"].startswith(module) for config in configs for part, module in used.items())
-    assert all(
-        f"loss/{name}" in record.metrics()[-1]
-        for record in records
-        for name in ("generator/tint", "generator/composed", "generator/mask_size", "discriminator/real_or_fake")
-    )
 
 
 def test_the_noise_of_the_page_is_noise(followed: Path) -> None:
@@ -143,11 +169,11 @@ def test_what_an_author_gets_wrong_is_one_sentence(
         ("loss", "step.mean(", "(", "loss.tint must return a scalar tensor, such as a sum of step.mean(...)"),
     ],
 )
+@pytest.mark.usefixtures("importing")
 def test_a_run_says_so_before_its_first_step(
     followed: Path,
     small: list[str],
     command: Callable[..., tuple[int, str, str]],
-    monkeypatch: pytest.MonkeyPatch,
     part: str,
     before: str,
     after: str,
@@ -155,13 +181,7 @@ def test_a_run_says_so_before_its_first_step(
 ) -> None:
     file = followed / "mylab" / f"{part}.py"
     file.write_text(file.read_text().replace(before, after))
-    monkeypatch.syspath_prepend(followed)
-    monkeypatch.setenv("SWAPLAB_PACKAGES", "mylab")
-    try:
-        code, _, complaint = command("train", "--config-dir", str(followed / "conf"), "experiment=ours", *small)
-    finally:
-        for name in [name for name in sys.modules if name.split(".")[0] == "mylab"]:
-            del sys.modules[name]
+    code, _, complaint = command("train", "--config-dir", str(followed / "conf"), "experiment=ours", *small)
     assert (code, complaint.count("\n")) == (2, 1), complaint
     assert says in complaint
     assert not [*(followed / "runs").glob("*/*/run.json")]
