@@ -73,7 +73,7 @@ def test_the_agent_s_command_line_trains_and_logs_the_metric(
     record = RunRecord.load(folder)
     assert record.status == "complete"
     assert sweep["metric"]["name"] in record.facts["metrics"]
-    (file_of_run,) = folder.glob("wandb/offline-run-*/run-*.wandb")
+    (file_of_run,) = tmp_path.glob("wandb/offline-run-*/run-*.wandb")  # the agent sets WANDB_DIR
     assert file_of_run.stem == "run-r4nd0m"  # the server's id, or it would wait for ever
     data = file_of_run.read_bytes()  # blocks of 32 KiB begin with headers of 7 bytes, which cut words
     text = b"".join(data[start + 7 : start + 32768] for start in range(0, len(data), 32768))

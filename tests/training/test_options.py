@@ -20,7 +20,7 @@ CONF = Path(__file__).parents[2] / "conf"
 Compose = Callable[[list[str]], dict[str, Any]]
 
 # Not components, or chosen under a name of one's own; whole systems have a test of their own below.
-APART = {*OF_A_RUN, "callbacks", "experiment", "size", "noise/op"}
+APART = {*OF_A_RUN, "callbacks", "logger", "experiment", "size", "noise/op"}
 JUDGED = ["discriminator=per_identity", "loss/adversarial=lsgan"]
 POOL = "loss.real_or_fake.history.size=2"
 AUXILIARY = ["generator=faceswap_gan", "attention=none", "mask=learned"]
