@@ -71,5 +71,5 @@ def test_a_job_is_measured_after_training_by_one_process(process: Process, tiny:
     before = (record.folder / "evaluation/final/val.json").stat().st_mtime_ns
     again = process("train", *words)
     assert again.wait() == 0
-    assert "this run is complete already" in again.out
+    assert "this run is already complete" in again.out
     assert (record.folder / "evaluation/final/val.json").stat().st_mtime_ns == before
