@@ -10,9 +10,11 @@ from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
+import yaml
 
 from swaplab.faces.alignment import Alignment
 from swaplab.faces.faceset import FacesetWriter
@@ -68,6 +70,31 @@ def _clean_environment(monkeypatch: pytest.MonkeyPatch, signing: Path) -> Iterat
     for name in set(os.environ) - set(before):
         del os.environ[name]
     os.environ.update(before)
+
+
+@pytest.fixture
+def own_plan(tmp_path: Path) -> Callable[..., Path]:
+    """Writes the ablation ``mine`` into a config folder of the user's own, and returns that: (fields of the plan)."""
+
+    def write(**fields: Any) -> Path:
+        plan = {
+            "claim": "Norms matter.",
+            "hypothesis": "Held-out reconstructions are better with a group norm than without.",
+            "base": ["experiment=quick"],
+            "factor": "norm",
+            "levels": {"none": ["norm=none"], "group": ["norm=group", "norm.groups=2"]},
+            "reference": "none",
+            "changes": ["norm", "generator.norm"],
+            "metric": "val/reconstruction_psnr",
+            "guards": [],
+            "contrast": {"level": "group", "direction": "higher"},
+        }
+        folder = tmp_path / "own"
+        (folder / "ablation").mkdir(parents=True)
+        (folder / "ablation" / "mine.yaml").write_text(yaml.safe_dump(plan | fields))
+        return folder
+
+    return write
 
 
 def write_faceset(

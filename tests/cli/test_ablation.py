@@ -11,7 +11,6 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-import yaml
 
 from swaplab.runs.record import RunRecord
 from swaplab.sweeps.runner import run_jobs
@@ -19,29 +18,11 @@ from swaplab.sweeps.runner import run_jobs
 STAND_IN = Path(__file__).parents[1] / "sweeps" / "stand_in.py"
 Command = Callable[..., tuple[int, str, str]]
 
-NODE = {
-    "claim": "Norms matter.",
-    "hypothesis": "Held-out reconstructions are better with a group norm than without.",
-    "base": ["experiment=quick"],
-    "factor": "norm",
-    "levels": {"none": ["norm=none"], "group": ["norm=group", "norm.groups=2"]},
-    "reference": "none",
-    "changes": ["norm", "generator.norm"],
-    "seeds": [1, 2],
-    "metric": "val/reconstruction_psnr",
-    "guards": [],
-    "split": None,
-    "contrast": {"level": "group", "direction": "higher"},
-}
-
 
 @pytest.fixture
-def plans(tmp_path: Path) -> Path:
-    """A folder of the user's own with the plan NODE, mine."""
-    folder = tmp_path / "own"
-    (folder / "ablation").mkdir(parents=True)
-    (folder / "ablation" / "mine.yaml").write_text(yaml.safe_dump(NODE))
-    return folder
+def plans(own_plan: Callable[..., Path]) -> Path:
+    """A folder of the user's own with the plan mine."""
+    return own_plan(seeds=[1, 2], split=None)
 
 
 @pytest.fixture

@@ -10,25 +10,10 @@ from importlib import metadata
 from pathlib import Path
 
 import pytest
-import yaml
 
 import swaplab
 from swaplab.runs.record import RunRecord
 
-NODE = {
-    "claim": "Norms matter.",
-    "hypothesis": "Held-out reconstructions are better with a group norm than without.",
-    "base": ["experiment=quick"],
-    "factor": "norm",
-    "levels": {"none": ["norm=none"], "group": ["norm=group", "norm.groups=2"]},
-    "reference": "none",
-    "changes": ["norm", "generator.norm"],
-    "seeds": [1],
-    "metric": "val/reconstruction_psnr",
-    "guards": [],
-    "split": "val",
-    "contrast": {"level": "group", "direction": "higher"},
-}
 LAUNCHERS = {
     "joblib": ["hydra/launcher=joblib", "hydra.launcher.n_jobs=2"],
     "submitit_local": ["hydra/launcher=submitit_local"],
@@ -68,14 +53,17 @@ def ray(tmp_path_factory: pytest.TempPathFactory) -> str:
 
 @pytest.fixture(params=LAUNCHERS)
 def start(
-    request: pytest.FixtureRequest, tiny: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    request: pytest.FixtureRequest,
+    tiny: list[str],
+    own_plan: Callable[..., Path],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> Iterator[Callable[..., "subprocess.Popen[str]"]]:
     """Starts `swaplab ablation COMMAND ...` in a folder of its own; ``run`` gets the launcher and two small people."""
     python = request.getfixturevalue("ray") if request.param == "ray" else sys.executable
     if python == sys.executable:
         pytest.importorskip(f"hydra_plugins.hydra_{request.param.partition('_')[0]}_launcher")
-    (tmp_path / "own" / "ablation").mkdir(parents=True)
-    (tmp_path / "own" / "ablation" / "mine.yaml").write_text(yaml.safe_dump(NODE))
+    own_plan(seeds=[1], split="val")
     monkeypatch.setenv("PYTHONPATH", str(Path(swaplab.__file__).parents[1]))
     for name, value in QUIET_RAY.items():
         monkeypatch.setenv(name, value)

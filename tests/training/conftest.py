@@ -8,7 +8,10 @@ import numpy as np
 import pytest
 import torch
 
+from swaplab.losses.reconstruction import L1
+from swaplab.losses.settings import StepSettings
 from swaplab.training.module import SwapModule
+from swaplab.training.updates import Joint
 
 
 @pytest.fixture
@@ -22,6 +25,27 @@ def driven() -> Callable[[SwapModule], list[torch.optim.Optimizer]]:
         return optimizers
 
     return drive
+
+
+@pytest.fixture
+def step_once(driven: Callable[[SwapModule], object]) -> Callable[..., None]:
+    """Steps a generator of A and B once with an L1 loss: (generator, optimizer, batch, arguments of SwapModule)."""
+
+    def step(network: torch.nn.Module, optimizer: Any, batch: dict[str, Any], **more: Any) -> None:
+        module = SwapModule(
+            {"generator": network},
+            {"l1": L1()},
+            Joint(),
+            {"generator": optimizer},
+            identities=("A", "B"),
+            settings=StepSettings(2),
+            total_images=100,
+            **more,
+        )
+        driven(module)
+        module.step(batch)
+
+    return step
 
 
 @pytest.fixture

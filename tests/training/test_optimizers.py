@@ -11,14 +11,10 @@ from torch import Tensor, nn
 from swaplab.config import trust
 from swaplab.config.optimizers import UNFIT, of_torch
 from swaplab.errors import UserError
-from swaplab.losses.reconstruction import L1
-from swaplab.losses.settings import StepSettings
 from swaplab.networks.protocols import SwapOutput
 from swaplab.training.clipping import Clip
 from swaplab.training.groups import Group, check_groups, fits, grouped
-from swaplab.training.module import SwapModule
 from swaplab.training.optimizers import build_clips, build_groups, build_optimizers
-from swaplab.training.updates import Joint
 
 RATE = 0.5
 SGD = partial(torch.optim.SGD, lr=RATE)
@@ -41,29 +37,20 @@ class Network(nn.Module):
         return SwapOutput(code)
 
 
-def stepped(driven: Callable[..., Any], batch: dict[str, Any], optimizer: Any = SGD, **more: Any) -> dict[str, Tensor]:
+def stepped(
+    step_once: Callable[..., None], batch: dict[str, Any], optimizer: Any = SGD, **more: Any
+) -> dict[str, Tensor]:
     """How far a step moves each parameter."""
     torch.manual_seed(0)
     network = Network()
     before = {name: value.detach().clone() for name, value in network.named_parameters()}
-    module = SwapModule(
-        {"generator": network},
-        {"l1": L1()},
-        Joint(),
-        {"generator": optimizer},
-        identities=("A", "B"),
-        settings=StepSettings(2),
-        total_images=100,
-        **more,
-    )
-    driven(module)
-    module.step(batch)
+    step_once(network, optimizer, batch, **more)
     return {name: value.detach() - before[name] for name, value in network.named_parameters()}
 
 
-def test_clipping_is_torch_s_own(driven: Callable[..., Any], random_batch: Callable[..., Any]) -> None:
+def test_clipping_is_torch_s_own(step_once: Callable[..., None], random_batch: Callable[..., Any]) -> None:
     batch = random_batch(("A", "B"), 2, side=8)
-    free = stepped(driven, batch)
+    free = stepped(step_once, batch)
     parameters = [nn.Parameter(torch.zeros_like(moved)) for moved in free.values()]
     for clip, of_torch_ in (
         (Clip(norm=0.01), lambda: nn.utils.clip_grad_norm_(parameters, 0.01)),
@@ -72,15 +59,15 @@ def test_clipping_is_torch_s_own(driven: Callable[..., Any], random_batch: Calla
         for parameter, moved in zip(parameters, free.values(), strict=True):
             parameter.grad = -moved / RATE
         of_torch_()
-        clipped = stepped(driven, batch, clips={"generator": clip})
+        clipped = stepped(step_once, batch, clips={"generator": clip})
         for parameter, moved in zip(parameters, clipped.values(), strict=True):
             assert parameter.grad is not None
             torch.testing.assert_close(moved, -RATE * parameter.grad, rtol=1e-3, atol=1e-7)
     length = torch.cat(
-        [moved.flatten() for moved in stepped(driven, batch, clips={"generator": Clip(norm=0.01)}).values()]
+        [moved.flatten() for moved in stepped(step_once, batch, clips={"generator": Clip(norm=0.01)}).values()]
     )
     assert float(length.norm()) == pytest.approx(RATE * 0.01, rel=1e-3)
-    wide = stepped(driven, batch, clips={"generator": Clip(norm=1e6)})
+    wide = stepped(step_once, batch, clips={"generator": Clip(norm=1e6)})
     assert all(torch.equal(wide[name], free[name]) for name in free)
 
 
@@ -92,12 +79,12 @@ def test_both_ways_to_clip_are_refused() -> None:
     assert build_groups({"optimizer": off}) == {}
 
 
-def test_a_group_has_its_own_rate_and_decay(driven: Callable[..., Any], random_batch: Callable[..., Any]) -> None:
+def test_a_group_has_its_own_rate_and_decay(step_once: Callable[..., None], random_batch: Callable[..., Any]) -> None:
     batch = random_batch(("A", "B"), 2, side=8)
     decayed = partial(torch.optim.SGD, lr=RATE, weight_decay=0.1)
     groups = (Group(("norm", "bias"), {"weight_decay": 0.0}), Group(("conv.weight",), {"lr": 0.0}))
-    plain, whole = stepped(driven, batch), stepped(driven, batch, decayed)
-    found = stepped(driven, batch, decayed, groups={"generator": groups})
+    plain, whole = stepped(step_once, batch), stepped(step_once, batch, decayed)
+    found = stepped(step_once, batch, decayed, groups={"generator": groups})
     assert torch.equal(found["norm.weight"], plain["norm.weight"])
     assert not torch.equal(found["norm.weight"], whole["norm.weight"])
     assert torch.equal(found["conv.bias"], plain["conv.bias"])
@@ -151,7 +138,7 @@ def test_a_pattern_that_matches_nothing_is_refused(groups: list[Group], said: st
 
 
 def test_every_optimiser_of_torch_trains_by_its_name_or_is_refused_with_a_reason(
-    driven: Callable[..., Any], random_batch: Callable[..., Any]
+    step_once: Callable[..., None], random_batch: Callable[..., Any]
 ) -> None:
     batch = random_batch(("A", "B"), 2, side=8)
     names = [name for name in vars(torch.optim) if of_torch(f"torch.optim.{name}")]
@@ -160,7 +147,7 @@ def test_every_optimiser_of_torch_trains_by_its_name_or_is_refused_with_a_reason
     for name in set(names) - {"Muon"}:  # which takes matrices only
         node = {"_target_": f"torch.optim.{name}", "_partial_": True, "lr": 1e-3}
         factory = build_optimizers({"optimizer": {"generator": node}})["generator"]
-        assert stepped(driven, batch, factory)["conv.weight"].any(), name
+        assert stepped(step_once, batch, factory)["conv.weight"].any(), name
     with pytest.raises(UserError, match=r"optimizer\.generator cannot be built: .*2D"):
         build_optimizers({"optimizer": {"generator": {"_target_": "torch.optim.Muon", "_partial_": True}}})
     for name in UNFIT:

@@ -9,12 +9,8 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from swaplab.losses.reconstruction import L1
-from swaplab.losses.settings import StepSettings
 from swaplab.networks.protocols import SwapOutput
 from swaplab.networks.regularisation import RegularisedConv2d
-from swaplab.training.module import SwapModule
-from swaplab.training.updates import Joint
 
 L2, DECAY, RATE = 0.1, 0.25, 0.5
 
@@ -38,32 +34,22 @@ class Penalised(nn.Module):
 
 
 def stepped(
-    start: Penalised, l2: float, optimizer: Any, driven: Callable[..., Any], batch: dict[str, Any]
+    start: Penalised, l2: float, optimizer: Any, step_once: Callable[..., None], batch: dict[str, Any]
 ) -> dict[str, Tensor]:
     network = copy.deepcopy(start)
     network.l2 = l2
-    module = SwapModule(
-        {"generator": network},
-        {"l1": L1()},
-        Joint(),
-        {"generator": optimizer},
-        identities=("A", "B"),
-        settings=StepSettings(2),
-        total_images=100,
-    )
-    driven(module)
-    module.step(batch)
+    step_once(network, optimizer, batch)
     return {name: value.detach().clone() for name, value in network.named_parameters()}
 
 
 @pytest.mark.parametrize("decay", [0.0, DECAY])
 def test_l2_adds_its_gradient_to_regularised_kernels_alone(
-    decay: float, driven: Callable[..., Any], random_batch: Callable[..., Any]
+    decay: float, step_once: Callable[..., None], random_batch: Callable[..., Any]
 ) -> None:
     torch.manual_seed(0)
     start, batch = Penalised(0.0), random_batch(("A", "B"), 2, side=8)
     sgd = partial(torch.optim.SGD, lr=RATE, weight_decay=decay)
-    without, with_l2 = (stepped(start, l2, sgd, driven, batch) for l2 in (0.0, L2))
+    without, with_l2 = (stepped(start, l2, sgd, step_once, batch) for l2 in (0.0, L2))
     for name, before in start.named_parameters():
         pull = RATE * 2 * L2 * before.detach() if name in ("inside.weight", "idle.weight") else torch.zeros_like(before)
         if name == "idle.weight":  # without a gradient SGD leaves it alone; with one its own decay acts too
@@ -72,13 +58,13 @@ def test_l2_adds_its_gradient_to_regularised_kernels_alone(
 
 
 def test_adamw_keeps_its_decay_on_penalised_kernels(
-    driven: Callable[..., Any], random_batch: Callable[..., Any]
+    step_once: Callable[..., None], random_batch: Callable[..., Any]
 ) -> None:
     """Decoupled decay takes lr * decay * w whatever the gradient; 0 before, when l2 stood in its place."""
     torch.manual_seed(0)
     start, batch = Penalised(0.0), random_batch(("A", "B"), 2, side=8)
     weak, strong = (
-        stepped(start, L2, partial(torch.optim.AdamW, lr=RATE, weight_decay=d), driven, batch) for d in (0.0, DECAY)
+        stepped(start, L2, partial(torch.optim.AdamW, lr=RATE, weight_decay=d), step_once, batch) for d in (0.0, DECAY)
     )
     for name, before in start.named_parameters():
         torch.testing.assert_close(weak[name] - strong[name], RATE * DECAY * before.detach(), rtol=1e-4, atol=1e-5)
