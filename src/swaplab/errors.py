@@ -6,3 +6,8 @@ class UserError(Exception):
 
     Commands print it without a traceback and exit with code 2.
     """
+
+
+def first_line(error: BaseException) -> str:
+    """The first line of an error's message, or the name of its class if it has none."""
+    return (str(error).strip() or type(error).__name__).splitlines()[0]

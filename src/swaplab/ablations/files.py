@@ -10,6 +10,7 @@ from omegaconf import OmegaConf
 from swaplab.ablations.cells import Compose, Planned, key_of, planned
 from swaplab.ablations.plan import Plan
 from swaplab.catalogue import CATALOGUE, known
+from swaplab.config import tree
 from swaplab.config.compose import composer
 from swaplab.errors import UserError
 from swaplab.places import expanded
@@ -18,9 +19,7 @@ from swaplab.sweeps.launching import split_overrides
 
 def files(folder: str | None) -> dict[str, Path]:
     """All plan files by name: ours, and those of an additional config folder."""
-    import swaplab.conf
-
-    folders = [Path(next(iter(swaplab.conf.__path__))), *([expanded(folder)] if folder else [])]
+    folders = [tree.root(), *([expanded(folder)] if folder else [])]
     return {file.stem: file for each in folders for file in sorted((each / "ablation").glob("*.yaml"))}
 
 

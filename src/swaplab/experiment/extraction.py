@@ -5,8 +5,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import cv2
-
 from swaplab.devices import device_named
 from swaplab.errors import UserError
 from swaplab.experiment.face_search import face_search
@@ -18,7 +16,8 @@ from swaplab.faces.media import expand_inputs
 from swaplab.faces.sheet import contact_sheet
 from swaplab.places import expanded
 from swaplab.progress import Advance
-from swaplab.runs.atomic import write_atomically
+from swaplab.runs.atomic import write_bytes_atomically
+from swaplab.sheets import png
 
 
 @dataclass(frozen=True)
@@ -54,7 +53,7 @@ def extract(config: dict[str, Any], progress: Advance) -> Extracted:
         ) from None
     sheet = output / "sheet.png" if config["sheet"] else None
     if sheet is not None:
-        _write_sheet(Faceset.load(output), sheet, config["sheet"])
+        write_bytes_atomically(sheet, png(contact_sheet(Faceset.load(output), config["sheet"])))
     skipped = (sentence for tally in extraction.tallies.values() for sentence in tally.unreadable.values())
     return Extracted(output, extraction, [*unreadable, *skipped], sheet)
 
@@ -84,8 +83,3 @@ def ground_of(config: dict[str, Any]) -> Ground:
             raise UserError("ground=consent needs a statement file with who, scope and date; set statement=FILE")
         return Ground.from_consent(expanded(config["statement"]))
     return Ground(kind, licence=config["licence"], link=config["link"])
-
-
-def _write_sheet(faceset: Faceset, path: Path, faces: int) -> None:
-    picture = cv2.imencode(".png", cv2.cvtColor(contact_sheet(faceset, faces), cv2.COLOR_RGB2BGR))[1].tobytes()
-    write_atomically(path, lambda file: file.write(picture))

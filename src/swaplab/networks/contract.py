@@ -12,7 +12,7 @@ from typing import Any, Literal
 import torch
 from torch import Tensor, nn
 
-from swaplab.errors import UserError
+from swaplab.errors import UserError, first_line
 from swaplab.networks.generator import decoded
 from swaplab.networks.protocols import Discriminator, Generator, SwapOutput
 
@@ -141,8 +141,9 @@ def _asked(call: Callable[[], Any], role: str, part: object, asked: str) -> Any:
     except UserError:
         raise
     except Exception as error:
-        said = str(error).strip().partition("\n")[0] or type(error).__name__
-        raise UserError(f"{role}: {type(part).__name__} cannot {asked}: {said}; correct its code") from error
+        raise UserError(
+            f"{role}: {type(part).__name__} cannot {asked}: {first_line(error)}; correct its code"
+        ) from error
 
 
 def _described(value: Any) -> str:

@@ -8,7 +8,7 @@ from typing import Any
 from lightning.pytorch.loggers import CSVLogger
 from torch import Tensor
 
-from swaplab.training.loggers.shown import Shown, View
+from swaplab.training.loggers.shown import Shown, View, without_axis
 
 
 class Csv(View):
@@ -31,7 +31,7 @@ class Csv(View):
 
     def show(self, values: Mapping[str, float], sheets: Mapping[str, Path]) -> None:
         """One line; a file of numbers takes no pictures."""
-        row: dict[str, Tensor | float] = {name: value for name, value in values.items() if name != "images_seen"}
+        row: dict[str, Tensor | float] = {**without_axis(values)}
         self.logger.log_metrics(row, int(values["images_seen"]))
 
     def end(self, summary: Mapping[str, Any], status: str) -> None:

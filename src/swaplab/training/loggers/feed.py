@@ -12,6 +12,7 @@ from lightning.pytorch.loggers import Logger
 
 from swaplab.catalogue import ORACLE, better
 from swaplab.config.build import build
+from swaplab.errors import first_line
 from swaplab.runs.record import RunRecord, cost_of
 from swaplab.training.loggers.plain import Plain
 from swaplab.training.loggers.shown import Shown, View
@@ -113,7 +114,7 @@ class Feed:
             while (call := self._calls.get()) is not None and not self._given_up.is_set():
                 call()
         except BaseException as error:
-            self._give_up((str(error).strip() or type(error).__name__).splitlines()[0].rstrip("."))
+            self._give_up(first_line(error).rstrip("."))
 
     def _give_up(self, reason: str) -> None:
         if self._given_up.is_set():

@@ -6,7 +6,7 @@ from typing import Any
 
 from lightning.pytorch.loggers import Logger
 
-from swaplab.training.loggers.shown import Shown, View
+from swaplab.training.loggers.shown import Shown, View, without_axis
 
 STATUS = {"complete": "success", "interrupted": "aborted"}  # Lightning's words; all others are failed
 
@@ -33,7 +33,7 @@ class Plain(View):
     def show(self, values: Mapping[str, float], sheets: Mapping[str, Path]) -> None:
         """Log a row and its sheets."""
         step = int(values["images_seen"])
-        self.logger.log_metrics({name: value for name, value in values.items() if name != "images_seen"}, step)
+        self.logger.log_metrics(without_axis(values), step)
         for name, sheet in sheets.items():
             if hasattr(self.logger, "log_image"):
                 self.logger.log_image(name, [str(sheet)], step=step)

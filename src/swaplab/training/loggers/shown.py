@@ -108,6 +108,11 @@ def check_package(package: str, option: str) -> None:
         raise UserError(f"logger={option} needs the package {package}; run pip install 'swaplab[{option}]'")
 
 
+def without_axis(values: Mapping[str, float]) -> dict[str, float]:
+    """The values without ``images_seen``, for loggers that take it as the step."""
+    return {name: value for name, value in values.items() if name != "images_seen"}
+
+
 def flat(config: Mapping[str, Any], above: str = "") -> dict[str, Any]:
     """The dotted keys of a config with their values; lists stay whole."""
     found: dict[str, Any] = {}

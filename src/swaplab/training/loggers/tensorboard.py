@@ -10,7 +10,7 @@ import numpy as np
 from lightning.pytorch.loggers import TensorBoardLogger
 from PIL import Image
 
-from swaplab.training.loggers.shown import Shown, View, check_package
+from swaplab.training.loggers.shown import Shown, View, check_package, without_axis
 
 
 class TensorBoard(View):
@@ -40,7 +40,7 @@ class TensorBoard(View):
     def show(self, values: Mapping[str, float], sheets: Mapping[str, Path]) -> None:
         """Add a point to each curve."""
         self.newest = int(values["images_seen"])
-        self.logger.log_metrics({name: value for name, value in values.items() if name != "images_seen"}, self.newest)
+        self.logger.log_metrics(without_axis(values), self.newest)
         for name, sheet in sheets.items():
             self.logger.experiment.add_image(name, np.asarray(Image.open(sheet)), self.newest, dataformats="HWC")
 

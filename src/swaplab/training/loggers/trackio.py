@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from swaplab.runs.evaluations import plotted_name
-from swaplab.training.loggers.shown import Shown, View, check_package, once
+from swaplab.training.loggers.shown import Shown, View, check_package, once, without_axis
 
 if TYPE_CHECKING:
     import trackio
@@ -64,7 +64,7 @@ class Trackio(View):
 
         assert self.run is not None
         self.newest = int(values["images_seen"])
-        row = {plotted_name(name): value for name, value in values.items() if name != "images_seen"}
+        row = {plotted_name(name): value for name, value in without_axis(values).items()}
         self.run.log({**row, **{name: trackio.Image(sheet) for name, sheet in sheets.items()}}, self.newest)
 
     def end(self, summary: Mapping[str, Any], status: str) -> None:

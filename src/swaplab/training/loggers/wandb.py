@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from swaplab.config.build import build
+from swaplab.errors import first_line
 from swaplab.runs.offline import mark_continued, mark_sent
 from swaplab.runs.record import RunRecord
 from swaplab.training.loggers.feed import Feeds, complain
@@ -147,5 +148,5 @@ def tags_of(run: Shown) -> list[str]:
 def _reason(error: Exception) -> str:
     import wandb
 
-    first = (str(error).strip() or type(error).__name__).splitlines()[0].rstrip(".")
-    return f"{first}; `wandb login` sets the key" if isinstance(error, wandb.errors.UsageError) else first
+    said = first_line(error).rstrip(".")
+    return f"{said}; `wandb login` sets the key" if isinstance(error, wandb.errors.UsageError) else said
