@@ -21,7 +21,6 @@ from typing import Any
 
 import yaml
 
-from swaplab.config import tree
 from swaplab.config.optimizers import of_torch, unfit
 from swaplab.config.slots import KINDS, kind_of
 from swaplab.errors import UserError
@@ -77,7 +76,9 @@ def _check_plain(node: Any, path: tuple[str, ...] = ()) -> None:
 @cache
 def shipped_targets() -> dict[str, frozenset[str]]:
     """The classes that our own config files use in each kind of place."""
-    folder = tree.root()
+    import swaplab.conf
+
+    folder = Path(next(iter(swaplab.conf.__path__)))
     found: dict[str, set[str]] = {kind: set() for kind in KINDS}
     for file in sorted(folder.rglob("*.yaml")):
         group = file.relative_to(folder).parent.parts
